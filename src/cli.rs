@@ -1,0 +1,313 @@
+//! The command line as a plain value.
+
+use crate::kernel::{DestinationKey, ServiceKey};
+use clap::{Args, Parser, Subcommand};
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+/// An interactive terminal console for high-availability clusters, with a keepalived-compatible VRRP and LVS engine.
+#[derive(Debug, Parser)]
+#[command(name = "vipdeck", version, propagate_version = true, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub mode: Mode,
+    /// Work in this network namespace (a name below /run/netns).
+    #[arg(long, global = true, value_name = "NAME")]
+    pub netns: Option<String>,
+    /// Read this settings file after the usual ones.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub settings: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Mode {
+    /// Run the dual-master example on virtual machines and a virtual clock, on screen: needs no privileges.
+    Demo(Demo),
+    /// Run the dual-master example for real, in network namespaces of this machine (root).
+    Lab(Lab),
+    /// Read keepalived.conf and report what is wrong. Exit status: 0 clean, 1 warnings only, 2 errors.
+    Check(Check),
+    /// Run the engine, with the console unless --headless.
+    Run(Run),
+    /// Open the console on running engines. Leaving it never stops them.
+    Attach(Attach),
+    /// Print what an engine reports.
+    Status(Status),
+    /// Print what has happened.
+    Events(Events),
+    /// Hand an instance's addresses over and stay at priority 1 until restored.
+    Demote(OnInstance),
+    /// Lift a demotion or a takeover.
+    Restore(OnInstance),
+    /// Make this node MASTER (priority 254) until restored.
+    Takeover(OnInstance),
+    /// Send no new connections to a real server; open ones go on.
+    Drain(OnReal),
+    /// Put a real server back into service with the weight of the file.
+    Return(OnReal),
+    /// Give a real server another weight until it is returned.
+    Weight(Weight),
+    /// Prepare this machine as a real server for direct routing: VIPs on lo, no ARP for them.
+    RealServer(RealServer),
+    /// Relay standard input and output to an engine's socket; what `attach ssh://HOST` runs on HOST.
+    #[command(hide = true)]
+    Relay(At),
+    /// The lab's web server: answers every request with its name.
+    #[command(hide = true)]
+    LabServer(LabServer),
+    /// The lab's client: asks addresses without pause and reports as JSON lines.
+    #[command(hide = true)]
+    LabClient(LabClient),
+}
+
+/// Which engine.
+#[derive(Clone, Debug, Args)]
+pub struct At {
+    /// The engine's control socket, a name below /run/vipdeck, or ssh://HOST.
+    #[arg(long = "at", value_name = "SOCKET|NAME|ssh://HOST")]
+    pub target: Option<String>,
+}
+
+/// How a verb is carried out.
+#[derive(Clone, Debug, Args)]
+pub struct How {
+    /// Goes to the log with your name.
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    /// Wait until it has come about. Exit status 3 if it has not within --timeout.
+    #[arg(long)]
+    pub wait: bool,
+    /// Seconds to wait.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60.0, requires = "wait")]
+    pub timeout: f64,
+    /// Print the answer as JSON.
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub at: At,
+}
+
+#[derive(Debug, Args)]
+pub struct Check {
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Diagnostics as JSON, one object for all files.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Run {
+    /// The configuration, in keepalived's language.
+    #[arg(short, long, value_name = "FILE", default_value = "/etc/keepalived/keepalived.conf")]
+    pub file: PathBuf,
+    /// No console: for a service manager.
+    #[arg(long)]
+    pub headless: bool,
+    /// Where to listen for consoles and commands.
+    #[arg(long, value_name = "SOCKET")]
+    pub control: Option<PathBuf>,
+    #[command(flatten)]
+    pub look: Look,
+}
+
+/// How the console looks.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Look {
+    /// dark, light, mono or high.
+    #[arg(long, value_name = "NAME")]
+    pub theme: Option<String>,
+    /// ASCII glyphs only.
+    #[arg(long)]
+    pub ascii: bool,
+    /// Take the verbs away: look, change nothing.
+    #[arg(long)]
+    pub view_only: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Attach {
+    /// Sockets, names below /run/vipdeck, or ssh://HOST; none: every engine of this machine.
+    #[arg(value_name = "SOCKET|NAME|ssh://HOST")]
+    pub targets: Vec<String>,
+    #[command(flatten)]
+    pub look: Look,
+}
+
+#[derive(Debug, Args)]
+pub struct Status {
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub at: At,
+}
+
+#[derive(Debug, Args)]
+pub struct Events {
+    /// Go on until interrupted.
+    #[arg(long)]
+    pub follow: bool,
+    /// Only those after this sequence number.
+    #[arg(long, value_name = "SEQ", default_value_t = 0)]
+    pub after: u64,
+    /// One JSON object a line.
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub at: At,
+}
+
+#[derive(Debug, Args)]
+pub struct OnInstance {
+    #[arg(value_name = "INSTANCE")]
+    pub instance: String,
+    #[command(flatten)]
+    pub how: How,
+}
+
+#[derive(Debug, Args)]
+pub struct OnReal {
+    /// ADDRESS:PORT
+    #[arg(value_name = "REAL_SERVER")]
+    pub real: DestinationKey,
+    /// Only in one virtual service: `of tcp/ADDRESS:PORT`; else in all that have it.
+    #[arg(value_name = "of VIRTUAL_SERVER", num_args = 0..=2, value_parser = of_word)]
+    pub of: Vec<OfWord>,
+    #[command(flatten)]
+    pub how: How,
+}
+
+#[derive(Debug, Args)]
+pub struct Weight {
+    /// ADDRESS:PORT
+    #[arg(value_name = "REAL_SERVER")]
+    pub real: DestinationKey,
+    /// The weight, with `of tcp/ADDRESS:PORT` before it to change only one virtual service.
+    #[arg(value_name = "[of VIRTUAL_SERVER] WEIGHT", num_args = 1..=3, required = true)]
+    pub rest: Vec<String>,
+    #[command(flatten)]
+    pub how: How,
+}
+
+/// The words after a real server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OfWord {
+    Of,
+    Service(ServiceKey),
+}
+
+fn of_word(word: &str) -> Result<OfWord, String> {
+    if word == "of" { Ok(OfWord::Of) } else { service(word).map(OfWord::Service) }
+}
+
+fn service(word: &str) -> Result<ServiceKey, String> {
+    let with_protocol = if word.contains('/') { word.to_owned() } else { format!("tcp/{word}") };
+    with_protocol.parse().map_err(|e: crate::kernel::UnknownWord| e.to_string())
+}
+
+impl OnReal {
+    /// The virtual service, if one was named.
+    pub fn service(&self) -> Result<Option<ServiceKey>, String> {
+        match self.of.as_slice() {
+            [] => Ok(None),
+            [OfWord::Of, OfWord::Service(key)] => Ok(Some(*key)),
+            _ => Err("after the real server comes nothing, or `of VIRTUAL_SERVER`".into()),
+        }
+    }
+}
+
+impl Weight {
+    /// The virtual service, if one was named, and the weight.
+    pub fn parts(&self) -> Result<(Option<ServiceKey>, u32), String> {
+        let (key, weight) = match self.rest.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+            [weight] => (None, *weight),
+            ["of", key, weight] => (Some(service(key)?), *weight),
+            _ => return Err("after the real server comes WEIGHT, or `of VIRTUAL_SERVER WEIGHT`".into()),
+        };
+        let weight = weight.parse().map_err(|e| format!("`{weight}` is not a weight: {e}"))?;
+        Ok((key, weight))
+    }
+}
+
+#[derive(Debug, Args)]
+pub struct Demo {
+    #[arg(value_name = "SCENARIO", default_value = "dual-master-dr")]
+    pub scenario: String,
+    /// The same seed gives the same run.
+    #[arg(long, default_value_t = 42)]
+    pub seed: u64,
+    #[command(flatten)]
+    pub look: Look,
+}
+
+#[derive(Debug, Args)]
+pub struct Lab {
+    /// A scenario, or `clean` to remove what an earlier lab left behind.
+    #[arg(value_name = "SCENARIO|clean", default_value = "dual-master-dr")]
+    pub scenario: String,
+    /// Set everything up, print where the sockets are, and wait for a signal: no console.
+    #[arg(long)]
+    pub headless: bool,
+    #[command(flatten)]
+    pub look: Look,
+}
+
+#[derive(Debug, Args)]
+pub struct RealServer {
+    #[command(subcommand)]
+    pub action: RealServerAction,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum RealServerAction {
+    /// Put the VIPs on lo and silence ARP for them; what was there before is remembered.
+    Up(RealServerUp),
+    /// Remove them and put the former values back.
+    Down(RealServerDown),
+    /// Say what is set and what is not.
+    Show(RealServerShow),
+}
+
+#[derive(Debug, Args)]
+pub struct RealServerUp {
+    #[arg(long = "vip", required = true, value_name = "ADDRESS")]
+    pub vips: Vec<IpAddr>,
+    /// Print what would be done.
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct RealServerDown {
+    /// Only these; none: all that `up` added.
+    #[arg(long = "vip", value_name = "ADDRESS")]
+    pub vips: Vec<IpAddr>,
+    /// Print what would be done.
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct RealServerShow {
+    #[arg(long = "vip", value_name = "ADDRESS")]
+    pub vips: Vec<IpAddr>,
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct LabServer {
+    #[arg(long)]
+    pub name: String,
+    #[arg(long)]
+    pub listen: std::net::SocketAddr,
+}
+
+#[derive(Debug, Args)]
+pub struct LabClient {
+    #[arg(long = "ask", required = true, value_name = "ADDRESS:PORT")]
+    pub targets: Vec<std::net::SocketAddr>,
+    /// Milliseconds between two requests to one address.
+    #[arg(long, default_value_t = 20)]
+    pub interval: u64,
+}

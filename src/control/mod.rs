@@ -1,0 +1,11 @@
+//! The link between engines and consoles: in this process, over a Unix socket, through ssh.
+//!
+//! Start with [`Board`], what an engine publishes on, and [`Feed`], what a console reads from: the same two types
+//! whatever lies between them.
+
+mod board;
+mod feed;
+pub mod relay;
+
+pub use board::{Board, EVENTS_KEPT};
+pub use feed::{Connection, Feed, Request, StageFeed, StageRequest};

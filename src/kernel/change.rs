@@ -1,0 +1,44 @@
+//! One step from what is to what should be.
+
+use super::ipvs::{Destination, DestinationKey, Service, ServiceKey};
+use super::state::Address;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// One nameable step. Its text is what the log and the event list show.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Change {
+    AddAddress(Address),
+    RemoveAddress(Address),
+    /// The service without its destinations.
+    AddService(ServiceKey, Service),
+    EditService(ServiceKey, Service),
+    RemoveService(ServiceKey),
+    AddDestination(ServiceKey, DestinationKey, Destination),
+    EditDestination(ServiceKey, DestinationKey, Destination),
+    RemoveDestination(ServiceKey, DestinationKey),
+}
+
+impl Change {
+    /// Whether the step belongs to the load balancer's table rather than to a link.
+    pub const fn is_table(&self) -> bool {
+        !matches!(self, Self::AddAddress(_) | Self::RemoveAddress(_))
+    }
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AddAddress(a) => write!(f, "add {} to {}", a.net, a.link),
+            Self::RemoveAddress(a) => write!(f, "remove {} from {}", a.net, a.link),
+            Self::AddService(key, s) => write!(f, "add virtual service {key} {}", s.scheduler),
+            Self::EditService(key, s) => write!(f, "set virtual service {key} to {}", s.scheduler),
+            Self::RemoveService(key) => write!(f, "remove virtual service {key}"),
+            Self::AddDestination(key, to, d) => {
+                write!(f, "add real server {to} to {key}, {} weight {}", d.forwarding, d.weight)
+            }
+            Self::EditDestination(key, to, d) => write!(f, "set real server {to} of {key} to weight {}", d.weight),
+            Self::RemoveDestination(key, to) => write!(f, "remove real server {to} from {key}"),
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! What the kernel holds, as data: links and addresses, and the IPVS table.
+//!
+//! Pure: nothing here touches the kernel. `sys` reads it into these types and carries out a [`Change`];
+//! `engine` says what should be there. Start with [`state`], then [`plan`].
+
+mod change;
+mod ipvs;
+mod plan;
+mod state;
+
+pub use change::Change;
+pub use ipvs::{
+    Counters, Destination, DestinationKey, Forwarding, ObservedDestination, ObservedService, ObservedTable, Protocol,
+    Scheduler, Service, ServiceKey, Table, UnknownWord,
+};
+pub use plan::{plan_addresses, plan_table};
+pub use state::{Address, Link, Scope};

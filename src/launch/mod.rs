@@ -1,0 +1,5 @@
+//! Putting the parts together: `run`, `attach` and `demo`.
+
+pub mod attach;
+pub mod demo;
+pub mod run;

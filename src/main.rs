@@ -1,0 +1,64 @@
+//! Choose a mode, run it, turn the outcome into an exit code.
+
+use clap::Parser;
+use std::io::Write;
+use std::process::ExitCode;
+use vipdeck::cli::{Cli, Mode};
+use vipdeck::settings::{self, Settings};
+use vipdeck::status::Command;
+use vipdeck::{control, lab, launch, real_server, report, sys};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let mut out = std::io::stdout();
+    match prepare(&cli).and_then(|settings| dispatch(cli.mode, &settings, &mut out)) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "vipdeck: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// What every mode needs before it starts, while there is only one thread.
+fn prepare(cli: &Cli) -> anyhow::Result<Settings> {
+    if let Some(name) = &cli.netns {
+        sys::netns::enter(name)?;
+    }
+    settings::load(cli.settings.as_deref())
+}
+
+fn dispatch(mode: Mode, settings: &Settings, out: &mut dyn Write) -> anyhow::Result<u8> {
+    match mode {
+        Mode::Demo(args) => launch::demo::run(&args, settings, out),
+        Mode::Lab(args) => lab::command::run(&args, settings, out),
+        Mode::Check(args) => report::check::run(&args, settings, out),
+        Mode::Run(args) => launch::run::run(&args, settings, out),
+        Mode::Attach(args) => launch::attach::run(&args, settings, out),
+        Mode::Status(args) => report::status::run(&args, settings, out),
+        Mode::Events(args) => report::events::run(&args, settings, out),
+        Mode::Demote(on) => {
+            report::verbs::run(Command::Demote { instance: on.instance, seen: None }, &on.how, settings, out)
+        }
+        Mode::Restore(on) => report::verbs::run(Command::Restore { instance: on.instance }, &on.how, settings, out),
+        Mode::Takeover(on) => {
+            report::verbs::run(Command::Takeover { instance: on.instance, seen: None }, &on.how, settings, out)
+        }
+        Mode::Drain(on) => {
+            let service = on.service().map_err(anyhow::Error::msg)?;
+            report::verbs::run(Command::Drain { real: on.real, service }, &on.how, settings, out)
+        }
+        Mode::Return(on) => {
+            let service = on.service().map_err(anyhow::Error::msg)?;
+            report::verbs::run(Command::Return { real: on.real, service }, &on.how, settings, out)
+        }
+        Mode::Weight(on) => {
+            let (service, weight) = on.parts().map_err(anyhow::Error::msg)?;
+            report::verbs::run(Command::Weight { real: on.real, service, weight }, &on.how, settings, out)
+        }
+        Mode::RealServer(args) => real_server::command::run(&args.action, settings, out),
+        Mode::Relay(at) => control::relay::run(&at, settings, out),
+        Mode::LabServer(args) => lab::server::run(&args, settings, out),
+        Mode::LabClient(args) => lab::client::run(&args, settings, out),
+    }
+}

@@ -1,0 +1,8 @@
+//! vipdeck's own settings, layered by the `config` crate: built-in defaults, `/etc/vipdeck/*.toml`, the user's file,
+//! `VIPDECK_*` variables, flags.
+
+mod load;
+mod model;
+
+pub use load::load;
+pub use model::{Console, Control, Settings};

@@ -1,0 +1,112 @@
+//! What an operator asks for.
+
+use super::snapshot::Role;
+use crate::kernel::{DestinationKey, ServiceKey};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// A command with who asks and why. `POST /v1/commands` takes it as JSON.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ask {
+    #[serde(flatten)]
+    pub command: Command,
+    /// For the log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Filled in by the link from the peer's credentials; what a client writes here is replaced.
+    #[serde(default)]
+    pub actor: Actor,
+}
+
+/// Subjects are named, never counted; `seen` is the state the asker believed in, so that a command meant for another
+/// situation is rejected.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "lowercase", deny_unknown_fields)]
+pub enum Command {
+    /// Step down gently and stay at priority 1 until restored: the addresses stay until a successor is heard.
+    Demote {
+        instance: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seen: Option<Role>,
+    },
+    /// Lift a demotion or a takeover.
+    Restore { instance: String },
+    /// Become MASTER with priority 254 until restored.
+    Takeover {
+        instance: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seen: Option<Role>,
+    },
+    /// No new connections to this real server; in one virtual service, or in all that have it.
+    Drain {
+        real: DestinationKey,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        service: Option<ServiceKey>,
+    },
+    /// Back into service with the weight of the file: lifts drain and weight.
+    Return {
+        real: DestinationKey,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        service: Option<ServiceKey>,
+    },
+    /// Another weight than the file's, until returned.
+    Weight {
+        real: DestinationKey,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        service: Option<ServiceKey>,
+        weight: u32,
+    },
+}
+
+impl Command {
+    /// The verb, as in the key table and on the command line.
+    pub const fn verb(&self) -> &'static str {
+        match self {
+            Self::Demote { .. } => "demote",
+            Self::Restore { .. } => "restore",
+            Self::Takeover { .. } => "takeover",
+            Self::Drain { .. } => "drain",
+            Self::Return { .. } => "return",
+            Self::Weight { .. } => "weight",
+        }
+    }
+}
+
+/// As the words of the equal command line, without the program's name.
+impl fmt::Display for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let of = |service: &Option<ServiceKey>| service.map(|s| format!(" of {s}")).unwrap_or_default();
+        match self {
+            Self::Demote { instance, .. } => write!(f, "demote {instance}"),
+            Self::Restore { instance } => write!(f, "restore {instance}"),
+            Self::Takeover { instance, .. } => write!(f, "takeover {instance}"),
+            Self::Drain { real, service } => write!(f, "drain {real}{}", of(service)),
+            Self::Return { real, service } => write!(f, "return {real}{}", of(service)),
+            Self::Weight { real, service, weight } => write!(f, "weight {real}{} {weight}", of(service)),
+        }
+    }
+}
+
+/// Who asks, and from where.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Actor {
+    pub user: String,
+    /// "local socket", "lab", "ssh from 192.0.2.1".
+    pub from: String,
+}
+
+impl fmt::Display for Actor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.user, self.from)
+    }
+}
+
+/// A command is accepted or rejected with a reason, never ignored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "result", rename_all = "lowercase")]
+pub enum Reply {
+    /// What happens now, in a sentence.
+    Accepted { text: String },
+    /// Why not, in a sentence.
+    Rejected { reason: String },
+}

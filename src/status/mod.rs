@@ -1,0 +1,19 @@
+//! The words engine and console share: snapshot, event, command, finding, stage.
+//!
+//! Plain data with public fields, all of it JSON at any time. Neither side knows the other: they meet here, so the
+//! same console drives an engine in this process, behind a socket, or in the simulator.
+//! [`Snapshot`] is what `vipdeck status --json` prints.
+
+mod command;
+mod event;
+mod snapshot;
+mod stage;
+
+pub use command::{Actor, Ask, Command, Reply};
+pub use event::{Event, Severity, Subject};
+pub use snapshot::{
+    Admin, CheckResult, Counters, Dataplane, DataplaneKind, Drain, Finding, Health, Heard, Hold, HoldKind, Instance,
+    LinkState, Node, Presence, RATE_SAMPLES, Real, Role, SCHEMA, Script, Service, Snapshot, Term, Transition, Verdict,
+    Vip,
+};
+pub use stage::{ClientView, Mode, ServerState, Stage, StageAction, StageClock, StageNode, StageServer};

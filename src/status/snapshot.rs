@@ -1,0 +1,411 @@
+//! Everything one node can say about itself at one instant.
+
+use super::command::Actor;
+use super::event::Severity;
+use crate::kernel::{DestinationKey, Forwarding, Scheduler, ServiceKey};
+use crate::net::{IpNet, LinkName, Mac};
+use crate::time::{Duration, Instant};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::net::IpAddr;
+
+/// The version of this shape; it grows when a field changes its meaning.
+pub const SCHEMA: u32 = 1;
+
+/// How many one-second samples of a real server's connection rate are kept.
+pub const RATE_SAMPLES: usize = 60;
+
+/// Numbered, immutable, self-contained. Instants are on the clock of the node that made it; `at` and `wall_us` are the
+/// same moment on both clocks.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Snapshot {
+    pub schema: u32,
+    /// Grows with every snapshot of one engine's life.
+    pub revision: u64,
+    pub at: Instant,
+    /// Microseconds since 1970, UTC.
+    pub wall_us: u64,
+    pub node: Node,
+    pub instances: Vec<Instance>,
+    pub services: Vec<Service>,
+    pub scripts: Vec<Script>,
+    pub findings: Vec<Finding>,
+    pub counters: Counters,
+    /// The sequence number of the newest event.
+    pub last_event: u64,
+}
+
+impl Snapshot {
+    /// How long before this snapshot `then` was.
+    pub const fn age(&self, then: Instant) -> Duration {
+        self.at.since(then)
+    }
+
+    /// `then` on the wall clock, microseconds since 1970.
+    pub const fn wall_of(&self, then: Instant) -> u64 {
+        self.wall_us.saturating_sub(self.at.as_micros()).saturating_add(then.as_micros())
+    }
+
+    pub fn instance(&self, name: &str) -> Option<&Instance> {
+        self.instances.iter().find(|i| i.name == name)
+    }
+
+    pub fn service(&self, id: &ServiceKey) -> Option<&Service> {
+        self.services.iter().find(|s| s.id == *id)
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Node {
+    /// `router_id`, or the host's name.
+    pub name: String,
+    pub version: String,
+    pub pid: u32,
+    pub uptime: Duration,
+    pub dataplane: Dataplane,
+    /// The file the configuration came from.
+    pub config: String,
+    pub links: Vec<LinkState>,
+    /// The engine is on its way out.
+    pub stopping: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dataplane {
+    pub kind: DataplaneKind,
+    /// Why it is not `ipvs`, and what to do about it.
+    pub note: Option<String>,
+}
+
+/// What serves the virtual services.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DataplaneKind {
+    /// The kernel's IPVS.
+    Ipvs,
+    /// The embedded user-space balancer.
+    Balancer,
+    /// No virtual service is configured.
+    None,
+}
+
+impl fmt::Display for DataplaneKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Ipvs => "ipvs",
+            Self::Balancer => "balancer",
+            Self::None => "none",
+        })
+    }
+}
+
+/// A link that an instance uses.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkState {
+    pub name: LinkName,
+    /// None: the link is not there.
+    pub up: Option<bool>,
+    pub mac: Option<Mac>,
+    pub addresses: Vec<IpNet>,
+}
+
+/// What an instance is (RFC 3768, 6.4; FAULT is keepalived's).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Role {
+    Init,
+    Backup,
+    Master,
+    Fault,
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Init => "INIT",
+            Self::Backup => "BACKUP",
+            Self::Master => "MASTER",
+            Self::Fault => "FAULT",
+        })
+    }
+}
+
+/// One `vrrp_instance` on this node.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Instance {
+    pub name: String,
+    pub vrid: u8,
+    pub interface: LinkName,
+    /// The VRRP version on the wire.
+    pub version: u8,
+    pub state: Role,
+    /// When it took this state.
+    pub since: Instant,
+    /// Asked to step down or to take over, until restored.
+    pub hold: Option<Hold>,
+    /// Demoted and still answering for the addresses until a successor is heard.
+    pub yielding: bool,
+    pub base_priority: u8,
+    /// What goes into the adverts, 1 to 255.
+    pub effective_priority: u8,
+    /// What the effective priority is made of, the base first.
+    pub terms: Vec<Term>,
+    pub preempt: bool,
+    /// The address adverts leave from; none while the link has none.
+    pub source: Option<IpAddr>,
+    pub advert_interval: Duration,
+    /// (256 − effective priority) / 256 s.
+    pub skew: Duration,
+    /// Silence of the master until this node acts: adverts missed × interval + skew.
+    pub master_down: Duration,
+    /// The last advert heard from another router for this VRID.
+    pub master: Option<Heard>,
+    /// Everyone heard for this VRID, by address, each with its last advert.
+    pub heard: Vec<Heard>,
+    /// While MASTER.
+    pub next_advert_at: Option<Instant>,
+    /// While BACKUP: when this node takes over if nothing is heard.
+    pub master_down_at: Option<Instant>,
+    /// While MASTER: the next set of gratuitous ARP.
+    pub announce_at: Option<Instant>,
+    pub vips: Vec<Vip>,
+    /// Why it is in FAULT.
+    pub faults: Vec<String>,
+    /// The newest last; the oldest are dropped.
+    pub transitions: Vec<Transition>,
+    pub transitions_total: u64,
+    pub adverts_sent: u64,
+    pub adverts_heard: u64,
+    /// Adverts for this VRID that were dropped: wrong password, interval, checksum and so on.
+    pub adverts_refused: u64,
+    pub announcements_sent: u64,
+}
+
+impl Instance {
+    /// Whether every address is on its link, as far as the kernel has told.
+    pub fn holds_all(&self) -> bool {
+        !self.vips.is_empty() && self.vips.iter().all(|v| v.present == Presence::Yes)
+    }
+}
+
+/// One term of the effective priority.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Term {
+    /// "base", "script chk_web", "demoted".
+    pub label: String,
+    pub value: i32,
+    /// What the label stands at: "failing, exit status 1".
+    pub note: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    pub kind: HoldKind,
+    pub since: Instant,
+    pub by: Actor,
+    pub reason: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HoldKind {
+    /// Priority 1 until restored.
+    Demoted,
+    /// Priority 254 until restored.
+    Takeover,
+}
+
+/// One router heard on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Heard {
+    pub address: IpAddr,
+    pub priority: u8,
+    /// When its last advert arrived.
+    pub at: Instant,
+    pub interval: Duration,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Vip {
+    pub net: IpNet,
+    pub link: LinkName,
+    pub label: Option<String>,
+    pub present: Presence,
+    /// Whether this node's state says that it should be there.
+    pub wanted: bool,
+}
+
+/// Whether the kernel has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Presence {
+    Yes,
+    No,
+    /// The kernel has not told yet, or its link is not there.
+    Unknown,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Transition {
+    pub at: Instant,
+    pub from: Role,
+    pub to: Role,
+    /// A sentence: "no advert for 3.609 s; the last was from 192.0.2.11, priority 150".
+    pub cause: String,
+}
+
+/// One virtual service on this node.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Service {
+    /// `tcp/192.0.2.10:80`.
+    pub id: ServiceKey,
+    pub scheduler: Scheduler,
+    pub forwarding: Forwarding,
+    /// Seconds.
+    pub persistence: Option<u32>,
+    /// Whether the table has it; none: the table has not been read yet.
+    pub present: Option<bool>,
+    /// Whether this node holds the address now, and so receives its traffic; none: not an address of ours.
+    pub serving: Option<bool>,
+    /// The instance that holds the address.
+    pub instance: Option<String>,
+    pub reals: Vec<Real>,
+}
+
+/// One real server of one virtual service.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Real {
+    pub id: DestinationKey,
+    pub forwarding: Forwarding,
+    /// In the file.
+    pub weight_configured: u32,
+    /// Asked for by an operator.
+    pub weight_asked: Option<u32>,
+    /// What the table should hold; none: it should not be in the table.
+    pub weight_effective: Option<u32>,
+    /// What was read back; none: not in the table, or the table has not been read.
+    pub weight_kernel: Option<u32>,
+    pub health: Health,
+    pub admin: Admin,
+    pub drain: Option<Drain>,
+    /// Established connections; none: not known.
+    pub active: Option<u32>,
+    /// Connections in other states; none: not known.
+    pub inactive: Option<u32>,
+    /// New connections a second, over the last second; none: not known yet.
+    pub rate: Option<f64>,
+    /// New connections in each of the last seconds, the newest last, at most [`RATE_SAMPLES`].
+    pub rates: Vec<u32>,
+    pub connections_total: Option<u64>,
+    pub bytes_in: Option<u64>,
+    pub bytes_out: Option<u64>,
+    pub packets_in: Option<u64>,
+    pub packets_out: Option<u64>,
+    /// When the counters were read.
+    pub counted_at: Option<Instant>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    Up,
+    Down,
+    /// Not checked yet; counted as up (keepalived's default).
+    Unchecked,
+    /// No check is configured; counted as up.
+    NoCheck,
+}
+
+/// Health, separate from what an operator asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Health {
+    pub verdict: Verdict,
+    pub since: Instant,
+    /// "TCP_CHECK"; none: no check.
+    pub method: Option<String>,
+    pub last: Option<CheckResult>,
+    /// Failures in a row that have not changed the verdict yet, of `retry` + 1.
+    pub failing: u32,
+    pub retry: u32,
+    pub next_at: Option<Instant>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckResult {
+    pub at: Instant,
+    pub good: bool,
+    /// "connected", "connection refused", "no answer in 3 s".
+    pub detail: String,
+    pub took: Duration,
+}
+
+/// What an operator asked of a real server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Admin {
+    Ready,
+    /// Weight 0: no new connections, open ones go on.
+    Drain,
+    /// Drained: no connection is left.
+    Drained,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Drain {
+    pub since: Instant,
+    pub by: Actor,
+    pub reason: Option<String>,
+    /// Connections when it began, and now; none: not known.
+    pub active_at_start: Option<u32>,
+    /// When the last connection ended.
+    pub drained_at: Option<Instant>,
+}
+
+/// One `vrrp_script`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Script {
+    pub name: String,
+    pub command: String,
+    /// None: no result yet.
+    pub good: Option<bool>,
+    pub since: Instant,
+    /// Results in a row against the present verdict, and how many turn it.
+    pub streak: u32,
+    pub needed: u32,
+    pub last: Option<CheckResult>,
+    pub next_at: Option<Instant>,
+    pub running: bool,
+}
+
+/// A judgement with its evidence.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// Stable, for scripts: `wrong-password`, `two-masters`, `own-lateness`.
+    pub kind: String,
+    pub severity: Severity,
+    /// The instance or service.
+    pub subject: String,
+    /// A sentence: what, where, since when, what to do.
+    pub text: String,
+    pub since: Instant,
+    /// When it was last seen to hold.
+    pub last: Instant,
+    pub count: u64,
+}
+
+/// What went wrong outside any one instance, since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counters {
+    /// Packets that were no valid VRRP.
+    pub malformed: u64,
+    /// Valid adverts for a VRID that is not ours.
+    pub unknown_vrid: u64,
+    /// Packets that could not be sent.
+    pub send_errors: u64,
+    /// Kernel changes that failed.
+    pub change_errors: u64,
+    /// Wake-ups more than 50 ms late.
+    pub late_wakeups: u64,
+    /// The worst lateness of a wake-up.
+    pub worst_lateness: Duration,
+}

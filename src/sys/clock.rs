@@ -1,0 +1,34 @@
+//! The clock: the engine's time and the wall's.
+
+use crate::time::Instant;
+
+/// Counts from the moment it was made, on CLOCK_MONOTONIC.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    start: std::time::Instant,
+}
+
+impl Clock {
+    pub fn start() -> Self {
+        Self { start: std::time::Instant::now() }
+    }
+
+    pub fn now(&self) -> Instant {
+        self.at(std::time::Instant::now())
+    }
+
+    pub fn at(&self, moment: std::time::Instant) -> Instant {
+        Instant::ZERO + moment.saturating_duration_since(self.start)
+    }
+
+    /// The moment on std's clock, for timers.
+    pub fn to_std(&self, moment: Instant) -> std::time::Instant {
+        self.start + moment.since(Instant::ZERO)
+    }
+}
+
+/// Microseconds since 1970, UTC.
+pub fn wall_us() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+}
