@@ -1,1 +1,6 @@
-//! To be filled.
+//! Bytes ↔ packets. Every decoder takes any bytes and answers with a packet or a reason; none panics.
+
+#![warn(clippy::wildcard_enum_match_arm, clippy::indexing_slicing)]
+
+pub mod checksum;
+pub mod vrrp;
