@@ -27,11 +27,10 @@ impl RiseFall {
         let top = self.rise.saturating_add(self.fall) - 1;
         self.count = Some(match (self.count, good) {
             (None, true) => top,
-            (None, false) => 0,
             (Some(count), true) if count + 1 >= self.rise => top,
             (Some(count), true) => count + 1,
             (Some(count), false) if count > self.rise => count - 1,
-            (Some(_), false) => 0,
+            (None | Some(_), false) => 0,
         });
         self.good() != before
     }
