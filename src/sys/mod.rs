@@ -4,5 +4,8 @@
 
 #![expect(clippy::disallowed_methods, reason = "the only module that touches the host")]
 
+pub mod child;
 pub mod clock;
 pub mod netns;
+pub mod probe;
+pub mod process;
