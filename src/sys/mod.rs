@@ -6,6 +6,7 @@
 
 pub mod child;
 pub mod clock;
+pub mod limits;
 pub mod netns;
 pub mod probe;
 pub mod process;
