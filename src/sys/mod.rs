@@ -4,5 +4,9 @@
 
 #![expect(clippy::disallowed_methods, reason = "the only module that touches the host")]
 
+pub mod child;
 pub mod clock;
+pub mod limits;
 pub mod netns;
+pub mod probe;
+pub mod process;

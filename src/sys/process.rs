@@ -1,0 +1,239 @@
+//! Scripts: one program, run once, with bounds on everything.
+//!
+//! No shell; its own process group, so that its children go with it; a clean environment; privileges dropped for good,
+//! supplementary groups included. A script that hangs is told to end, and killed two seconds later.
+
+use super::child::die_with_parent;
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::{Group, Pid, User};
+use std::io;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::process::{Child, Command};
+use tokio::time::{sleep, timeout};
+
+/// What to run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Script {
+    /// Program and arguments.
+    pub argv: Vec<String>,
+    /// By name; none: as this process.
+    pub user: Option<String>,
+    /// By name; none: the user's own group.
+    pub group: Option<String>,
+    pub timeout: Duration,
+}
+
+/// How it went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScriptOutcome {
+    /// It ended by itself, in time, with status 0.
+    pub good: bool,
+    pub end: End,
+    /// It was still running at its timeout.
+    pub timed_out: bool,
+    /// The last of what it wrote to stdout and stderr, at most [`OUTPUT_KEPT`] bytes.
+    pub output: String,
+    pub took: Duration,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    Exit(i32),
+    Signal(i32),
+    /// It never ran, and why.
+    NotRun(String),
+}
+
+impl ScriptOutcome {
+    /// For people: "exit status 1", "no end in 3 s".
+    pub fn detail(&self) -> String {
+        match &self.end {
+            _ if self.timed_out => "timed out".into(),
+            End::Exit(status) => format!("exit status {status}"),
+            End::Signal(number) => match Signal::try_from(*number) {
+                Ok(signal) => format!("killed by {signal}"),
+                Err(_unnamed) => format!("killed by signal {number}"),
+            },
+            End::NotRun(why) => format!("cannot run: {why}"),
+        }
+    }
+}
+
+/// The bytes of output that are kept: the tail.
+pub const OUTPUT_KEPT: usize = 1024;
+
+/// From SIGTERM to SIGKILL.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// Runs `script` to its end, and its process group with it. It always ends: at most [`Script::timeout`] and the two
+/// seconds of grace later. Dropping the future kills the group.
+pub async fn run_script(script: &Script) -> ScriptOutcome {
+    let start = Instant::now();
+    let done = |end: End, timed_out: bool, output: String| {
+        let good = end == End::Exit(0) && !timed_out;
+        ScriptOutcome { good, end, timed_out, output, took: start.elapsed() }
+    };
+    let mut child = match spawn(script).await {
+        Ok(child) => child,
+        Err(why) => return done(End::NotRun(why), false, String::new()),
+    };
+    let group = Leader::of(&child);
+    let mut tail = Tail::default();
+    let (status, timed_out) = wait(&mut child, &group, &mut tail, script.timeout).await;
+    let output = String::from_utf8_lossy(&tail.0).into_owned();
+    match status {
+        Ok(status) => done(end_of(status), timed_out, output),
+        Err(error) => done(End::NotRun(format!("wait for it: {error}")), timed_out, output),
+    }
+}
+
+async fn spawn(script: &Script) -> Result<Child, String> {
+    let (program, arguments) = script.argv.split_first().ok_or("no program is named")?;
+    let who = identity(script.user.clone(), script.group.clone()).await?;
+    let mut command = Command::new(program);
+    command.args(arguments).env_clear().envs(environment(who.as_ref()));
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.process_group(0).kill_on_drop(true).current_dir("/");
+    if let Some(who) = &who {
+        // With a uid and no list of groups, std clears the supplementary groups before it changes the uid.
+        command.gid(who.gid).uid(who.uid);
+    }
+    die_with_parent(command.as_std_mut());
+    command.spawn().map_err(|error| format!("{program}: {error}"))
+}
+
+/// What a login would set, and nothing that changes how programs load or shells split.
+fn environment(who: Option<&Identity>) -> Vec<(&'static str, String)> {
+    let mut set = vec![("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".to_owned())];
+    if let Some(who) = who {
+        set.extend([("HOME", who.home.clone()), ("USER", who.name.clone()), ("LOGNAME", who.name.clone())]);
+    }
+    set
+}
+
+struct Identity {
+    name: String,
+    home: String,
+    uid: u32,
+    gid: u32,
+}
+
+/// The name service may block (LDAP), so it is asked on a thread of its own.
+async fn identity(user: Option<String>, group: Option<String>) -> Result<Option<Identity>, String> {
+    if user.is_none() && group.is_none() {
+        return Ok(None);
+    }
+    let asked = tokio::task::spawn_blocking(move || resolve(user.as_deref(), group.as_deref()));
+    asked.await.map_err(|error| format!("look up its user: {error}"))?.map(Some)
+}
+
+fn resolve(user: Option<&str>, group: Option<&str>) -> Result<Identity, String> {
+    let found = match user {
+        Some(name) => User::from_name(name).map_err(|e| format!("look up user {name}: {e}"))?,
+        None => User::from_uid(nix::unistd::geteuid()).map_err(|e| format!("look up this process's user: {e}"))?,
+    };
+    let found = found.ok_or_else(|| format!("no user is named {}", user.unwrap_or("like this process's")))?;
+    let gid = match group {
+        Some(name) => {
+            let group = Group::from_name(name).map_err(|e| format!("look up group {name}: {e}"))?;
+            group.ok_or_else(|| format!("no group is named {name}"))?.gid
+        }
+        None => found.gid,
+    };
+    let home = found.dir.to_string_lossy().into_owned();
+    Ok(Identity { name: found.name, home, uid: found.uid.as_raw(), gid: gid.as_raw() })
+}
+
+/// The script's process group, killed when this is dropped: also when the future is.
+struct Leader(Option<Pid>);
+
+impl Leader {
+    fn of(child: &Child) -> Self {
+        Self(child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw))
+    }
+
+    /// ESRCH: the group has ended meanwhile, which is what was wanted.
+    fn signal(&self, signal: Signal) {
+        if let Some(group) = self.0 {
+            let _ = killpg(group, signal);
+        }
+    }
+}
+
+impl Drop for Leader {
+    fn drop(&mut self) {
+        self.signal(Signal::SIGKILL);
+    }
+}
+
+async fn wait(child: &mut Child, group: &Leader, tail: &mut Tail, limit: Duration) -> (io::Result<ExitStatus>, bool) {
+    let (mut stdout, mut stderr) = (child.stdout.take(), child.stderr.take());
+    let deadline = sleep(limit);
+    let kill = sleep(limit.saturating_add(GRACE));
+    tokio::pin!(deadline, kill);
+    let (mut timed_out, mut killed) = (false, false);
+    loop {
+        tokio::select! {
+            status = child.wait() => {
+                // What it wrote before it ended is in the pipes; a child it left behind may hold them open.
+                let _ = timeout(Duration::from_millis(50), drain(&mut stdout, &mut stderr, tail)).await;
+                return (status, timed_out);
+            }
+            bytes = chunk(&mut stdout), if stdout.is_some() => tail.push(&bytes),
+            bytes = chunk(&mut stderr), if stderr.is_some() => tail.push(&bytes),
+            () = &mut deadline, if !timed_out => {
+                timed_out = true;
+                group.signal(Signal::SIGTERM);
+            }
+            () = &mut kill, if !killed => {
+                killed = true;
+                group.signal(Signal::SIGKILL);
+            }
+        }
+    }
+}
+
+async fn drain<A, B>(stdout: &mut Option<A>, stderr: &mut Option<B>, tail: &mut Tail)
+where
+    A: AsyncRead + Unpin,
+    B: AsyncRead + Unpin,
+{
+    while stdout.is_some() {
+        tail.push(&chunk(stdout).await);
+    }
+    while stderr.is_some() {
+        tail.push(&chunk(stderr).await);
+    }
+}
+
+/// What there is to read; the stream becomes none at its end.
+async fn chunk<R: AsyncRead + Unpin>(stream: &mut Option<R>) -> Vec<u8> {
+    let Some(open) = stream else { return Vec::new() };
+    let mut bytes = Vec::with_capacity(512);
+    if !matches!(open.read_buf(&mut bytes).await, Ok(1..)) {
+        *stream = None;
+    }
+    bytes
+}
+
+/// The last bytes of the output.
+#[derive(Default)]
+struct Tail(Vec<u8>);
+
+impl Tail {
+    fn push(&mut self, bytes: &[u8]) {
+        self.0.extend_from_slice(bytes);
+        self.0.drain(..self.0.len().saturating_sub(OUTPUT_KEPT));
+    }
+}
+
+fn end_of(status: ExitStatus) -> End {
+    status.code().map_or_else(|| End::Signal(status.signal().unwrap_or_default()), End::Exit)
+}
+
+#[cfg(test)]
+#[path = "process/tests.rs"]
+mod tests;
