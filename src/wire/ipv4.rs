@@ -123,6 +123,7 @@ pub fn decode(bytes: &[u8]) -> Result<(Header, &[u8]), Malformed> {
 }
 
 #[cfg(test)]
+#[expect(clippy::indexing_slicing, reason = "test code")]
 mod tests {
     use super::*;
     use proptest::prelude::*;
@@ -211,7 +212,7 @@ mod tests {
             prop_assert_eq!(seen.source, header.source.octets());
             prop_assert_eq!(seen.destination, header.destination.octets());
             prop_assert_eq!((seen.time_to_live, seen.protocol.0), (header.ttl, header.protocol));
-            prop_assert_eq!(u8::from(seen.dscp.value()) << 2 | seen.ecn.value(), header.tos);
+            prop_assert_eq!(seen.dscp.value() << 2 | seen.ecn.value(), header.tos);
             prop_assert_eq!(seen.total_len, packet.len() as u16);
             prop_assert!(!seen.dont_fragment && !seen.more_fragments);
             prop_assert_eq!(rest, &payload[..]);
