@@ -8,7 +8,7 @@
 //! |                  Authentication Data (8 bytes)                |
 //! ```
 
-use super::checksum;
+use super::checksum::checksum;
 use std::net::Ipv4Addr;
 
 /// The IP protocol number.
@@ -73,7 +73,7 @@ pub fn decode(bytes: &[u8]) -> Result<Advert, Malformed> {
     let (addresses, rest) = rest.split_at_checked(usize::from(count) * 4).ok_or(too_many)?;
     let (auth_data, _padding) = rest.split_first_chunk::<AUTH>().ok_or(too_many)?;
     let length = HEADER + addresses.len() + AUTH;
-    if bytes.get(..length).is_none_or(|message| checksum::internet(message) != 0) {
+    if bytes.get(..length).is_none_or(|message| checksum(message) != 0) {
         return Err(Malformed::Checksum);
     }
     if vrid == 0 {
@@ -101,7 +101,7 @@ pub fn encode(advert: &Advert) -> Vec<u8> {
         bytes.extend(address.octets());
     }
     bytes.extend(auth_data);
-    let sum = checksum::internet(&bytes).to_be_bytes();
+    let sum = checksum(&bytes).to_be_bytes();
     for (to, from) in bytes.iter_mut().skip(6).zip(sum) {
         *to = from;
     }
