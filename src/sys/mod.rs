@@ -5,4 +5,6 @@
 #![expect(clippy::disallowed_methods, reason = "the only module that touches the host")]
 
 pub mod clock;
+pub mod control_socket;
+pub mod detached;
 pub mod netns;
