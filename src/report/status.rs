@@ -5,14 +5,19 @@ use super::exit;
 use super::table::Table;
 use super::text::{UNKNOWN, known, plain, span};
 use crate::cli;
+use crate::control::Target;
 use crate::settings::Settings;
 use crate::status::{Admin, Health, HoldKind, Instance, Presence, Real, Role, Service, Snapshot, Verdict};
 use std::io::{self, Write};
 
 /// Prints every engine that is meant. One engine gives an object as JSON, several an array.
 pub fn run(args: &cli::Status, settings: &Settings, out: &mut dyn Write) -> anyhow::Result<u8> {
-    let targets = engines::targets(&args.at, settings)?;
-    let answers = engines::runtime()?.block_on(engines::statuses(&targets));
+    print(&engines::targets(&args.at, settings)?, args.json, out)
+}
+
+/// The same for engines that have been found already.
+pub fn print(targets: &[Target], json: bool, out: &mut dyn Write) -> anyhow::Result<u8> {
+    let answers = engines::runtime()?.block_on(engines::statuses(targets));
     let mut snapshots = Vec::new();
     for (_, answer) in answers {
         match answer {
@@ -23,7 +28,7 @@ pub fn run(args: &cli::Status, settings: &Settings, out: &mut dyn Write) -> anyh
     if snapshots.is_empty() {
         return Ok(exit::NOT_ASKED);
     }
-    let written = match (args.json, snapshots.as_slice()) {
+    let written = match (json, snapshots.as_slice()) {
         (true, [one]) => writeln!(out, "{}", serde_json::to_string_pretty(one)?),
         (true, several) => writeln!(out, "{}", serde_json::to_string_pretty(several)?),
         (false, several) => tables(several, out),
@@ -33,7 +38,7 @@ pub fn run(args: &cli::Status, settings: &Settings, out: &mut dyn Write) -> anyh
 }
 
 /// All of them, one below the other.
-pub fn tables(snapshots: &[Snapshot], out: &mut dyn Write) -> io::Result<()> {
+fn tables(snapshots: &[Snapshot], out: &mut dyn Write) -> io::Result<()> {
     for (number, snapshot) in snapshots.iter().enumerate() {
         if number > 0 {
             writeln!(out)?;
