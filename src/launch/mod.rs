@@ -2,4 +2,9 @@
 
 pub mod attach;
 pub mod demo;
+mod engine;
+mod look;
 pub mod run;
+
+pub use look::look;
+pub use run::default_socket;

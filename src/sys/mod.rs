@@ -11,6 +11,8 @@ pub mod clock;
 pub mod ipvs;
 pub mod limits;
 pub mod netlink;
+pub mod control_socket;
+pub mod detached;
 pub mod netns;
 pub mod packet_socket;
 pub mod probe;
