@@ -10,3 +10,4 @@ pub mod limits;
 pub mod netns;
 pub mod probe;
 pub mod process;
+pub mod wiring;
