@@ -8,17 +8,18 @@
 pub mod advert_socket;
 pub mod child;
 pub mod clock;
+pub mod control_socket;
+pub mod detached;
 pub mod ipvs;
 pub mod limits;
 pub mod netlink;
-pub mod control_socket;
-pub mod detached;
 pub mod netns;
 pub mod packet_socket;
 pub mod probe;
 pub mod process;
 mod raw;
 pub mod sysctl;
+pub mod wiring;
 
 /// What carrying out a step came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
