@@ -1,9 +1,15 @@
-//! To be filled.
+//! The engine's thread: wait, drain, step, perform, publish. The only place where effects meet verbs.
+//!
+//! Nothing else runs on this thread. Checks and scripts run on `workers`, the load balancer's table is read and
+//! written on `dataplane`, consoles are served by `control`, and the log is written by a thread of its own; all of
+//! them hand their results in as inputs and none of them can hold an advert back. Start with [`turn`].
 
-use crate::cli;
-use crate::settings::Settings;
+mod dataplane;
+mod journal;
+mod links;
+mod perform;
+mod start;
+mod turn;
+mod workers;
 
-/// Runs the engine on this thread until a signal ends it.
-pub fn run_headless(_args: &cli::Run, _settings: &Settings) -> anyhow::Result<u8> {
-    anyhow::bail!("not built yet")
-}
+pub use start::run_headless;

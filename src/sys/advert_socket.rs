@@ -55,6 +55,13 @@ impl AdvertSocket {
         parse(buffer.get(..length).unwrap_or_default())
     }
 
+    /// Waits until something may have arrived since the last call. Read with [`AdvertSocket::try_recv`] until none is
+    /// left, or what is left is not announced again.
+    pub async fn ready(&self) -> io::Result<()> {
+        self.socket.readable().await?.clear_ready();
+        Ok(())
+    }
+
     /// The next packet that has arrived already, or none; never waits.
     pub fn try_recv<'b>(&self, buffer: &'b mut [u8]) -> io::Result<Option<Received<'b>>> {
         let mut socket = self.socket.get_ref();
