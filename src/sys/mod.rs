@@ -5,4 +5,5 @@
 #![expect(clippy::disallowed_methods, reason = "the only module that touches the host")]
 
 pub mod clock;
+pub mod files;
 pub mod netns;
