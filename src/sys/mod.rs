@@ -10,6 +10,7 @@ pub mod child;
 pub mod clock;
 pub mod control_socket;
 pub mod detached;
+pub mod files;
 pub mod ipvs;
 pub mod limits;
 pub mod netlink;

@@ -1,0 +1,92 @@
+//! Configuration files of this machine.
+
+use crate::conf::{Entry, EntryKind, Loader, Program};
+use std::fs;
+use std::io;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+/// Larger files are no configuration.
+const LARGEST: u64 = 16 * 1024 * 1024;
+
+/// Reads from the file system.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Files;
+
+impl Loader for Files {
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        let about = fs::metadata(path)?;
+        // A FIFO or a device would never end.
+        if !about.is_file() {
+            return Err(io::Error::other("not a plain file"));
+        }
+        if about.len() > LARGEST {
+            return Err(io::Error::other(format!("larger than {} MiB", LARGEST / 1024 / 1024)));
+        }
+        fs::read(path)
+    }
+
+    fn list(&self, directory: &Path) -> io::Result<Vec<Entry>> {
+        let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
+        let mut entries = Vec::new();
+        for entry in fs::read_dir(directory)? {
+            let entry = entry?;
+            // A name that is not UTF-8 cannot be written in a pattern either.
+            let Ok(name) = entry.file_name().into_string() else { continue };
+            let kind = self.kind(&entry.path()).unwrap_or(EntryKind::Other);
+            entries.push(Entry { name, kind });
+        }
+        entries.sort();
+        Ok(entries)
+    }
+
+    fn kind(&self, path: &Path) -> Option<EntryKind> {
+        let about = fs::metadata(path).ok()?;
+        Some(match () {
+            () if about.is_dir() => EntryKind::Directory,
+            () if !about.is_file() => EntryKind::Other,
+            () if about.permissions().mode() & 0o111 != 0 => EntryKind::Executable,
+            () => EntryKind::File,
+        })
+    }
+
+    fn program(&self, name: &str) -> Option<Program> {
+        if name.contains('/') {
+            return Some(judge(Path::new(name)));
+        }
+        let path = std::env::var_os("PATH")?;
+        let found = std::env::split_paths(&path).map(|directory| directory.join(name)).find(|p| p.is_file());
+        Some(found.map_or(Program::Missing, |path| judge(&path)))
+    }
+}
+
+fn judge(path: &Path) -> Program {
+    let Ok(path) = fs::canonicalize(path) else { return Program::Missing };
+    let Ok(about) = fs::metadata(&path) else { return Program::Missing };
+    if !about.is_file() || about.permissions().mode() & 0o111 == 0 {
+        return Program::NotExecutable;
+    }
+    path.ancestors()
+        .find(|part| others_may_change(part))
+        .map_or(Program::Runs, |part| Program::Insecure(part.to_owned()))
+}
+
+/// Whether someone other than root may write it; a sticky directory protects what is in it.
+fn others_may_change(path: &Path) -> bool {
+    let Ok(about) = fs::metadata(path) else { return true };
+    let mode = about.permissions().mode();
+    let sticky = about.is_dir() && mode & 0o1000 != 0;
+    let by_group = about.gid() != 0 && mode & 0o020 != 0;
+    about.uid() != 0 || (!sticky && (by_group || mode & 0o002 != 0))
+}
+
+/// The files of a directory that end in `.toml`, sorted; none if there is no such directory.
+pub fn toml_files(directory: &Path) -> io::Result<Vec<PathBuf>> {
+    let entries = match Files.list(directory) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let wanted = |e: &Entry| e.name.ends_with(".toml") && !e.name.starts_with('.') && e.kind != EntryKind::Directory;
+    Ok(entries.into_iter().filter(wanted).map(|entry| directory.join(entry.name)).collect())
+}
