@@ -15,4 +15,4 @@ mod target;
 pub use access::Access;
 pub use board::{Board, EVENTS_KEPT};
 pub use feed::{Connection, Feed, Request, StageFeed, StageRequest};
-pub use target::{Target, engines, resolve};
+pub use target::{Target, default_socket, engines, resolve};

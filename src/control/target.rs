@@ -128,6 +128,15 @@ fn ssh(word: &str, rest: &str) -> anyhow::Result<Place> {
     Ok(Place::Ssh { host, port, at })
 }
 
+/// Where the engine of this name listens unless told otherwise.
+pub fn default_socket(directory: &Path, name: &str) -> PathBuf {
+    // A name is one file name: neither hidden nor in another directory.
+    let safe = |c: char| if c.is_alphanumeric() || "._-".contains(c) { c } else { '_' };
+    let name: String = name.trim_start_matches('.').chars().map(safe).take(60).collect();
+    let name = if name.is_empty() { "vipdeck" } else { name.as_str() };
+    directory.join(format!("{name}.sock"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -173,5 +182,17 @@ mod tests {
         assert_eq!(one("lab-1/lvs1", directory.path()).unwrap(), lab);
         let error = one("z", directory.path()).unwrap_err().to_string();
         assert!(error.contains("there are a, b, lab-1/lvs1"), "{error}");
+    }
+
+    #[test]
+    fn a_name_cannot_leave_the_directory() {
+        let table = [("lvs1", "lvs1"), ("a/b", "a_b"), ("../../etc", "_.._etc"), ("..", "vipdeck"), ("", "vipdeck")];
+        for (name, file) in table {
+            assert_eq!(
+                default_socket(Path::new("/run/vipdeck"), name),
+                Path::new("/run/vipdeck").join(format!("{file}.sock")),
+                "{name}"
+            );
+        }
     }
 }

@@ -7,4 +7,3 @@ mod look;
 pub mod run;
 
 pub use look::look;
-pub use run::default_socket;

@@ -11,10 +11,10 @@ use crate::status::Mode;
 use anyhow::Context;
 use clap::Parser;
 use std::ffi::OsString;
-use std::fs::{DirBuilder, File};
+use std::fs::DirBuilder;
 use std::io::Write;
 use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -25,8 +25,10 @@ pub fn run(args: &cli::Run, settings: &Settings, out: &mut dyn Write) -> anyhow:
         return crate::runtime::run_headless(args, settings);
     }
     anyhow::ensure!(has_screen(), "there is no terminal for the console: use --headless");
-    let name = checked(&args.file)?;
-    let socket = args.control.clone().unwrap_or_else(|| default_socket(settings, &name));
+    // Errors are shown here, before anything is started.
+    let (config, host) = crate::runtime::configuration(&args.file)?;
+    let name = config.router_id.unwrap_or(host);
+    let socket = args.control.clone().unwrap_or_else(|| control::default_socket(&settings.control.directory, &name));
     let socket = std::path::absolute(&socket).with_context(|| format!("control socket {}", socket.display()))?;
     let runtime = background()?;
     let targets = control::resolve(&[socket.display().to_string()], &settings.control.directory)?;
@@ -59,23 +61,6 @@ pub fn run(args: &cli::Run, settings: &Settings, out: &mut dyn Write) -> anyhow:
     };
     runtime.shutdown_background();
     code
-}
-
-/// Where the engine of this name listens unless told otherwise.
-pub fn default_socket(settings: &Settings, name: &str) -> PathBuf {
-    // A name is one file name: neither hidden nor in another directory.
-    let safe = |c: char| if c.is_alphanumeric() || "._-".contains(c) { c } else { '_' };
-    let name: String = name.trim_start_matches('.').chars().map(safe).take(60).collect();
-    let name = if name.is_empty() { "vipdeck" } else { name.as_str() };
-    settings.control.directory.join(format!("{name}.sock"))
-}
-
-/// Reads the configuration before anything is started, and gives the node's name.
-fn checked(file: &Path) -> anyhow::Result<String> {
-    // `conf::parse` goes here: its errors end `run`, its `router_id` is the name.
-    File::open(file).with_context(|| format!("the configuration: open {}", file.display()))?;
-    let host = nix::unistd::gethostname().context("this machine's name")?;
-    Ok(host.to_string_lossy().into_owned())
 }
 
 /// Starts the engine with the same words as this process was started with. The network namespace is inherited.
@@ -121,22 +106,4 @@ fn detached(engine: &Engine, socket: &Path, out: &mut dyn Write) -> anyhow::Resu
     let (socket, pid) = (socket.display(), engine.pid());
     writeln!(out, "the engine goes on: vipdeck attach {socket}; stop it with kill -TERM {pid}")?;
     Ok(0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_cannot_leave_the_directory() {
-        let settings = Settings::default();
-        let table = [("lvs1", "lvs1"), ("a/b", "a_b"), ("../../etc", "_.._etc"), ("..", "vipdeck"), ("", "vipdeck")];
-        for (name, file) in table {
-            assert_eq!(
-                default_socket(&settings, name),
-                Path::new("/run/vipdeck").join(format!("{file}.sock")),
-                "{name}"
-            );
-        }
-    }
 }

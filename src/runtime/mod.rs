@@ -12,4 +12,4 @@ mod start;
 mod turn;
 mod workers;
 
-pub use start::run_headless;
+pub use start::{configuration, run_headless};

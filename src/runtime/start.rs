@@ -4,17 +4,20 @@ use super::links::Links;
 use super::turn::{STOP_WITHIN, Turning};
 use super::{dataplane, journal, workers};
 use crate::cli;
-use crate::control::{Access, Board, server};
+use crate::conf::{self, Config, Severity};
+use crate::control::{Access, Board, default_socket, server};
 use crate::engine::{Engine, Setup};
-use crate::launch::run::{configuration, default_socket};
+use crate::report;
 use crate::settings::Settings;
 use crate::status::{Dataplane, DataplaneKind};
 use crate::sys::clock::{Clock, wall_us};
+use crate::sys::files::Files;
 use crate::sys::netlink::Netlink;
 use crate::time::Instant;
 use anyhow::Context;
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
+use std::path::Path;
 use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
@@ -49,7 +52,7 @@ pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> 
     let board = Arc::new(Board::default());
     journal::start(board.clone())?;
     let (requests_in, requests) = mpsc::channel(64);
-    let socket = args.control.clone().unwrap_or_else(|| default_socket(settings, engine.name()));
+    let socket = args.control.clone().unwrap_or_else(|| default_socket(&settings.control.directory, engine.name()));
     let server = server::serve(board.clone(), requests_in, &socket, &Access::from(&settings.control))?;
     tracing::info!("{} listens for consoles at {}", engine.name(), socket.display());
     let turning = Turning {
@@ -82,6 +85,20 @@ pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> 
         tracing::error!("not everything was released within {STOP_WITHIN:?}: look with `ip address` and `ipvsadm -Ln`");
     }
     Ok(u8::from(!released))
+}
+
+/// Reads a configuration that is to be run, and this machine's name. Errors in it are the error, with their places;
+/// warnings and notes go to `vipdeck check`.
+pub fn configuration(file: &Path) -> anyhow::Result<(Config, String)> {
+    let (config, diagnostics, sources) = conf::parse(file, &Files);
+    let errors: Vec<_> = diagnostics
+        .iter()
+        .filter(|d| d.severity == Severity::Error)
+        .map(|d| report::check::text(d, &sources, file, report::check::Look::Plain))
+        .collect();
+    anyhow::ensure!(errors.is_empty(), "{} cannot be run as it is\n{}", file.display(), errors.concat().trim_end());
+    let host = nix::unistd::gethostname().context("this machine's name")?;
+    Ok((config, host.to_string_lossy().into_owned()))
 }
 
 /// SIGTERM and SIGINT ask to stop. SIGHUP is no reason to end: a terminal that closes sends it, too.

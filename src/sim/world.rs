@@ -5,7 +5,7 @@ use super::host::{Host, Incarnation};
 use super::lan::Lan;
 use crate::engine::{CheckId, Effect, Engine, Input, Packet, Random, Setup};
 use crate::health::{Method, Outcome};
-use crate::kernel::{Change, DestinationKey, ServiceKey};
+use crate::kernel::{DestinationKey, ServiceKey};
 use crate::net::LinkName;
 use crate::status::{Ask, Event, Reply, ServerState, Snapshot};
 use crate::time::{Duration, Instant};
