@@ -17,7 +17,10 @@ const RETRY: Duration = Duration::from_secs(1);
 pub(super) struct TableState {
     pub(super) observed: Option<ObservedTable>,
     pub(super) observed_at: Option<Instant>,
+    /// A batch is out, and the table has not been read back after it.
     busy: bool,
+    /// The batch is written: the next reading shows it.
+    written: bool,
     failed: bool,
     pub(super) retry_at: Option<Instant>,
 }
@@ -99,7 +102,7 @@ impl Engine {
     }
 
     pub(super) fn table_done(&mut self, now: Instant, failures: Vec<(Change, String)>) {
-        self.table.busy = false;
+        self.table.written = true;
         self.table.failed = !failures.is_empty();
         if self.table.failed {
             self.table.retry_at = Some(now + RETRY);
@@ -122,6 +125,9 @@ impl Engine {
                 let text = format!("{} is DRAINED: no connection is left in {key}", real.spec.key);
                 self.log.add(now, Subject::Real(key, real.spec.key), Severity::Notice, "drain", text, None);
             }
+        }
+        if std::mem::take(&mut self.table.written) {
+            self.table.busy = false;
         }
         self.table.observed = Some(observed);
         self.table.observed_at = Some(now);

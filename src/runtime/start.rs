@@ -126,5 +126,10 @@ fn log_to_stderr() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("VIPDECK_LOG")
         .unwrap_or_else(|_unset| tracing_subscriber::EnvFilter::new("info"));
     let colour = std::io::stderr().is_terminal();
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colour).with_writer(std::io::stderr).try_init();
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(colour)
+        .with_target(false)
+        .with_writer(std::io::stderr)
+        .try_init();
 }

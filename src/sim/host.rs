@@ -162,6 +162,11 @@ impl Host {
         }
     }
 
+    /// No virtual service is configured: the machine itself answers on its addresses.
+    pub(super) fn serves_itself(&self) -> bool {
+        self.setup.config.services.is_empty()
+    }
+
     /// A new connection: which real server gets it, if any. It counts as active until [`Host::close`].
     pub(super) fn open(&mut self, key: ServiceKey, client: IpAddr) -> Option<DestinationKey> {
         let service = self.table.services.get_mut(&key)?;

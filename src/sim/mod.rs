@@ -6,9 +6,13 @@
 mod client;
 mod host;
 mod lan;
+mod scenario;
+mod stage;
 mod world;
 
 pub use client::Client;
 pub use host::{Host, Incarnation};
 pub use lan::Lan;
+pub use scenario::{SCENARIOS, ScenarioError, scenario};
+pub use stage::{Pace, act, stage};
 pub use world::{Server, World};

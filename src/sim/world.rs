@@ -463,6 +463,9 @@ impl World {
         }
         let client = IpAddr::V4(Ipv4Addr::new(192, 168, 10, 100));
         let host = self.hosts.get_mut(director).filter(|h| h.link_up && h.holds(address))?;
+        if host.serves_itself() {
+            return Some(host.name.clone());
+        }
         let real = host.open(target, client)?;
         let server = self.servers.iter().find(|s| s.address == real && s.state == ServerState::Running);
         let name = server.map(|s| s.name.clone());
