@@ -12,6 +12,7 @@ pub mod netlink;
 pub mod netns;
 pub mod packet_socket;
 mod raw;
+pub mod state_file;
 pub mod sysctl;
 
 /// What carrying out a step came to.
