@@ -2,7 +2,8 @@
 
 use super::PROTOCOL_TAG;
 use super::error::NetlinkError;
-use crate::kernel::{Address, Change};
+use super::view::{LinkEvent, View};
+use crate::kernel::{Address, Change, Link};
 use crate::net::{IpNet, LinkName};
 use crate::sys::Outcome;
 use futures_util::StreamExt;
@@ -12,7 +13,7 @@ use netlink_packet_core::{
 use netlink_packet_route::address::{
     AddressAttribute, AddressHeaderFlags, AddressMessage, AddressProtocol, AddressScope,
 };
-use netlink_packet_route::link::{LinkAttribute, LinkMessage};
+use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
 use netlink_packet_route::route::{RouteAddress, RouteAttribute, RouteMessage, RouteProtocol, RouteScope, RouteType};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use nix::errno::Errno;
@@ -103,6 +104,26 @@ impl Netlink {
         let answer = self.ask(RouteNetlinkMessage::GetRoute(all), NLM_F_DUMP).await;
         let answer = answer.map_err(|cause| NetlinkError::new(what, cause))?;
         Ok(answer.iter().filter_map(|message| host_route(message, index)).collect())
+    }
+
+    /// All links with their addresses, read once.
+    pub async fn links(&self) -> Result<Vec<Link>, NetlinkError> {
+        let events = View::default().replace(&self.dump_links().await?, &self.dump_addresses().await?);
+        let links = events.into_iter().filter_map(|event| match event {
+            LinkEvent::Link(link) => Some(link),
+            LinkEvent::Gone(_) | LinkEvent::Resynced => None,
+        });
+        Ok(links.collect())
+    }
+
+    /// Brings a link up (administratively).
+    pub async fn set_up(&self, link: &LinkName) -> Result<Outcome, NetlinkError> {
+        let what = format!("bring {link} up");
+        let mut message = LinkMessage::default();
+        message.header.index = self.index(link, &what).await?;
+        message.header.flags = LinkFlags::Up;
+        message.header.change_mask = LinkFlags::Up;
+        outcome(&what, self.ask(RouteNetlinkMessage::SetLink(message), NLM_F_ACK).await, &[])
     }
 
     pub(super) async fn dump_links(&self) -> Result<Vec<RouteNetlinkMessage>, NetlinkError> {
