@@ -6,6 +6,7 @@
 
 pub mod child;
 pub mod clock;
+pub mod files;
 pub mod limits;
 pub mod netns;
 pub mod probe;
