@@ -18,7 +18,7 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Child;
 use tokio::sync::{mpsc, watch};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 
 /// A lab that is set up. Dropping it removes everything.
 #[derive(Debug)]
@@ -27,6 +27,7 @@ pub(in crate::lab) struct Crew {
     engines: Vec<Engine>,
     servers: Vec<Server>,
     client: Option<Child>,
+    client_started: Instant,
     reports: (mpsc::Sender<Report>, mpsc::Receiver<Report>),
     seen: watch::Sender<(Stage, Report)>,
     starter: Starter,
@@ -49,6 +50,7 @@ impl Crew {
             engines: scenario.directors.iter().map(Engine::new).collect(),
             servers: scenario.servers.iter().map(|m| Server { machine: *m, child: None }).collect(),
             client: None,
+            client_started: Instant::now(),
             reports: mpsc::channel(16),
             seen: watch::Sender::new((Stage::empty(scenario.name), Report::default())),
             starter,
@@ -88,6 +90,7 @@ impl Crew {
         let targets: Vec<_> = self.scenario.targets().map(|t| t.to_string()).collect();
         let asks = targets.iter().flat_map(|target| ["--ask", target]);
         let arguments: Vec<_> = ["lab-client"].into_iter().chain(asks).collect();
+        self.client_started = Instant::now();
         let mut child = self.starter.start(self.scenario.client.name, &arguments, Stdio::piped())?;
         let stdout = child.stdout.take().context("the client has no standard output")?;
         tokio::spawn(read_reports(stdout, self.reports.0.clone()));
@@ -206,8 +209,10 @@ impl Crew {
                 server.child = None;
             }
         }
-        if matches!(self.client.as_mut().map(Child::try_wait), Some(Ok(Some(_))) | None) {
+        if matches!(self.client.as_mut().map(Child::try_wait), Some(Ok(Some(_)))) {
             self.client = None;
+        }
+        if self.client.is_none() && self.client_started.elapsed() > CLIENT_PAUSE {
             if let Err(error) = self.start_client() {
                 tracing::warn!("the lab's client ended: {error:#}");
             }
@@ -275,3 +280,6 @@ async fn read_reports(stdout: tokio::process::ChildStdout, to: mpsc::Sender<Repo
 
 /// How often programs are looked after.
 const LOOK: Duration = Duration::from_millis(200);
+
+/// A client that ends at once is started again no more often than this.
+const CLIENT_PAUSE: Duration = Duration::from_secs(1);
