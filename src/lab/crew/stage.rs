@@ -212,10 +212,11 @@ impl Crew {
         if matches!(self.client.as_mut().map(Child::try_wait), Some(Ok(Some(_)))) {
             self.client = None;
         }
-        if self.client.is_none() && self.client_started.elapsed() > CLIENT_PAUSE {
-            if let Err(error) = self.start_client() {
-                tracing::warn!("the lab's client ended: {error:#}");
-            }
+        if self.client.is_none()
+            && self.client_started.elapsed() > CLIENT_PAUSE
+            && let Err(error) = self.start_client()
+        {
+            tracing::warn!("the lab's client ended: {error:#}");
         }
     }
 
