@@ -38,6 +38,13 @@ pub struct Stage {
     pub clients: Vec<ClientView>,
 }
 
+impl Stage {
+    /// Nobody on it yet, in real time.
+    pub fn empty(scenario: &str) -> Self {
+        Self { scenario: scenario.into(), clock: None, nodes: vec![], servers: vec![], clients: vec![] }
+    }
+}
+
 /// The simulator's clock.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StageClock {

@@ -1,0 +1,114 @@
+//! A lab with the console on it.
+
+use super::crew::Crew;
+use super::report::Report;
+use super::scenario::Scenario;
+use crate::control::{Feed, StageFeed, StageRequest};
+use crate::settings::{self, Settings};
+use crate::status::{Mode, Stage};
+use crate::{cli, console};
+use anyhow::{Context, anyhow, bail};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc as channel;
+use tokio::runtime::{Builder, Handle};
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// Until the console is left; then everything is removed.
+pub(super) fn run(
+    scenario: &'static Scenario,
+    base: &Path,
+    look: &cli::Look,
+    settings: &Settings,
+) -> anyhow::Result<u8> {
+    let (up, is_up) = channel::channel();
+    let (stop, stopped) = oneshot::channel();
+    let base = base.to_owned();
+    // Programs die with the thread that started them: this one lives until the end.
+    let thread = std::thread::Builder::new().name("lab".into()).spawn(move || {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(perform(scenario, &base, &up, stopped))
+    })?;
+    let shown = match is_up.recv() {
+        Ok(stage) => open(scenario, stage, look, settings),
+        // The thread ended first, and says why below.
+        Err(channel::RecvError) => Ok(()),
+    };
+    drop(stop);
+    let ended = thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+    shown.and(ended)?;
+    Ok(0)
+}
+
+/// A stage that stands, as the console's thread gets it.
+struct Standing {
+    sockets: Vec<PathBuf>,
+    stage: watch::Receiver<Stage>,
+    requests: mpsc::Sender<StageRequest>,
+    runtime: Handle,
+}
+
+/// The lab's thread.
+async fn perform(
+    scenario: &'static Scenario,
+    base: &Path,
+    up: &channel::Sender<Standing>,
+    stopped: oneshot::Receiver<()>,
+) -> anyhow::Result<()> {
+    let mut crew = Crew::raise(scenario, base).await?;
+    let ready = crew.ready();
+    if ready.nodes.iter().all(|node| node.dataplane.is_none()) {
+        let why = ready.nodes.iter().filter_map(|n| Some(format!("{}: {}", n.machine.name, n.problem.as_ref()?)));
+        bail!("no engine came up; {}", why.collect::<Vec<_>>().join("; "));
+    }
+    let (requests, mut asked) = mpsc::channel(16);
+    let stage = stage_only(crew.watch());
+    let standing = Standing { sockets: crew.sockets(), stage, requests, runtime: Handle::current() };
+    up.send(standing).ok().context("the console is gone")?;
+    tokio::select! {
+        () = crew.play(&mut asked) => {}
+        _ = stopped => {}
+    }
+    crew.strike()
+}
+
+fn stage_only(mut seen: watch::Receiver<(Stage, Report)>) -> watch::Receiver<Stage> {
+    let (send, stage) = watch::channel(seen.borrow_and_update().0.clone());
+    tokio::spawn(async move {
+        while seen.changed().await.is_ok() {
+            let now = seen.borrow_and_update().0.clone();
+            if send.send(now).is_err() {
+                return;
+            }
+        }
+    });
+    stage
+}
+
+fn open(scenario: &'static Scenario, standing: Standing, look: &cli::Look, settings: &Settings) -> anyhow::Result<()> {
+    let Standing { sockets, stage, requests, runtime } = standing;
+    let feeds = sockets.iter().map(|socket| feed(socket, &runtime)).collect::<anyhow::Result<Vec<_>>>()?;
+    console::run(console::Start {
+        title: format!("lab {}", scenario.name),
+        mode: Mode::Live,
+        feeds,
+        stage: Some(StageFeed { stage, requests }),
+        look: chosen(&settings.console, look),
+        owns_engine: false,
+    })?;
+    Ok(())
+}
+
+/// PLUG IN HERE: `control::client::connect` for the socket, its tasks on `runtime`.
+fn feed(socket: &Path, _runtime: &Handle) -> anyhow::Result<Feed> {
+    Err(anyhow!("attach to {}: this build has no control client", socket.display()))
+}
+
+/// The settings, with the flags above them.
+fn chosen(settings: &settings::Console, look: &cli::Look) -> settings::Console {
+    settings::Console {
+        theme: look.theme.clone().unwrap_or_else(|| settings.theme.clone()),
+        ascii: settings.ascii || look.ascii,
+        view_only: settings.view_only || look.view_only,
+        ..settings.clone()
+    }
+}

@@ -1,0 +1,14 @@
+//! The lab: its namespaces, programs and measurements.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "test code"
+)]
+
+mod client;
+mod harness;
+mod stage;
