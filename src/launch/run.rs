@@ -16,8 +16,13 @@ use std::io::Write;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+/// By how much the parts of this process may notice a signal one after the other.
+const LATE: Duration = Duration::from_millis(100);
 
 /// Runs the engine in this process with `--headless`, else in a process of its own with the console here.
 pub fn run(args: &cli::Run, settings: &Settings, out: &mut dyn Write) -> anyhow::Result<u8> {
@@ -33,15 +38,20 @@ pub fn run(args: &cli::Run, settings: &Settings, out: &mut dyn Write) -> anyhow:
     let runtime = background()?;
     let targets = control::resolve(&[socket.display().to_string()], &settings.control.directory)?;
     let Some(target) = targets.into_iter().next() else { anyhow::bail!("control socket {}", socket.display()) };
-    let was_told = Arc::new(AtomicBool::new(false));
+    // Before its log is begun anew.
+    if let Ok(snapshot) = runtime.block_on(client::status(&target)) {
+        let (socket, pid) = (socket.display(), snapshot.node.pid);
+        anyhow::bail!("an engine runs here already: pid {pid}; open the console on it with vipdeck attach {socket}");
+    }
+    let (telling, mut told) = watch::channel(false);
     let engine = {
         let _entered = runtime.enter();
         // Before the engine is there, so that no signal ends this process and leaves it behind unsaid.
-        let told = [SignalKind::terminate(), SignalKind::interrupt()].map(signal);
+        let ends = [SignalKind::terminate(), SignalKind::interrupt()].map(signal);
         let engine = Arc::new(start(args, &socket)?);
-        for signals in told {
+        for signals in ends {
             let signals = signals.context("listen for signals")?;
-            runtime.spawn(pass_on(signals, engine.clone(), was_told.clone()));
+            runtime.spawn(pass_on(signals, engine.clone(), telling.clone()));
         }
         engine
     };
@@ -49,11 +59,11 @@ pub fn run(args: &cli::Run, settings: &Settings, out: &mut dyn Write) -> anyhow:
     let feeds = vec![client::connect(target, runtime.handle())];
     let look = look(&settings.console, &args.look);
     let left = console::run(Start { title: name, mode: Mode::Live, feeds, stage: None, look, owns_engine: true });
+    // The console may have seen the signal that ended it a moment before `pass_on` has.
+    let was_told = runtime.block_on(async { timeout(LATE, told.wait_for(|told| *told)).await.is_ok() });
     let code = match left {
         Ok(Left::StopEngine) => runtime.block_on(stopped(&engine, out)),
-        Ok(Left::Detached | Left::TerminalGone) | Err(_) if was_told.load(Ordering::SeqCst) => {
-            runtime.block_on(stopped(&engine, out))
-        }
+        Ok(Left::Detached | Left::TerminalGone) | Err(_) if was_told => runtime.block_on(stopped(&engine, out)),
         Ok(Left::Detached) => detached(&engine, &socket, out),
         // Nobody is there to read anything.
         Ok(Left::TerminalGone) => Ok(0),
@@ -81,9 +91,9 @@ fn start(args: &cli::Run, socket: &Path) -> anyhow::Result<Engine> {
 }
 
 /// SIGTERM (or an interrupt while there is no screen yet) is meant for the pair. The console ends by itself.
-async fn pass_on(mut signals: Signal, engine: Arc<Engine>, was_told: Arc<AtomicBool>) {
+async fn pass_on(mut signals: Signal, engine: Arc<Engine>, telling: watch::Sender<bool>) {
     while signals.recv().await.is_some() {
-        was_told.store(true, Ordering::SeqCst);
+        telling.send_replace(true);
         engine.terminate();
     }
 }
