@@ -101,7 +101,6 @@ fn script_spec(
     let as_root = user.as_ref().is_none_or(|user| user.user == "root");
     if let Some(program) = argv.value.first() {
         let problem = match cx.loader.program(program) {
-            None | Some(Program::Runs) => None,
             Some(Program::Missing) => {
                 Some(Diagnostic::note("script-missing", format!("there is no `{program}` on this machine")))
             }
@@ -112,7 +111,7 @@ fn script_spec(
                 let message = format!("`{program}` would run as root, and others may change {}", part.display());
                 Some(Diagnostic::error("insecure-script", message).help("enable_script_security forbids that"))
             }
-            Some(Program::Insecure(_)) => None,
+            None | Some(Program::Runs | Program::Insecure(_)) => None,
         };
         if let Some(problem) = problem {
             cx.report(problem.at(argv.span, ""));

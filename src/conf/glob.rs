@@ -109,15 +109,12 @@ fn class(pattern: &[char], open: usize, c: char) -> Option<usize> {
     let mut inside = false;
     let mut at = 0;
     while let Some(low) = members.get(at) {
-        match (members.get(at + 1), members.get(at + 2)) {
-            (Some('-'), Some(high)) => {
-                inside |= (*low..=*high).contains(&c);
-                at += 3;
-            }
-            _ => {
-                inside |= *low == c;
-                at += 1;
-            }
+        if let (Some('-'), Some(high)) = (members.get(at + 1), members.get(at + 2)) {
+            inside |= (*low..=*high).contains(&c);
+            at += 3;
+        } else {
+            inside |= *low == c;
+            at += 1;
         }
     }
     (inside != negated).then_some(close + 1)

@@ -69,6 +69,14 @@ impl<'a> Cx<'a> {
     /// A statement that is probably the rest of a comment.
     fn wrapped(&mut self, statement: &Statement) {
         let Some(span) = statement.span() else { return };
+        // A line that braces cut into several statements is told once.
+        if let Some(last) = self.diagnostics.last_mut().filter(|d| d.id == "wrapped-comment")
+            && let Some(label) = last.labels.first_mut()
+            && !self.sources.text(label.span.to(span)).contains('\n')
+        {
+            label.span = label.span.to(span);
+            return;
+        }
         self.report(
             Diagnostic::warning("wrapped-comment", "this line is probably the rest of the comment above")
                 .at(span, "ignored")
@@ -166,6 +174,10 @@ pub(super) fn walk<D>(
             cx.unknown(block, &names, statement, first);
             continue;
         };
+        if by_chance(keyword, statement, seen.contains_key(keyword.name)) {
+            cx.wrapped(statement);
+            continue;
+        }
         if keyword.takes.is_single()
             && let Some(before) = seen.insert(keyword.name, first.span)
         {
@@ -180,6 +192,14 @@ pub(super) fn walk<D>(
         }
     }
     failed
+}
+
+/// Whether a line is the rest of a comment that begins with a keyword by chance, such as `interface が…`.
+fn by_chance<D>(keyword: &Keyword<D>, statement: &Statement, seen: bool) -> bool {
+    let free = matches!(keyword.takes, Takes::Text { .. } | Takes::Command(_) | Takes::User(_));
+    let foreign = statement.words.iter().any(|word| !word.text.is_ascii());
+    let again = seen && statement.words.len() > 2;
+    statement.below_comment && statement.body.is_none() && !free && (foreign || again)
 }
 
 /// Lowers one statement; false if it is refused.
@@ -218,9 +238,8 @@ fn one<D>(
         cx.report(Diagnostic::warning("deprecated", message).at(first.span, format!("write `{instead}`")));
     }
     let Err(problem) = outcome else { return true };
-    // `interface を…` below a comment: a keyword by chance.
-    let prose = statement.words.iter().any(|word| !word.text.is_ascii());
-    if statement.below_comment && statement.body.is_none() && prose {
+    // `state of this node` below a comment.
+    if statement.below_comment && statement.body.is_none() && statement.words.len() > 2 {
         cx.wrapped(statement);
         return true;
     }
@@ -274,13 +293,11 @@ fn argument<D>(
             Some(word) => set(draft, spanned(value::switch(name, word)?, word)),
             None => set(draft, spanned(true, first)),
         },
-        Takes::Whole { min, max, bare, set, .. } => match (statement.words.get(1), bare) {
-            (None, Some(bare)) => set(draft, spanned(*bare, first)),
-            _ => {
-                let word = needed()?;
-                set(draft, spanned(value::whole(name, word, *min, *max)?, word));
-            }
-        },
+        Takes::Whole { bare: Some(bare), set, .. } if statement.words.len() == 1 => set(draft, spanned(*bare, first)),
+        Takes::Whole { min, max, set, .. } => {
+            let word = needed()?;
+            set(draft, spanned(value::whole(name, word, *min, *max)?, word));
+        }
         Takes::Seconds { min, max, set } => {
             let word = needed()?;
             set(draft, spanned(value::duration(name, word, *min, *max)?, word));
@@ -427,7 +444,9 @@ pub(super) fn tracks(cx: &mut Cx<'_>, draft: &mut instance::Draft, statement: &S
 fn lines(cx: &mut Cx<'_>, body: &Body, mut each: impl FnMut(&mut Cx<'_>, &Statement) -> Result<(), Diagnostic>) {
     for line in &body.statements {
         let Some(first) = line.words.first() else { continue };
-        let prose = line.words.len() > 1 || !first.text.is_ascii();
+        // No attempt at an address or a name: several words, another script, or a word without any digit.
+        let prose =
+            line.words.len() > 1 || !first.text.is_ascii() || !first.text.contains(|c: char| c.is_ascii_digit());
         if line.wrapped {
             cx.wrapped(line);
         } else if cx.is_definition(line) {

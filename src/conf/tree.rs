@@ -42,7 +42,7 @@ pub(super) fn build(mut pieces: Vec<Piece>, sources: &Sources, diagnostics: &mut
     let total: i64 = pieces.iter().map(weight).sum();
     let suspect: i64 = pieces.iter().filter(|p| suspects.contains(&(p.source, p.line))).map(weight).sum();
     // The braces of a wrapped comment count only where the file agrees with them.
-    let set_aside = total != 0 && total == suspect;
+    let set_aside = total == suspect;
     let mut builder = Builder {
         sources,
         diagnostics,

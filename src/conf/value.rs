@@ -129,7 +129,7 @@ pub(super) fn one_of(
 
 /// An IP address.
 pub(super) fn ip(keyword: &str, word: &Word) -> Result<IpAddr, Diagnostic> {
-    word.text.parse().map_err(|_: std::net::AddrParseError| {
+    word.text.parse().ok().ok_or_else(|| {
         Diagnostic::error("bad-address", format!("`{}` is not an IP address", word.text))
             .at(word.span, format!("{keyword} takes an address such as 192.0.2.10"))
     })

@@ -86,7 +86,7 @@ fn broadcast(word: &Word, net: Ipv4Net) -> Result<Ipv4Addr, Diagnostic> {
         }
         "+" => Ok(net.broadcast()),
         "-" => Ok(net.network()),
-        text => text.parse().map_err(|_: std::net::AddrParseError| {
+        text => text.parse().ok().ok_or_else(|| {
             Diagnostic::error("bad-address", format!("`{text}` is not a broadcast address"))
                 .at(word.span, "an IPv4 address, + (host bits set) or - (host bits clear)")
         }),

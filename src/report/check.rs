@@ -12,7 +12,7 @@ use crate::sys::files::Files;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use serde::Serialize;
 use std::io::{IsTerminal, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Checks the files and gives the exit status: 0 clean, 1 warnings, 2 errors.
 pub fn run(args: &cli::Check, _settings: &Settings, out: &mut dyn Write) -> anyhow::Result<u8> {
@@ -22,7 +22,7 @@ pub fn run(args: &cli::Check, _settings: &Settings, out: &mut dyn Write) -> anyh
         (false, true) => Look::Coloured,
         (false, false) => Look::Plain,
     };
-    let paths: Vec<&Path> = args.files.iter().map(|path| path.as_path()).collect();
+    let paths: Vec<&Path> = args.files.iter().map(PathBuf::as_path).collect();
     Ok(check(&paths, &Files, look, out)?)
 }
 
@@ -43,7 +43,7 @@ pub fn check(paths: &[&Path], loader: &dyn Loader, look: Look, out: &mut dyn Wri
         let counts = Counts::of(&config);
         summary.add(&counts, &diagnostics);
         if look == Look::Json {
-            files.push(File::of(path, counts, &diagnostics, &sources));
+            files.push(Checked::of(path, counts, &diagnostics, &sources));
         } else {
             for diagnostic in &diagnostics {
                 out.write_all(text(diagnostic, &sources, path, look).as_bytes())?;
@@ -84,7 +84,9 @@ pub fn text(diagnostic: &Diagnostic, sources: &Sources, main: &Path, look: Look)
         text.push('\n');
     }
     for help in &diagnostic.help {
-        text.push_str(&format!("  = help: {}\n", annotate_snippets::normalize_untrusted_str(help)));
+        text.push_str("  = help: ");
+        text.push_str(&annotate_snippets::normalize_untrusted_str(help));
+        text.push('\n');
     }
     text.push('\n');
     text
@@ -202,13 +204,13 @@ fn plural(number: usize, what: &str) -> String {
 
 #[derive(Serialize)]
 struct Answer {
-    files: Vec<File>,
+    files: Vec<Checked>,
     summary: Summary,
     status: u8,
 }
 
 #[derive(Serialize)]
-struct File {
+struct Checked {
     file: String,
     status: u8,
     counts: Counts,
@@ -234,7 +236,7 @@ struct Place {
     text: String,
 }
 
-impl File {
+impl Checked {
     fn of(path: &Path, counts: Counts, diagnostics: &[Diagnostic], sources: &Sources) -> Self {
         let mut summary = Summary::default();
         summary.add(&counts, diagnostics);

@@ -88,7 +88,11 @@ pub fn toml_files(directory: &Path) -> io::Result<Vec<PathBuf>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(error),
     };
-    let wanted = |e: &Entry| e.name.ends_with(".toml") && !e.name.starts_with('.') && e.kind != EntryKind::Directory;
+    let wanted = |e: &Entry| {
+        Path::new(&e.name).extension().is_some_and(|x| x == "toml")
+            && !e.name.starts_with('.')
+            && e.kind != EntryKind::Directory
+    };
     Ok(entries.into_iter().filter(wanted).map(|entry| directory.join(entry.name)).collect())
 =======
 //! Small files.

@@ -148,7 +148,7 @@ impl<D> Takes<D> {
             Self::Command(_) => "\"COMMAND\"".into(),
             Self::User(_) => "USER [GROUP]".into(),
             Self::Weight(_) => "-253..253 [reverse]".into(),
-            Self::Block { head, .. } if head.is_empty() => "{ }".into(),
+            Self::Block { head: "", .. } => "{ }".into(),
             Self::Block { head, .. } => format!("{head} {{ }}"),
             Self::Noted { argument, .. } | Self::Refused { argument } => (*argument).into(),
         }
