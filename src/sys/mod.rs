@@ -19,6 +19,7 @@ pub mod packet_socket;
 pub mod probe;
 pub mod process;
 mod raw;
+pub mod small_files;
 pub mod state_file;
 pub mod sysctl;
 pub mod wiring;

@@ -1,22 +1,13 @@
 //! Network namespaces, named as ip-netns(8) names them: bind mounts below /run/netns.
 
-<<<<<<< HEAD
 use anyhow::{Context, ensure};
 use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, setns, unshare};
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-=======
-use anyhow::Context;
-use nix::sched::{CloneFlags, setns};
-use std::fs::{self, File};
-use std::io;
-use std::os::unix::fs::MetadataExt;
-use std::path::Path;
->>>>>>> sys
 
 /// Moves the calling thread into the namespace `name` below /run/netns. Call it before any other thread starts.
 pub fn enter(name: &str) -> anyhow::Result<()> {
@@ -24,7 +15,6 @@ pub fn enter(name: &str) -> anyhow::Result<()> {
     setns(file, CloneFlags::CLONE_NEWNET).with_context(|| format!("enter network namespace {name}"))
 }
 
-<<<<<<< HEAD
 /// The namespace's handle.
 pub fn open(name: &str) -> anyhow::Result<File> {
     let path = path(name);
@@ -86,10 +76,8 @@ fn on_a_thread<T: Send>(work: impl FnOnce() -> T + Send) -> T {
 }
 
 const DIRECTORY: &str = "/run/netns";
-=======
 /// The number that names the calling thread's namespace as long as it exists.
 pub fn inode() -> io::Result<u64> {
     // Not "self": that is the main thread.
     fs::metadata("/proc/thread-self/ns/net").map(|metadata| metadata.ino())
 }
->>>>>>> sys
