@@ -12,7 +12,7 @@ use std::net::Ipv4Addr;
 
 pub(super) struct Links {
     /// The links that are needed, and what is known of each.
-    links: BTreeMap<LinkName, Known>,
+    needed: BTreeMap<LinkName, Known>,
     announcer: PacketSocket,
     identification: u16,
 }
@@ -26,13 +26,13 @@ struct Known {
 
 impl Links {
     pub(super) fn new(needed: Vec<LinkName>) -> io::Result<Self> {
-        let links = needed.into_iter().map(|name| (name, Known::default())).collect();
-        Ok(Self { links, announcer: PacketSocket::open()?, identification: 0 })
+        let needed = needed.into_iter().map(|name| (name, Known::default())).collect();
+        Ok(Self { needed, announcer: PacketSocket::open()?, identification: 0 })
     }
 
     /// Takes news of a link. A link that came back with another index gets another socket.
     pub(super) fn update(&mut self, link: &Link) -> io::Result<()> {
-        let Some(known) = self.links.get_mut(&link.name) else { return Ok(()) };
+        let Some(known) = self.needed.get_mut(&link.name) else { return Ok(()) };
         known.mac = link.mac;
         if known.index != link.index || known.socket.is_none() {
             known.index = link.index;
@@ -43,7 +43,7 @@ impl Links {
     }
 
     pub(super) fn forget(&mut self, name: &LinkName) {
-        if let Some(known) = self.links.get_mut(name) {
+        if let Some(known) = self.needed.get_mut(name) {
             *known = Known::default();
         }
     }
@@ -59,12 +59,12 @@ impl Links {
     }
 
     pub(super) fn sockets(&self) -> impl Iterator<Item = (&LinkName, &AdvertSocket)> {
-        self.links.iter().filter_map(|(name, known)| known.socket.as_ref().map(|socket| (name, socket)))
+        self.needed.iter().filter_map(|(name, known)| known.socket.as_ref().map(|socket| (name, socket)))
     }
 
     pub(super) fn send(&mut self, link: &LinkName, source: Ipv4Addr, payload: &[u8]) -> io::Result<()> {
         self.identification = self.identification.wrapping_add(1);
-        let known = self.links.get_mut(link).ok_or_else(|| io::Error::other("the link is not there"))?;
+        let known = self.needed.get_mut(link).ok_or_else(|| io::Error::other("the link is not there"))?;
         if known.socket.is_none() && known.index != 0 {
             known.socket = Some(AdvertSocket::open(link, known.index)?);
         }
@@ -75,7 +75,7 @@ impl Links {
     }
 
     pub(super) fn announce(&self, link: &LinkName, address: Ipv4Addr) -> io::Result<()> {
-        let known = self.links.get(link).ok_or_else(|| io::Error::other("the link is not there"))?;
+        let known = self.needed.get(link).ok_or_else(|| io::Error::other("the link is not there"))?;
         // A link without a hardware address has no neighbours to tell.
         known.mac.map_or(Ok(()), |mac| self.announcer.announce(known.index, mac, address))
     }
