@@ -11,7 +11,7 @@ pub mod facts;
 pub mod keymap;
 pub mod model;
 pub mod picture;
-mod plan;
+pub mod plan;
 pub mod question;
 mod rows;
 pub mod screens;

@@ -10,7 +10,7 @@ use crate::kernel::{DestinationKey, ServiceKey};
 use crate::status::{HoldKind, Instance, Mode, Real, Role, StageAction};
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Plan {
+pub struct Plan {
     pub title: String,
     pub risk: Option<Risk>,
     pub steps: Vec<String>,
