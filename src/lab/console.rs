@@ -3,11 +3,11 @@
 use super::crew::Crew;
 use super::report::Report;
 use super::scenario::Scenario;
-use crate::control::{Feed, StageFeed, StageRequest};
-use crate::settings::{self, Settings};
+use crate::control::{self, StageFeed, StageRequest, client};
+use crate::settings::{Settings, look};
 use crate::status::{Mode, Stage};
 use crate::{cli, console};
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, bail};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc as channel;
 use tokio::runtime::{Builder, Handle};
@@ -17,7 +17,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 pub(super) fn run(
     scenario: &'static Scenario,
     base: &Path,
-    look: &cli::Look,
+    flags: &cli::Look,
     settings: &Settings,
 ) -> anyhow::Result<u8> {
     let (up, is_up) = channel::channel();
@@ -29,7 +29,7 @@ pub(super) fn run(
         runtime.block_on(perform(scenario, &base, &up, stopped))
     })?;
     let shown = match is_up.recv() {
-        Ok(stage) => open(scenario, stage, look, settings),
+        Ok(stage) => open(scenario, stage, flags, settings),
         // The thread ended first, and says why below.
         Err(channel::RecvError) => Ok(()),
     };
@@ -84,31 +84,18 @@ fn stage_only(mut seen: watch::Receiver<(Stage, Report)>) -> watch::Receiver<Sta
     stage
 }
 
-fn open(scenario: &'static Scenario, standing: Standing, look: &cli::Look, settings: &Settings) -> anyhow::Result<()> {
+fn open(scenario: &'static Scenario, standing: Standing, flags: &cli::Look, settings: &Settings) -> anyhow::Result<()> {
     let Standing { sockets, stage, requests, runtime } = standing;
-    let feeds = sockets.iter().map(|socket| feed(socket, &runtime)).collect::<anyhow::Result<Vec<_>>>()?;
+    let words: Vec<_> = sockets.iter().map(|socket| socket.display().to_string()).collect();
+    let targets = control::resolve(&words, &settings.control.directory)?;
+    let feeds = targets.into_iter().map(|target| client::connect(target, &runtime)).collect();
     console::run(console::Start {
         title: format!("lab {}", scenario.name),
         mode: Mode::Live,
         feeds,
         stage: Some(StageFeed { stage, requests }),
-        look: chosen(&settings.console, look),
+        look: look(&settings.console, flags),
         owns_engine: false,
     })?;
     Ok(())
-}
-
-/// PLUG IN HERE: `control::client::connect` for the socket, its tasks on `runtime`.
-fn feed(socket: &Path, _runtime: &Handle) -> anyhow::Result<Feed> {
-    Err(anyhow!("attach to {}: this build has no control client", socket.display()))
-}
-
-/// The settings, with the flags above them.
-fn chosen(settings: &settings::Console, look: &cli::Look) -> settings::Console {
-    settings::Console {
-        theme: look.theme.clone().unwrap_or_else(|| settings.theme.clone()),
-        ascii: settings.ascii || look.ascii,
-        view_only: settings.view_only || look.view_only,
-        ..settings.clone()
-    }
 }

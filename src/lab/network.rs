@@ -48,6 +48,12 @@ pub fn set_cut(site: &Site, machine: &str, cut: bool) -> anyhow::Result<()> {
     )
 }
 
+/// What a machine loses when it is switched off: every address but its own.
+pub fn forget_addresses(site: &Site, machine: Machine) -> anyhow::Result<()> {
+    let own = machine.net()?;
+    within(&site.namespace(machine.name), async |links| links.keep_only_address(LINK, own).await)
+}
+
 /// The name of the switch's namespace, as of a machine.
 pub const SWITCH: &str = "switch";
 

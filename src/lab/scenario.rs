@@ -40,11 +40,11 @@ const DUAL_MASTER_DR: Scenario = Scenario {
     directors: &[
         Director {
             machine: Machine { name: "lvs1", address: Ipv4Addr::new(192, 168, 10, 11) },
-            configuration: include_str!("../../tests/lab/fixture/lvs1.conf"),
+            configuration: include_str!("../../assets/dual-master-dr/lvs1.conf"),
         },
         Director {
             machine: Machine { name: "lvs2", address: Ipv4Addr::new(192, 168, 10, 12) },
-            configuration: include_str!("../../tests/lab/fixture/lvs2.conf"),
+            configuration: include_str!("../../assets/dual-master-dr/lvs2.conf"),
         },
     ],
     servers: &[

@@ -1,11 +1,10 @@
 //! `vipdeck attach`: the console on running engines, which it never stops.
 
-use super::look::look;
 use crate::cli;
 use crate::console::{self, Start};
 use crate::control::{self, client};
 use crate::report::status;
-use crate::settings::Settings;
+use crate::settings::{Settings, look};
 use crate::status::Mode;
 use anyhow::Context;
 use std::io::{IsTerminal, Write};

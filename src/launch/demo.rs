@@ -3,11 +3,10 @@
 //! The world lives on a thread of its own, which moves the virtual clock along with the real one and publishes on the
 //! same boards that real engines publish on.
 
-use super::look;
 use crate::cli;
 use crate::console::{self, Start};
 use crate::control::{Board, Connection, Feed, Request, StageFeed, StageRequest};
-use crate::settings::Settings;
+use crate::settings::{Settings, look};
 use crate::sim::{Pace, World, act, scenario, stage};
 use crate::status::{Mode, Stage};
 use crate::sys::clock::wall_us;

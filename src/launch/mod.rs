@@ -3,7 +3,5 @@
 pub mod attach;
 pub mod demo;
 mod engine;
-mod look;
-pub mod run;
 
-pub use look::look;
+pub mod run;

@@ -2,11 +2,11 @@
 
 use super::attach::{background, has_screen};
 use super::engine::Engine;
-use super::look::look;
+
 use crate::cli;
 use crate::console::{self, Left, Start};
 use crate::control::{self, client};
-use crate::settings::Settings;
+use crate::settings::{Settings, look};
 use crate::status::Mode;
 use anyhow::Context;
 use clap::Parser;

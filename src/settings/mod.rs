@@ -2,7 +2,9 @@
 //! `VIPDECK_*` variables, flags.
 
 mod load;
+mod look;
 mod model;
 
 pub use load::load;
+pub use look::look;
 pub use model::{Console, Control, Settings};

@@ -4,6 +4,8 @@ use super::netns;
 use crate::net::IpNet;
 use anyhow::{Context, anyhow};
 use futures_util::TryStreamExt;
+use netlink_packet_route::AddressFamily;
+use netlink_packet_route::address::AddressAttribute;
 use rtnetlink::{Handle, LinkBridge, LinkUnspec, LinkVeth, new_connection};
 use std::os::fd::AsRawFd;
 use tokio::runtime::Builder;
@@ -73,6 +75,24 @@ impl Wiring {
         let index = self.index(link).await?;
         let request = self.netlink.address().add(index, net.addr(), net.prefix_len());
         request.execute().await.with_context(|| format!("add {net} to {link}"))
+    }
+
+    /// Removes every IPv4 address of a link but `own`.
+    pub async fn keep_only_address(&self, link: &str, own: IpNet) -> anyhow::Result<()> {
+        let index = self.index(link).await?;
+        let mut found = self.netlink.address().get().set_link_index_filter(index).execute();
+        let mut others = Vec::new();
+        while let Some(message) = found.try_next().await.with_context(|| format!("look up the addresses of {link}"))? {
+            let is_own = |a: &AddressAttribute| *a == AddressAttribute::Local(own.addr());
+            if message.header.family == AddressFamily::Inet && !message.attributes.iter().any(is_own) {
+                others.push(message);
+            }
+        }
+        for message in others {
+            let removed = self.netlink.address().del(message).execute().await;
+            removed.with_context(|| format!("remove an address from {link}"))?;
+        }
+        Ok(())
     }
 
     async fn index(&self, link: &str) -> anyhow::Result<u32> {

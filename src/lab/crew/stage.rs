@@ -166,18 +166,23 @@ impl Crew {
         }
     }
 
+    /// The machine is switched off: its engine is killed (SIGKILL) and it vanishes from the network in the same
+    /// moment, with everything its kernel held.
     async fn crash(&mut self, node: &str) -> anyhow::Result<String> {
         let engine = find(&mut self.engines, node)?;
         ensure!(engine.child.is_some(), "{node}'s engine is not running");
+        network::set_cut(&self.starter.site, node, true)?;
         engine.crash().await?;
-        Ok(format!("{node}'s engine was killed"))
+        network::forget_addresses(&self.starter.site, engine.director.machine)?;
+        Ok(format!("{node} crashed: its engine was killed and the machine is off the network"))
     }
 
     fn revive(&mut self, node: &str) -> anyhow::Result<String> {
         let engine = find(&mut self.engines, node)?;
         ensure!(engine.child.is_none(), "{node}'s engine is running");
+        network::set_cut(&self.starter.site, node, engine.cut)?;
         engine.start(&self.starter)?;
-        Ok(format!("{node}'s engine starts"))
+        Ok(format!("{node} is back on the network and its engine starts"))
     }
 
     fn toggle_link(&mut self, node: &str) -> anyhow::Result<String> {

@@ -1,7 +1,7 @@
 //! How the console looks: the settings below the flags.
 
+use super::model as settings;
 use crate::cli;
-use crate::settings;
 
 /// The settings with what the command line says on top.
 pub fn look(settings: &settings::Console, flags: &cli::Look) -> settings::Console {
