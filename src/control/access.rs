@@ -42,6 +42,10 @@ impl Rules {
         })
     }
 
+    pub(super) const fn own_uid(&self) -> u32 {
+        self.own_uid
+    }
+
     /// The groups whose members may connect.
     pub(super) fn groups(&self) -> Vec<Gid> {
         let mut groups: Vec<Gid> = self.view.iter().chain(&self.operate).map(|g| g.gid).collect();

@@ -181,3 +181,191 @@ fn reals(s: &Snapshot, is_meant: impl Fn(&Real) -> bool, service: Option<crate::
     let services = s.services.iter().filter(|v| service.is_none_or(|key| v.id == key));
     services.flat_map(|v| &v.reals).filter(|r| is_meant(r)).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::status::{Actor, Heard, Hold};
+    use serde_json::{Value, json};
+
+    fn instance() -> Value {
+        let span = json!({ "secs": 1, "nanos": 0 });
+        json!({
+            "name": "VI_1", "vrid": 51, "interface": "eth0", "version": 2, "state": "MASTER", "since": 0, "hold": null,
+            "yielding": false, "base_priority": 150, "effective_priority": 150, "terms": [], "preempt": true,
+            "source": null, "advert_interval": span, "skew": span, "master_down": { "secs": 3, "nanos": 0 },
+            "master": null, "heard": [], "next_advert_at": null, "master_down_at": null, "announce_at": null,
+            "vips": [], "faults": [], "transitions": [], "transitions_total": 0, "adverts_sent": 0,
+            "adverts_heard": 0, "adverts_refused": 0, "announcements_sent": 0,
+        })
+    }
+
+    fn real() -> Value {
+        json!({
+            "id": "192.0.2.21:80", "forwarding": "dr", "weight_configured": 1, "weight_asked": null,
+            "weight_effective": 1, "weight_kernel": 1, "admin": "ready", "drain": null, "active": 3, "inactive": null,
+            "rate": null, "rates": [], "connections_total": null, "bytes_in": null, "bytes_out": null,
+            "packets_in": null, "packets_out": null, "counted_at": null,
+            "health": { "verdict": "up", "since": 0, "method": null, "last": null, "failing": 0, "retry": 0,
+                        "next_at": null },
+        })
+    }
+
+    /// One instance, and one real server in two virtual services.
+    fn snapshot() -> Snapshot {
+        let span = json!({ "secs": 0, "nanos": 0 });
+        let service = |id: &str| {
+            json!({ "id": id, "scheduler": "rr", "forwarding": "dr", "persistence": null, "present": true,
+                    "serving": true, "instance": null, "reals": [real()] })
+        };
+        let whole = json!({
+            "schema": 1, "revision": 1, "at": 10_000_000, "wall_us": 0, "scripts": [], "findings": [], "last_event": 0,
+            "node": { "name": "lvs1", "version": "0", "pid": 1, "uptime": span, "config": "", "links": [],
+                      "dataplane": { "kind": "ipvs", "note": null }, "stopping": false },
+            "instances": [instance()],
+            "services": [service("tcp/192.0.2.10:80"), service("tcp/192.0.2.20:80")],
+            "counters": { "malformed": 0, "unknown_vrid": 0, "send_errors": 0, "change_errors": 0, "late_wakeups": 0,
+                          "worst_lateness": span },
+        });
+        serde_json::from_value(whole).unwrap()
+    }
+
+    fn hold(kind: HoldKind) -> Hold {
+        Hold { kind, since: Instant::ZERO, by: Actor { user: "ann".into(), from: "lab".into() }, reason: None }
+    }
+
+    fn word(outcome: &Outcome) -> &'static str {
+        match outcome {
+            Outcome::Done(_) => "done",
+            Outcome::Different(_) => "different",
+            Outcome::Waiting(_) => "waiting",
+        }
+    }
+
+    /// Gives each state to the watch, each `step` after the one before, and says what it makes of them.
+    fn judged(command: Command, step: Duration, changes: &[&dyn Fn(&mut Snapshot)]) -> Vec<&'static str> {
+        let mut watch = Watch::new(command);
+        let mut s = snapshot();
+        let judge = |change: &&dyn Fn(&mut Snapshot)| {
+            s.at = s.at + step;
+            change(&mut s);
+            word(&watch.judge(&s))
+        };
+        changes.iter().map(judge).collect()
+    }
+
+    fn first(s: &mut Snapshot) -> &mut Instance {
+        s.instances.first_mut().unwrap()
+    }
+
+    fn hear(s: &mut Snapshot, at: Instant, priority: u8) {
+        let address = "192.0.2.12".parse().unwrap();
+        first(s).master = Some(Heard { address, priority, at, interval: Duration::from_secs(1) });
+    }
+
+    const SOON: Duration = Duration::from_millis(100);
+
+    fn demote() -> Command {
+        Command::Demote { instance: "VI_1".into(), seen: None }
+    }
+
+    fn yields(s: &mut Snapshot) {
+        first(s).hold = Some(hold(HoldKind::Demoted));
+        first(s).yielding = true;
+    }
+
+    fn steps_down(s: &mut Snapshot) {
+        first(s).state = Role::Backup;
+        first(s).yielding = false;
+    }
+
+    #[test]
+    fn a_demotion_is_done_when_a_successor_is_heard() {
+        let heard = |s: &mut Snapshot| hear(s, s.at, 100);
+        let seen = judged(demote(), SOON, &[&|_| (), &yields, &steps_down, &heard]);
+        assert_eq!(seen, ["waiting", "waiting", "waiting", "done"]);
+    }
+
+    #[test]
+    fn a_master_that_was_heard_long_ago_or_resigns_is_no_successor() {
+        let long_ago = |s: &mut Snapshot| hear(s, Instant::ZERO, 100);
+        let resigns = |s: &mut Snapshot| hear(s, s.at, 0);
+        let seen = judged(demote(), SOON, &[&yields, &steps_down, &long_ago, &resigns]);
+        assert_eq!(seen, ["waiting"; 4]);
+    }
+
+    #[test]
+    fn a_demoted_master_that_no_longer_yields_has_no_successor() {
+        let ends = |s: &mut Snapshot| first(s).yielding = false;
+        assert_eq!(judged(demote(), SOON, &[&yields, &ends]), ["waiting", "different"]);
+        let comes_back = |s: &mut Snapshot| first(s).state = Role::Master;
+        assert_eq!(judged(demote(), SOON, &[&yields, &steps_down, &comes_back]), ["waiting", "waiting", "different"]);
+    }
+
+    #[test]
+    fn what_somebody_else_lifts_is_different() {
+        let lifted = |s: &mut Snapshot| first(s).hold = None;
+        let taken = |s: &mut Snapshot| first(s).hold = Some(hold(HoldKind::Takeover));
+        assert_eq!(judged(demote(), SOON, &[&yields, &lifted]), ["waiting", "different"]);
+        assert_eq!(judged(demote(), SOON, &[&yields, &taken]), ["waiting", "different"]);
+        let old_news = judged(demote(), Duration::from_millis(900), &[&|_| (), &|_| (), &|_| (), &|_| ()]);
+        assert_eq!(old_news, ["waiting", "waiting", "waiting", "different"], "an old snapshot has a while");
+        let gone = |s: &mut Snapshot| s.instances.clear();
+        assert_eq!(judged(demote(), SOON, &[&gone]), ["different"]);
+    }
+
+    #[test]
+    fn a_takeover_in_fault_does_not_come_about() {
+        let takeover = || Command::Takeover { instance: "VI_1".into(), seen: None };
+        let taken = |state: Role| {
+            move |s: &mut Snapshot| {
+                first(s).hold = Some(hold(HoldKind::Takeover));
+                first(s).state = state;
+            }
+        };
+        let seen = judged(takeover(), SOON, &[&taken(Role::Backup), &taken(Role::Master)]);
+        assert_eq!(seen, ["waiting", "done"]);
+        assert_eq!(judged(takeover(), SOON, &[&taken(Role::Fault)]), ["different"]);
+    }
+
+    fn each(s: &mut Snapshot, change: impl Fn(&mut Real)) {
+        s.services.iter_mut().flat_map(|v| &mut v.reals).for_each(change);
+    }
+
+    #[test]
+    fn a_drain_is_done_when_the_last_service_is_drained() {
+        let drain = |service: Option<&str>| Command::Drain {
+            real: "192.0.2.21:80".parse().unwrap(),
+            service: service.map(|s| s.parse().unwrap()),
+        };
+        let begins = |s: &mut Snapshot| each(s, |r| r.admin = Admin::Drain);
+        let half = |s: &mut Snapshot| {
+            s.services.first_mut().unwrap().reals.iter_mut().for_each(|r| r.admin = Admin::Drained);
+        };
+        let all = |s: &mut Snapshot| each(s, |r| r.admin = Admin::Drained);
+        let seen = judged(drain(None), SOON, &[&|_| (), &begins, &half, &all]);
+        assert_eq!(seen, ["waiting", "waiting", "waiting", "done"]);
+        let seen = judged(drain(Some("tcp/192.0.2.10:80")), SOON, &[&begins, &half]);
+        assert_eq!(seen, ["waiting", "done"], "only that service counts");
+        let returned = |s: &mut Snapshot| each(s, |r| r.admin = Admin::Ready);
+        assert_eq!(judged(drain(None), SOON, &[&begins, &returned]), ["waiting", "different"]);
+        let gone = |s: &mut Snapshot| s.services.clear();
+        assert_eq!(judged(drain(None), SOON, &[&gone]), ["different"]);
+    }
+
+    #[test]
+    fn a_weight_is_done_when_the_table_has_it() {
+        let command = Command::Weight { real: "192.0.2.21:80".parse().unwrap(), service: None, weight: 5 };
+        let asked = |s: &mut Snapshot| {
+            each(s, |r| {
+                r.weight_asked = Some(5);
+                r.weight_effective = Some(5);
+            });
+        };
+        let written = |s: &mut Snapshot| each(s, |r| r.weight_kernel = Some(5));
+        let other = |s: &mut Snapshot| each(s, |r| r.weight_asked = Some(7));
+        let seen = judged(command.clone(), SOON, &[&|_| (), &asked, &written]);
+        assert_eq!(seen, ["waiting", "waiting", "done"]);
+        assert_eq!(judged(command, SOON, &[&asked, &other]), ["waiting", "different"]);
+    }
+}

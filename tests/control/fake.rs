@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use tokio::sync::mpsc;
 use vipdeck::control::server::{self, Server};
 use vipdeck::control::{Access, Board, Request, Target};
-use vipdeck::status::{Actor, Admin, Ask, Command, Hold, HoldKind, Real, Reply, Role, Snapshot};
+use vipdeck::status::{Actor, Admin, Ask, Command, Event, Hold, HoldKind, Real, Reply, Role, Snapshot};
 use vipdeck::time::Instant;
 
 /// Between two snapshots of the fake; each counts as [`STEP`] of the engine's time.
@@ -81,11 +81,12 @@ impl Fake {
         self.server = Some(served.unwrap());
     }
 
-    /// Records events up to this number.
+    /// Records events of these numbers, with this process's in their kind.
     pub(crate) fn record(&self, numbers: std::ops::RangeInclusive<u64>) {
         let mut state = self.state.lock().unwrap();
         state.last_event = *numbers.end();
-        self.board.record(numbers.map(words::event));
+        let kind = format!("of-{}", state.node.pid);
+        self.board.record(numbers.map(|seq| Event { kind: kind.clone(), ..words::event(seq) }));
         state.revision += 1;
         self.board.publish(state.clone());
     }

@@ -109,6 +109,7 @@ fn the_events_of_a_restarted_engine_begin_again() {
         second.record(1..=5);
         live(&mut feed).await;
         assert_eq!(numbers(&feed, 5).await, [1, 2, 3, 4, 5]);
+        assert!(feed.board.events_after(0).iter().all(|e| e.kind == "of-1002"), "none is the first one's");
         assert_eq!(feed.board.latest().unwrap().node.pid, 1002);
     });
 }

@@ -121,6 +121,15 @@ fn the_status_is_a_table_or_json() {
 }
 
 #[test]
+fn without_a_terminal_attach_prints_the_status_and_run_refuses() {
+    let fake = Fake::start(World::Obliging);
+    let output = run(&["attach", fake.path.to_str().unwrap()]);
+    assert_eq!((output.status.code(), said(&output).contains("lvs1: vipdeck")), (Some(0), true), "{}", said(&output));
+    let output = run(&["run", "-f", "/nonexistent", "--control", "/nonexistent/a.sock"]);
+    assert_eq!((output.status.code(), said(&output).contains("--headless")), (Some(2), true), "{}", said(&output));
+}
+
+#[test]
 fn events_are_lines_and_are_followed() {
     let fake = Fake::start(World::Obliging);
     fake.record(1..=3);

@@ -112,7 +112,7 @@ async fn run(listener: std::os::unix::net::UnixListener, file: SocketFile, share
 
 /// Until the server is to stop.
 async fn accept(listener: &UnixListener, shared: &Arc<Shared>, connections: &mut JoinSet<()>) {
-    let slots = Arc::new(slots::Slots::default());
+    let slots = Arc::new(slots::Slots::new(shared.rules.own_uid()));
     let router = routes::router(shared.clone());
     let stop = shared.stop.clone().asked();
     tokio::pin!(stop);

@@ -5,14 +5,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// All connections together.
 pub(super) const TOTAL: usize = 64;
-/// Those that are not root's: root always finds a place.
+/// Those that are neither root's nor of the engine's own user: these two always find a place.
 const OTHERS: usize = 48;
-/// Those of one user that is not root.
+/// Those of one of the others.
 const PER_USER: usize = 16;
 
 /// The open connections by user.
-#[derive(Debug, Default)]
-pub(super) struct Slots(Mutex<BTreeMap<u32, usize>>);
+#[derive(Debug)]
+pub(super) struct Slots {
+    own_uid: u32,
+    open: Mutex<BTreeMap<u32, usize>>,
+}
 
 /// A place in use; dropping it frees it.
 #[derive(Debug)]
@@ -22,13 +25,21 @@ pub(super) struct Slot {
 }
 
 impl Slots {
+    pub(super) fn new(own_uid: u32) -> Self {
+        Self { own_uid, open: Mutex::default() }
+    }
+
+    const fn is_other(&self, uid: u32) -> bool {
+        uid != 0 && uid != self.own_uid
+    }
+
     /// A place for a connection of this user, unless too many are in use.
     pub(super) fn take(self: &Arc<Self>, uid: u32) -> Option<Slot> {
-        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let all: usize = open.values().sum();
-        let others: usize = open.iter().filter(|(user, _)| **user != 0).map(|(_, count)| count).sum();
+        let others: usize = open.iter().filter(|(user, _)| self.is_other(**user)).map(|(_, count)| count).sum();
         let own = open.entry(uid).or_default();
-        if all >= TOTAL || uid != 0 && (others >= OTHERS || *own >= PER_USER) {
+        if all >= TOTAL || self.is_other(uid) && (others >= OTHERS || *own >= PER_USER) {
             return None;
         }
         *own += 1;
@@ -38,7 +49,7 @@ impl Slots {
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        let mut open = self.slots.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.slots.open.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(count) = open.get_mut(&self.uid) {
             *count = count.saturating_sub(1);
             if *count == 0 {
@@ -57,14 +68,17 @@ mod tests {
     }
 
     #[test]
-    fn one_user_leaves_places_for_others_and_root_always_finds_one() {
-        let slots = Arc::new(Slots::default());
+    fn one_user_leaves_places_for_others_and_the_owners_always_find_one() {
+        let slots = Arc::new(Slots::new(500));
         let mut all = fill(&slots, 1000);
         assert_eq!(all.len(), PER_USER);
         for uid in 1001..1010 {
             all.extend(fill(&slots, uid));
         }
         assert_eq!(all.len(), OTHERS);
+        let owner = slots.take(500);
+        assert!(owner.is_some());
+        drop(owner);
         let root = fill(&slots, 0);
         assert_eq!(root.len(), TOTAL - OTHERS);
         all.pop();
