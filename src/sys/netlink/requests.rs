@@ -19,6 +19,9 @@ use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use nix::errno::Errno;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Asks the kernel for changes. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -150,11 +153,19 @@ impl Netlink {
 
     /// Sends a request and gathers the answer to its end.
     async fn ask(&self, request: RouteNetlinkMessage, flags: u16) -> io::Result<Vec<RouteNetlinkMessage>> {
+        // The kernel answers at once, unless the answer did not fit into the socket's buffer.
+        match tokio::time::timeout(TIMEOUT, self.converse(request, flags)).await {
+            Ok(answer) => answer,
+            Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "the kernel did not answer")),
+        }
+    }
+
+    async fn converse(&self, request: RouteNetlinkMessage, flags: u16) -> io::Result<Vec<RouteNetlinkMessage>> {
         let mut message = NetlinkMessage::from(request);
         message.header.flags = NLM_F_REQUEST | flags;
         let mut handle = self.handle.clone();
-        let mut answers =
-            handle.request(message).map_err(|e| io::Error::new(io::ErrorKind::NotConnected, e.to_string()))?;
+        let closed = |e: rtnetlink::Error| io::Error::new(io::ErrorKind::NotConnected, e.to_string());
+        let mut answers = handle.request(message).map_err(closed)?;
         let mut gathered = Vec::new();
         while let Some(answer) = answers.next().await {
             match answer.payload {
