@@ -2,10 +2,9 @@
 
 use crate::kernel::Link;
 use crate::net::{LinkName, Mac};
-use crate::sys::advert_socket::AdvertSocket;
+use crate::sys::advert_socket::{AdvertSocket, any_readable};
 use crate::sys::packet_socket::PacketSocket;
 use crate::wire::ipv4::{self, Header};
-use futures_util::future::select_all;
 use std::collections::BTreeMap;
 use std::io;
 use std::net::Ipv4Addr;
@@ -50,12 +49,7 @@ impl Links {
 
     /// Returns when a packet may have arrived on any of them; never, if there is none.
     pub(super) async fn ready(&self) {
-        let waiting: Vec<_> = self.sockets().map(|(_, socket)| Box::pin(socket.ready())).collect();
-        if waiting.is_empty() {
-            std::future::pending::<()>().await;
-        } else {
-            let _ = select_all(waiting).await;
-        }
+        any_readable(self.needed.values().filter_map(|known| known.socket.as_ref())).await;
     }
 
     pub(super) fn sockets(&self) -> impl Iterator<Item = (&LinkName, &AdvertSocket)> {

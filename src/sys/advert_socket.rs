@@ -8,8 +8,10 @@ use super::raw;
 use crate::net::LinkName;
 use crate::wire::ipv4;
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockAddr, Socket, Type};
+use std::future::poll_fn;
 use std::io::{self, Read};
 use std::net::{Ipv4Addr, SocketAddrV4};
+use std::task::Poll;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
@@ -51,28 +53,23 @@ impl AdvertSocket {
 
     /// The next packet. `InvalidData`: one packet was not whole and is dropped; the socket is good. May be cancelled.
     pub async fn recv<'b>(&self, buffer: &'b mut [u8]) -> io::Result<Received<'b>> {
-        let length = self.socket.async_io(Interest::READABLE, |mut socket| socket.read(buffer)).await?;
+        let length = self.socket.async_io(Interest::READABLE, |socket| read_now(socket, buffer)).await?;
         parse(buffer.get(..length).unwrap_or_default())
     }
 
-    /// Waits until something may have arrived since the last call. Read with [`AdvertSocket::try_recv`] until none is
-    /// left, or what is left is not announced again.
-    pub async fn ready(&self) -> io::Result<()> {
-        self.socket.readable().await?.clear_ready();
-        Ok(())
-    }
-
-    /// The next packet that has arrived already, or none; never waits.
+    /// The next packet that the kernel has already, or none; never waits, and needs no wake-up before it.
     pub fn try_recv<'b>(&self, buffer: &'b mut [u8]) -> io::Result<Option<Received<'b>>> {
-        let mut socket = self.socket.get_ref();
-        let length = loop {
-            match socket.read(buffer) {
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(None),
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                other => break other?,
+        let read = match read_now(self.socket.get_ref(), buffer) {
+            // Once more through tokio, which so learns that there is nothing left to wake up for.
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                self.socket.try_io(Interest::READABLE, |socket| read_now(socket, buffer))
             }
+            other => other,
         };
-        parse(buffer.get(..length).unwrap_or_default()).map(Some)
+        match read {
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(None),
+            other => parse(buffer.get(..other?).unwrap_or_default()).map(Some),
+        }
     }
 
     /// Sends a whole IPv4 packet (`wire::ipv4::encode`) to the destination in its header, at once or not at all.
@@ -84,6 +81,26 @@ impl AdvertSocket {
             Ok(())
         } else {
             Err(io::Error::new(io::ErrorKind::WriteZero, "the kernel took a part of the packet"))
+        }
+    }
+}
+
+/// Waits until one of the sockets may have a packet; then ask each with [`AdvertSocket::try_recv`] until it has none.
+/// May be cancelled. Without sockets it waits for ever.
+pub async fn any_readable<'s>(sockets: impl Iterator<Item = &'s AdvertSocket> + Clone) {
+    poll_fn(|cx| {
+        // Every one is asked, so that every one will wake us.
+        let ready = sockets.clone().filter(|socket| socket.socket.poll_read_ready(cx).is_ready()).count();
+        if ready == 0 { Poll::Pending } else { Poll::Ready(()) }
+    })
+    .await;
+}
+
+fn read_now(mut socket: &Socket, buffer: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match socket.read(buffer) {
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            other => return other,
         }
     }
 }

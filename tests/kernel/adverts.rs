@@ -6,7 +6,7 @@ use std::io::Read;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 use vipdeck::net::{LinkName, Mac};
-use vipdeck::sys::advert_socket::AdvertSocket;
+use vipdeck::sys::advert_socket::{AdvertSocket, any_readable};
 use vipdeck::sys::packet_socket::PacketSocket;
 use vipdeck::sys::sysctl;
 use vipdeck::wire::{arp, ipv4};
@@ -54,6 +54,34 @@ fn an_advert_arrives_with_ttl_and_tos_only_where_it_should() {
             assert!(socket.send(b"not a packet").is_err());
         });
         receiver.join().unwrap();
+    });
+}
+
+#[test]
+fn several_sockets_are_waited_for_at_once_and_drained() {
+    let Some(pair) = Pair::new() else { return };
+    inside_async(&pair.b, || async {
+        let sockets = [open("lo"), open("eth0")];
+        let nothing = tokio::time::timeout(Duration::from_millis(50), any_readable(sockets.iter())).await;
+        assert!(nothing.is_err());
+        for round in 0..3u8 {
+            inside_async(&pair.a, || async move {
+                let socket = open("eth0");
+                for number in 0..4 {
+                    socket.send(&ipv4::encode(&ipv4::Header::advert(A), &[round, number]).unwrap()).unwrap();
+                }
+            });
+            any_readable(sockets.iter()).await;
+            let mut buffer = [0; 2048];
+            for number in 0..4 {
+                let got = sockets[1].try_recv(&mut buffer).unwrap().unwrap();
+                assert_eq!(got.payload, [round, number]);
+            }
+            assert_eq!(sockets[1].try_recv(&mut buffer).unwrap(), None);
+            assert_eq!(sockets[0].try_recv(&mut buffer).unwrap(), None);
+            let again = tokio::time::timeout(Duration::from_millis(50), any_readable(sockets.iter())).await;
+            assert!(again.is_err(), "a drained socket wakes nobody");
+        }
     });
 }
 
