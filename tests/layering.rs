@@ -33,7 +33,7 @@ const TABLE: &[(&str, &str, bool)] = &[
     ("real_server", "net kernel settings cli sys", false),
     ("runtime", "time net wire kernel health conf engine status balancer control report settings cli sys", false),
     ("console", "time net kernel status settings control", false),
-    ("lab", "net status console control settings cli sys", false),
+    ("lab", "time net status console control settings cli sys", false),
     ("launch", "status sim console control runtime report settings cli sys", false),
 ];
 
