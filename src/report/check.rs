@@ -68,7 +68,7 @@ pub fn text(diagnostic: &Diagnostic, sources: &Sources, main: &Path, look: Look)
             format!("{}:{}:{}", name_of(sources, span, main), at.line, at.column)
         }
         // A file that cannot be read has no place in it.
-        None => format!("{}:1:1", main.display()),
+        None => main.display().to_string(),
     };
     let (on, off) = match (look, diagnostic.severity) {
         (Look::Coloured, Severity::Error) => ("\x1b[1;31m", "\x1b[0m"),
