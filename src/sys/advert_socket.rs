@@ -8,10 +8,9 @@ use super::raw;
 use crate::net::LinkName;
 use crate::wire::ipv4;
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockAddr, Socket, Type};
-use std::future::poll_fn;
 use std::io::{self, Read};
 use std::net::{Ipv4Addr, SocketAddrV4};
-use std::task::Poll;
+use std::task::{Context, Poll};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
@@ -72,6 +71,12 @@ impl AdvertSocket {
         }
     }
 
+    /// Whether a packet may have arrived; if not, the task is woken when one has. Then ask [`AdvertSocket::try_recv`]
+    /// until it has none.
+    pub fn poll_ready(&self, context: &mut Context<'_>) -> Poll<()> {
+        self.socket.poll_read_ready(context).map(|_| ())
+    }
+
     /// Sends a whole IPv4 packet (`wire::ipv4::encode`) to the destination in its header, at once or not at all.
     pub fn send(&self, packet: &[u8]) -> io::Result<()> {
         let (header, _) = ipv4::decode(packet).map_err(|e| io::Error::new(io::ErrorKind::InvalidInput, e))?;
@@ -83,17 +88,6 @@ impl AdvertSocket {
             Err(io::Error::new(io::ErrorKind::WriteZero, "the kernel took a part of the packet"))
         }
     }
-}
-
-/// Waits until one of the sockets may have a packet; then ask each with [`AdvertSocket::try_recv`] until it has none.
-/// May be cancelled. Without sockets it waits for ever.
-pub async fn any_readable<'s>(sockets: impl Iterator<Item = &'s AdvertSocket> + Clone) {
-    poll_fn(|cx| {
-        // Every one is asked, so that every one will wake us.
-        let ready = sockets.clone().filter(|socket| socket.socket.poll_read_ready(cx).is_ready()).count();
-        if ready == 0 { Poll::Pending } else { Poll::Ready(()) }
-    })
-    .await;
 }
 
 fn read_now(mut socket: &Socket, buffer: &mut [u8]) -> io::Result<usize> {
