@@ -287,16 +287,19 @@ impl Model {
     /// Where the keys go, the nearest context first.
     pub fn contexts(&self) -> Vec<Context> {
         match &self.modal {
-            Some(Modal::Question(_)) => return vec![Context::Question],
-            Some(_) => return vec![Context::Reading],
-            None if self.filtering => return vec![Context::Filter],
-            None => {}
+            Some(Modal::Question(_)) => vec![Context::Question],
+            Some(_) => vec![Context::Reading],
+            None if self.filtering => vec![Context::Filter],
+            None => self.place(),
         }
+    }
+
+    /// The contexts of the selected row, whatever lies over it.
+    pub fn place(&self) -> Vec<Context> {
         let mut contexts = Vec::new();
         match self.row() {
             Some(RowId::Instance(..)) => contexts.push(Context::Instances),
-            Some(RowId::Real(..)) => contexts.push(Context::Servers),
-            Some(RowId::Service(_)) if self.pane == Pane::Servers => contexts.push(Context::Servers),
+            Some(RowId::Real(..) | RowId::Service(_)) => contexts.push(Context::Servers),
             _ => {}
         }
         if self.has_stage {

@@ -64,7 +64,7 @@ fn take(console: &mut Console, step: &Step) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 32, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn any_keys_at_any_size_draw_and_esc_gets_out(steps in prop::collection::vec(step(), 1..120), lab: bool) {

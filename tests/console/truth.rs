@@ -116,8 +116,8 @@ fn ascii_means_ascii_in_every_cell() {
         let screen = console.screen();
         let bad: Vec<char> = screen.chars().filter(|c| !c.is_ascii()).collect();
         assert!(bad.is_empty(), "{keys}: {bad:?}");
-        // A question mark in the frame would be a character without a stand-in.
-        assert!(!screen.contains("??"), "{keys}\n{screen}");
+        // A question mark elsewhere would be a character without a stand-in.
+        assert!(!screen.replace("? help", "").replace("  ?  ", "").contains('?'), "{keys}\n{screen}");
     }
 }
 

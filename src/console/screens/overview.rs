@@ -26,7 +26,7 @@ pub(super) fn draw(canvas: &mut Canvas, area: Rect) {
     match model.room() {
         Room::Full => {
             matrix::draw(canvas, top);
-            let (middle, bottom) = split(rest, rest.height.saturating_sub(events_height(rest.height)));
+            let (middle, bottom) = split(rest, wanted(canvas).clamp(10, rest.height.saturating_sub(5)));
             full(canvas, middle);
             timeline::events(canvas, bottom, Pane::Events);
         }
@@ -53,6 +53,17 @@ pub(super) fn draw(canvas: &mut Canvas, area: Rect) {
         }
         Room::Strip | Room::TooSmall => strip(canvas, area),
     }
+}
+
+/// How high the middle wants to be: the events have the rest.
+fn wanted(canvas: &Canvas) -> u16 {
+    /// The lines of the instance pane beside two for each node.
+    const INSTANCE: usize = 10;
+    let model = canvas.model;
+    let servers = super::super::rows::of(model, Pane::Summary).len().max(1) as u16 + 2;
+    let instance = (model.shown().nodes.len() * 2 + INSTANCE) as u16;
+    let stage = if model.has_stage { stage::height(model) } else { 0 };
+    instance.max(servers + stage)
 }
 
 fn full(canvas: &mut Canvas, area: Rect) {
@@ -96,18 +107,22 @@ fn strip(canvas: &mut Canvas, area: Rect) {
     for (i, alarm) in alarms.iter().take(usize::from(rest.height)).enumerate() {
         canvas.put(line_of(rest, i), &[(Ink::Warn, format!(" ! {}", alarm.text))]);
     }
-    let below = Rect { y: rest.y + alarms.len() as u16, height: rest.height.saturating_sub(alarms.len() as u16), ..rest };
+    let below =
+        Rect { y: rest.y + alarms.len() as u16, height: rest.height.saturating_sub(alarms.len() as u16), ..rest };
     for (i, served) in facts::served(picture).iter().take(usize::from(below.height)).enumerate() {
         let up = served.service.reals.iter().filter(|r| facts::is_good(r)).count();
         let count = format!("{up}/{} up", served.service.reals.len());
         let at = if served.service.serving == Some(true) { "served by" } else { "ready on" };
         let plane = served.snapshot.node.dataplane.kind;
         let line = line_of(below, i);
-        canvas.put(line, &[
-            t(format!(" {} ", text::left(&served.service.id.to_string(), 24))),
-            t(text::left(&count, 8)),
-            dim(format!("{at} {}, {plane}", served.view.name())),
-        ]);
+        canvas.put(
+            line,
+            &[
+                t(format!(" {} ", text::left(&served.service.id.to_string(), 24))),
+                t(text::left(&count, 8)),
+                dim(format!("{at} {}, {plane}", served.view.name())),
+            ],
+        );
     }
 }
 
