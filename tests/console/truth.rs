@@ -82,6 +82,26 @@ fn no_master_is_an_alarm_only_if_everybody_was_heard() {
 }
 
 #[test]
+fn a_master_that_is_only_heard_is_named_as_heard() {
+    let mut console = Console::live(DARK);
+    console.tell(Msg::Link { node: 0, link: Link::Lost { since: 0, why: "reset".into() } });
+    let screen = console.screen();
+    assert!(screen.contains("heard by lvs2: lvs1 10.0.0.1 is MASTER at 150"), "{screen}");
+    assert!(screen.contains("lvs1, heard") && screen.contains("2/2 VIPs one owner each"), "{screen}");
+    console.pass(2_900_000);
+    console.show(snapshot(1), snapshot(2));
+    // A router that is none of ours: nobody but lvs2 is attached.
+    let mut alone = snapshot(2);
+    alone.instances.truncate(1);
+    let mut first = snapshot(1);
+    first.instances.clear();
+    console.tell(Msg::Link { node: 0, link: Link::Live });
+    console.show(first, alone);
+    assert_eq!(facts::alarms(&console.model.live), []);
+    assert!(console.screen().contains("10.0.0.1, he"), "{}", console.screen());
+}
+
+#[test]
 fn what_is_not_known_is_a_dash() {
     let mut console = Console::live(DARK);
     let mut first = snapshot(1);

@@ -8,7 +8,7 @@
 use super::super::action::Action;
 use super::super::facts;
 use super::super::keymap::Entry;
-use super::super::model::{Freshness, Model, Room, Tone, View};
+use super::super::model::{Freshness, Model, Picture, Room, Tone, View};
 use super::super::text;
 use super::super::theme::Ink;
 use super::canvas::{Canvas, Hit, Line, dim, line_of, t, title};
@@ -69,7 +69,7 @@ fn counts(model: &Model) -> Vec<(u8, Line)> {
     let rows = facts::rows(picture);
     if !rows.is_empty() {
         let vips: usize = rows.iter().map(|r| r.vips.len()).sum();
-        let owned: usize = rows.iter().filter(|r| r.owners(picture).len() == 1).map(|r| r.vips.len()).sum();
+        let owned: usize = rows.iter().filter(|r| has_one_owner(picture, r)).map(|r| r.vips.len()).sum();
         parts.push((3, vec![(shade(owned == vips), format!("{owned}/{vips} VIPs one owner each"))]));
     }
     let served = facts::served(picture);
@@ -90,6 +90,14 @@ fn counts(model: &Model) -> Vec<(u8, Line)> {
         Some(_) => (9, vec![(Ink::Warn, format!("! {}", text::plural(alarms.len(), "alarm")))]),
     });
     parts
+}
+
+/// By the word of the nodes; where none has the addresses, by what they hear.
+fn has_one_owner(picture: &Picture, row: &facts::Row) -> bool {
+    match row.owners(picture).len() {
+        0 => row.heard_master(picture).is_some(),
+        owners => owners == 1,
+    }
 }
 
 const fn shade(good: bool) -> Ink {

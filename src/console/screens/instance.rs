@@ -118,6 +118,11 @@ fn if_dies(picture: &Picture, row: &Row, width: usize) -> Line {
     let name = |n: usize| picture.nodes.get(n).map_or("?", |v| v.name());
     let Some((master, _)) = row.master(picture) else {
         let split = row.is_split(picture);
+        if let (false, Some((by, heard))) = (split, row.heard_master(picture)) {
+            let who = row.sender(picture, heard.address).map_or(String::new(), |n| format!("{n} "));
+            let text = format!("heard by {}: {who}{} is MASTER at {}", name(by), heard.address, heard.priority);
+            return vec![t(text)];
+        }
         let why = if split { "Two nodes are MASTER: clients may reach either" } else { "No MASTER is known" };
         return vec![(if split { Ink::Split } else { Ink::Warn }, why.into())];
     };

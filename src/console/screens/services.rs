@@ -192,7 +192,7 @@ fn place(served: &Served) -> Line {
     let name = served.view.name();
     let mut line = match served.service.serving {
         Some(true) => vec![dim(format!("on {name}, "))],
-        Some(false) => vec![dim(format!("ready on {name}, not serving, "))],
+        Some(false) => vec![dim(format!("ready on {name}, "))],
         None => vec![dim(format!("on {name}, no address of its own, "))],
     };
     let ink = if plane.kind == DataplaneKind::Balancer { Ink::Warn } else { Ink::Dim };
