@@ -187,6 +187,9 @@ impl App {
 
     fn draw(&mut self) -> anyhow::Result<()> {
         self.pass_time();
+        if let Ok(size) = self.screen.size() {
+            update(&mut self.model, Msg::Resize(size));
+        }
         let title = screens::window_title(&self.model);
         let model = &self.model;
         self.screen.draw(title, |frame| screens::draw(model, frame))

@@ -219,3 +219,22 @@ fn a_click_selects_the_row_under_it() {
 fn the_alarm_list_of_a_healthy_cluster_is_empty() {
     assert_eq!(facts::alarms(&Console::live(DARK).model.live), []);
 }
+
+#[test]
+fn a_filter_is_always_in_sight_and_goes_with_esc() {
+    let mut console = Console::live(DARK);
+    console.keys("/vi_2<Enter>");
+    let screen = console.screen();
+    assert!(screen.contains("/vi_2") && !screen.contains("VI_1        51"), "{screen}");
+    console.keys("D");
+    assert!(console.screen().contains("Demote lvs2 in VI_2"), "the verb acts on the row that is left");
+    console.keys("<Esc><Esc>");
+    assert!(console.model.filter.is_empty() && console.screen().contains("VI_1        51"));
+}
+
+#[test]
+fn a_picture_of_the_screen_is_svg() {
+    let console = Console::staged(DARK, Mode::Lab);
+    let svg = vipdeck::console::picture::svg(&console.buffer(), console.model.theme().unwrap());
+    assert!(svg.starts_with("<svg") && svg.contains("MASTER") && svg.trim_end().ends_with("</svg>"));
+}

@@ -26,7 +26,7 @@ pub(super) fn draw(canvas: &mut Canvas, area: Rect) {
     match model.room() {
         Room::Full => {
             matrix::draw(canvas, top);
-            let (middle, bottom) = split(rest, wanted(canvas).clamp(10, rest.height.saturating_sub(5)));
+            let (middle, bottom) = split(rest, wanted(canvas).max(10).min(rest.height.saturating_sub(5)));
             full(canvas, middle);
             timeline::events(canvas, bottom, Pane::Events);
         }
