@@ -19,6 +19,17 @@ pub struct Cli {
     pub settings: Option<PathBuf>,
 }
 
+/// Of the commands that ask an engine; `report::exit` is the same in code.
+const EXIT_STATUS: &str = "Exit status:
+  0  done; without --wait: accepted
+  1  rejected by the engine, or not allowed to this user
+  2  could not be asked: no engine, no answer, a mistake on the command line
+  3  has not come about within --timeout
+  4  something else came about: nobody took over, somebody else intervened";
+
+/// Of the commands that only look.
+const EXIT_STATUS_LOOK: &str = "Exit status: 0 an engine answered, 2 none did";
+
 #[derive(Debug, Subcommand)]
 pub enum Mode {
     /// Run the dual-master example on virtual machines and a virtual clock, on screen: needs no privileges.
@@ -32,20 +43,28 @@ pub enum Mode {
     /// Open the console on running engines. Leaving it never stops them.
     Attach(Attach),
     /// Print what an engine reports.
+    #[command(after_help = EXIT_STATUS_LOOK)]
     Status(Status),
     /// Print what has happened.
+    #[command(after_help = EXIT_STATUS_LOOK)]
     Events(Events),
     /// Hand an instance's addresses over and stay at priority 1 until restored.
+    #[command(after_help = EXIT_STATUS)]
     Demote(OnInstance),
     /// Lift a demotion or a takeover.
+    #[command(after_help = EXIT_STATUS)]
     Restore(OnInstance),
     /// Make this node MASTER (priority 254) until restored.
+    #[command(after_help = EXIT_STATUS)]
     Takeover(OnInstance),
     /// Send no new connections to a real server; open ones go on.
+    #[command(after_help = EXIT_STATUS)]
     Drain(OnReal),
     /// Put a real server back into service with the weight of the file.
+    #[command(after_help = EXIT_STATUS)]
     Return(OnReal),
     /// Give a real server another weight until it is returned.
+    #[command(after_help = EXIT_STATUS)]
     Weight(Weight),
     /// Prepare this machine as a real server for direct routing: VIPs on lo, no ARP for them.
     RealServer(RealServer),

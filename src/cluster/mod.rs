@@ -1,1 +1,5 @@
-//! To be filled.
+//! What this node can conclude about the others from what it hears: findings, each with its evidence.
+
+mod findings;
+
+pub use findings::{FORGET_AFTER, Findings};

@@ -1,7 +1,43 @@
 //! keepalived.conf: text → tokens → tree → typed [`Config`], with diagnostics.
 //!
-//! Pure: files arrive through a loader argument. Domain modules do not know this language; it produces their specs.
+//! Pure: files arrive through a [`Loader`]. Domain modules do not know this language; it produces their specs.
+//!
+//! [`parse`] always gives all it could read and all that is wrong with it. Errors forbid applying the result,
+//! warnings do not.
 
+mod check;
+mod check_services;
+mod diagnostic;
+mod glob;
+mod keywords;
+mod lexer;
+mod lower;
 mod model;
+mod source;
+mod suggest;
+mod tree;
+mod value;
+mod vip;
 
+pub use diagnostic::{Diagnostic, Label, Severity, worst};
+pub use keywords::{Entry as Keyword, Support, list as keywords};
 pub use model::{Config, ScriptSpec, ScriptUser};
+pub use source::{Entry, EntryKind, Loader, Memory, Position, Program, Source, SourceId, Sources, Span, Spanned};
+
+use std::path::Path;
+
+/// Reads the configuration `main` and what it includes.
+pub fn parse(main: &Path, loader: &dyn Loader) -> (Config, Vec<Diagnostic>, Sources) {
+    let mut reader = source::Reader::new(loader);
+    reader.file(main, None);
+    let source::Reader { sources, pieces, mut diagnostics, .. } = reader;
+    let statements = tree::build(pieces, &sources, &mut diagnostics);
+    let mut cx = lower::Cx::new(&sources, loader);
+    let mut draft = keywords::root::Draft::default();
+    lower::walk(&mut cx, "", keywords::root::TABLE, &mut draft, &statements);
+    let config = check::finish(&mut cx, draft);
+    diagnostics.append(&mut cx.diagnostics);
+    // In the order of the text; what has no place comes first.
+    diagnostics.sort_by_key(|d| d.span().map(|span| (span.source, span.start)));
+    (config, diagnostics, sources)
+}

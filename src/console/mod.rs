@@ -1,4 +1,25 @@
 //! The terminal interface: feeds in, requests out.
+//!
+//! [`model::Model`] is all that decides the picture, [`update::update`] its only writer, [`screens`] its pictures.
+//! Keys mean what the table of [`keymap`] says; [`facts`] is what follows from the snapshots of all nodes. Only `app`
+//! and `terminal` touch the world.
+
+pub mod action;
+mod app;
+mod ask;
+pub mod facts;
+pub mod keymap;
+pub mod model;
+pub mod picture;
+pub mod plan;
+pub mod question;
+mod rows;
+pub mod screens;
+pub mod state;
+mod terminal;
+mod text;
+pub mod theme;
+pub mod update;
 
 use crate::control::{Feed, StageFeed};
 use crate::settings;
@@ -31,6 +52,6 @@ pub enum Left {
 
 /// Opens the console on this process's terminal and blocks until it is left. The terminal is restored, also after a
 /// panic or a signal.
-pub fn run(_start: Start) -> anyhow::Result<Left> {
-    anyhow::bail!("not built yet")
+pub fn run(start: Start) -> anyhow::Result<Left> {
+    app::run(start)
 }

@@ -3,9 +3,16 @@
 //! Start with [`Board`], what an engine publishes on, and [`Feed`], what a console reads from: the same two types
 //! whatever lies between them.
 
+mod access;
 mod board;
+pub mod client;
 mod feed;
 pub mod relay;
+pub mod server;
+mod sse;
+mod target;
 
+pub use access::Access;
 pub use board::{Board, EVENTS_KEPT};
 pub use feed::{Connection, Feed, Request, StageFeed, StageRequest};
+pub use target::{Target, default_socket, engines, resolve};

@@ -1,1 +1,27 @@
-//! To be filled.
+//! Composition: inputs in, ordered effects out. Owns every virtual router, service, script and belief of one node, and
+//! no handle to anything outside.
+//!
+//! Start with [`input`](Input) and [`Effect`], then `core`. `addresses` says what the kernel should hold, `services`
+//! what the table should hold; both are functions of the state, so that every way into and out of MASTER is one case.
+
+#![warn(clippy::wildcard_enum_match_arm, clippy::indexing_slicing)]
+
+mod addresses;
+mod commands;
+mod core;
+mod effect;
+mod input;
+mod log;
+mod network;
+mod random;
+mod router;
+mod scripts;
+mod services;
+mod snapshot;
+#[cfg(test)]
+mod tests;
+
+pub use self::core::{Engine, Setup};
+pub use effect::{CheckId, Effect};
+pub use input::{Input, Packet};
+pub use random::Random;

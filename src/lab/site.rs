@@ -4,8 +4,8 @@
 //! the lab's directory.
 
 use crate::sys::child::Identity;
-use crate::sys::files;
 use crate::sys::netns;
+use crate::sys::small_files;
 use anyhow::{Context, ensure};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -66,7 +66,7 @@ impl Site {
     }
 
     fn record(&self, made: &Made) -> anyhow::Result<()> {
-        files::append(&self.directory.join(RECORD), &(serde_json::to_string(made)? + "\n"))
+        small_files::append(&self.directory.join(RECORD), &(serde_json::to_string(made)? + "\n"))
     }
 
     /// Removes everything; what cannot be removed is said after the rest is gone.
@@ -97,7 +97,7 @@ pub struct Cleaned {
 /// Removes what labs left behind that were killed.
 pub fn clean(base: &Path) -> anyhow::Result<Cleaned> {
     let mut cleaned = Cleaned::default();
-    for directory in files::list(base)? {
+    for directory in small_files::list(base)? {
         let name = directory.file_name().and_then(|n| n.to_str()).unwrap_or_default();
         let Some(id) = name.strip_prefix(DIRECTORY).and_then(|id| id.parse().ok()) else {
             continue;
@@ -132,12 +132,12 @@ fn remove(directory: &Path) -> anyhow::Result<()> {
     }
     // With the record gone nobody would try again.
     ensure!(left.is_empty(), "{}", left.join("; "));
-    files::remove_directory(directory)
+    small_files::remove_directory(directory)
 }
 
 /// A lab that was killed in the middle of a line leaves half of it: what it names was not made yet.
 fn read(directory: &Path) -> anyhow::Result<Vec<Made>> {
-    let text = files::read_if_there(&directory.join(RECORD))?.unwrap_or_default();
+    let text = small_files::read_if_there(&directory.join(RECORD))?.unwrap_or_default();
     Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
 }
 

@@ -2,4 +2,8 @@
 
 pub mod attach;
 pub mod demo;
+mod engine;
+mod look;
 pub mod run;
+
+pub use look::look;

@@ -1,8 +1,119 @@
-//! To be filled.
+//! `vipdeck run`: the engine, and the console on it.
 
+use super::attach::{background, has_screen};
+use super::engine::Engine;
+use super::look::look;
 use crate::cli;
+use crate::console::{self, Left, Start};
+use crate::control::{self, client};
+use crate::settings::Settings;
+use crate::status::Mode;
+use anyhow::Context;
+use clap::Parser;
+use std::ffi::OsString;
+use std::fs::DirBuilder;
 use std::io::Write;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
+use tokio::time::timeout;
 
-pub fn run(_args: &cli::Run, _settings: &crate::settings::Settings, _out: &mut dyn Write) -> anyhow::Result<u8> {
-    anyhow::bail!("not built yet")
+/// By how much the parts of this process may notice a signal one after the other.
+const LATE: Duration = Duration::from_millis(100);
+
+/// Runs the engine in this process with `--headless`, else in a process of its own with the console here.
+pub fn run(args: &cli::Run, settings: &Settings, out: &mut dyn Write) -> anyhow::Result<u8> {
+    if args.headless {
+        return crate::runtime::run_headless(args, settings);
+    }
+    anyhow::ensure!(has_screen(), "there is no terminal for the console: use --headless");
+    // Errors are shown here, before anything is started.
+    let (config, host) = crate::runtime::configuration(&args.file)?;
+    let name = config.router_id.unwrap_or(host);
+    let socket = args.control.clone().unwrap_or_else(|| control::default_socket(&settings.control.directory, &name));
+    let socket = std::path::absolute(&socket).with_context(|| format!("control socket {}", socket.display()))?;
+    let runtime = background()?;
+    let targets = control::resolve(&[socket.display().to_string()], &settings.control.directory)?;
+    let Some(target) = targets.into_iter().next() else { anyhow::bail!("control socket {}", socket.display()) };
+    // Before its log is begun anew.
+    if let Ok(snapshot) = runtime.block_on(client::status(&target)) {
+        let (socket, pid) = (socket.display(), snapshot.node.pid);
+        anyhow::bail!("an engine runs here already: pid {pid}; open the console on it with vipdeck attach {socket}");
+    }
+    let (telling, mut told) = watch::channel(false);
+    let engine = {
+        let _entered = runtime.enter();
+        // Before the engine is there, so that no signal ends this process and leaves it behind unsaid.
+        let ends = [SignalKind::terminate(), SignalKind::interrupt()].map(signal);
+        let engine = Arc::new(start(args, &socket)?);
+        for signals in ends {
+            let signals = signals.context("listen for signals")?;
+            runtime.spawn(pass_on(signals, engine.clone(), telling.clone()));
+        }
+        engine
+    };
+    runtime.block_on(engine.answers(&target))?;
+    let feeds = vec![client::connect(target, runtime.handle())];
+    let look = look(&settings.console, &args.look);
+    let left = console::run(Start { title: name, mode: Mode::Live, feeds, stage: None, look, owns_engine: true });
+    // The console may have seen the signal that ended it a moment before `pass_on` has.
+    let was_told = runtime.block_on(async { timeout(LATE, told.wait_for(|told| *told)).await.is_ok() });
+    let code = match left {
+        Ok(Left::StopEngine) => runtime.block_on(stopped(&engine, out)),
+        Ok(Left::Detached | Left::TerminalGone) | Err(_) if was_told => runtime.block_on(stopped(&engine, out)),
+        Ok(Left::Detached) => detached(&engine, &socket, out),
+        // Nobody is there to read anything.
+        Ok(Left::TerminalGone) => Ok(0),
+        Err(error) => detached(&engine, &socket, out).and(Err(error)),
+    };
+    runtime.shutdown_background();
+    code
+}
+
+/// Starts the engine with the same words as this process was started with. The network namespace is inherited.
+fn start(args: &cli::Run, socket: &Path) -> anyhow::Result<Engine> {
+    let mut arguments: Vec<OsString> = ["run", "--headless", "--file"].map(OsString::from).into();
+    arguments.push(args.file.clone().into());
+    arguments.push("--control".into());
+    arguments.push(socket.into());
+    if let Some(extra) = cli::Cli::try_parse().ok().and_then(|cli| cli.settings) {
+        arguments.push("--settings".into());
+        arguments.push(extra.into());
+    }
+    if let Some(directory) = socket.parent() {
+        let made = DirBuilder::new().recursive(true).mode(0o755).create(directory);
+        made.with_context(|| format!("control socket: create directory {}", directory.display()))?;
+    }
+    Engine::start(&arguments, socket.with_extension("log"))
+}
+
+/// SIGTERM (or an interrupt while there is no screen yet) is meant for the pair. The console ends by itself.
+async fn pass_on(mut signals: Signal, engine: Arc<Engine>, telling: watch::Sender<bool>) {
+    while signals.recv().await.is_some() {
+        telling.send_replace(true);
+        engine.terminate();
+    }
+}
+
+async fn stopped(engine: &Engine, out: &mut dyn Write) -> anyhow::Result<u8> {
+    let status = engine.stop().await?;
+    let said = engine.said();
+    if !said.is_empty() {
+        writeln!(out, "{said}")?;
+    }
+    writeln!(out, "the engine has stopped ({status})")?;
+    Ok(u8::from(!status.success()))
+}
+
+fn detached(engine: &Engine, socket: &Path, out: &mut dyn Write) -> anyhow::Result<u8> {
+    if let Some(status) = engine.ended() {
+        writeln!(out, "{}\nthe engine has ended ({status})", engine.said())?;
+        return Ok(1);
+    }
+    let (socket, pid) = (socket.display(), engine.pid());
+    writeln!(out, "the engine goes on: vipdeck attach {socket}; stop it with kill -TERM {pid}")?;
+    Ok(0)
 }

@@ -2,6 +2,8 @@
 //! schedulers, which the embedded balancer and the simulator share.
 
 pub mod scheduler;
+mod service;
 mod spec;
 
+pub use service::{Drain, Intent, Real, Service, desired_table};
 pub use spec::{RealSpec, ServiceSpec};

@@ -1,8 +1,267 @@
-//! To be filled.
+//! `vipdeck check`: what is wrong with configuration files, for people or as JSON.
+//!
+//! The JSON is one object: `files` (each with `file`, `status` 0 to 2, `counts` and `diagnostics`) and `summary`
+//! (the counts of all files with `errors`, `warnings`, `notes`) and `status`, which is the exit status. A diagnostic
+//! has `id`, `severity`, `message`, `labels` and `help`; a label has `file`, `line`, `column`, `end_line`,
+//! `end_column` (all from 1, columns in characters, the end exclusive) and `text`. The first label is the place.
 
 use crate::cli;
-use std::io::Write;
+use crate::conf::{self, Config, Diagnostic, Loader, Severity, Sources, Span};
+use crate::settings::Settings;
+use crate::sys::files::Files;
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use serde::Serialize;
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
 
-pub fn run(_args: &cli::Check, _settings: &crate::settings::Settings, _out: &mut dyn Write) -> anyhow::Result<u8> {
-    anyhow::bail!("not built yet")
+/// Checks the files and gives the exit status: 0 clean, 1 warnings, 2 errors.
+pub fn run(args: &cli::Check, _settings: &Settings, out: &mut dyn Write) -> anyhow::Result<u8> {
+    let wants_none = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let look = match (args.json, std::io::stdout().is_terminal() && !wants_none) {
+        (true, _) => Look::Json,
+        (false, true) => Look::Coloured,
+        (false, false) => Look::Plain,
+    };
+    let paths: Vec<&Path> = args.files.iter().map(PathBuf::as_path).collect();
+    Ok(check(&paths, &Files, look, out)?)
+}
+
+/// How the result is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    Plain,
+    Coloured,
+    Json,
+}
+
+/// Checks files that come through `loader`.
+pub fn check(paths: &[&Path], loader: &dyn Loader, look: Look, out: &mut dyn Write) -> std::io::Result<u8> {
+    let mut files = Vec::new();
+    let mut summary = Summary::default();
+    for path in paths {
+        let (config, diagnostics, sources) = conf::parse(path, loader);
+        let counts = Counts::of(&config);
+        summary.add(&counts, &diagnostics);
+        if look == Look::Json {
+            files.push(Checked::of(path, counts, &diagnostics, &sources));
+        } else {
+            for diagnostic in &diagnostics {
+                out.write_all(text(diagnostic, &sources, path, look).as_bytes())?;
+            }
+        }
+    }
+    let status = summary.status();
+    if look == Look::Json {
+        serde_json::to_writer_pretty(&mut *out, &Answer { files, summary, status })?;
+        writeln!(out)?;
+    } else {
+        writeln!(out, "{}", summary.line(paths.len()))?;
+    }
+    Ok(status)
+}
+
+/// One diagnostic: a line that tools can read, the place in the text, and what to do.
+pub fn text(diagnostic: &Diagnostic, sources: &Sources, main: &Path, look: Look) -> String {
+    let place = match diagnostic.span() {
+        Some(span) => {
+            let at = sources.position(span.source, span.start);
+            format!("{}:{}:{}", name_of(sources, span, main), at.line, at.column)
+        }
+        // A file that cannot be read has no place in it.
+        None => format!("{}:1:1", main.display()),
+    };
+    let (on, off) = match (look, diagnostic.severity) {
+        (Look::Coloured, Severity::Error) => ("\x1b[1;31m", "\x1b[0m"),
+        (Look::Coloured, Severity::Warning) => ("\x1b[1;33m", "\x1b[0m"),
+        (Look::Coloured, Severity::Note) => ("\x1b[1;32m", "\x1b[0m"),
+        _ => ("", ""),
+    };
+    let title = format!("{}[{}]", diagnostic.severity, diagnostic.id);
+    let message = annotate_snippets::normalize_untrusted_str(&diagnostic.message);
+    let mut text = format!("{place}: {on}{title}{off}: {message}\n");
+    if let Some(picture) = picture(diagnostic, sources, look) {
+        text.push_str(&picture);
+        text.push('\n');
+    }
+    for help in &diagnostic.help {
+        text.push_str("  = help: ");
+        text.push_str(&annotate_snippets::normalize_untrusted_str(help));
+        text.push('\n');
+    }
+    text.push('\n');
+    text
+}
+
+/// The lines of the text with their marks.
+fn picture(diagnostic: &Diagnostic, sources: &Sources, look: Look) -> Option<String> {
+    let first = diagnostic.span()?;
+    let level = match diagnostic.severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+        Severity::Note => Level::NOTE,
+    };
+    let mut group = Group::with_level(level);
+    let mut shown = Vec::new();
+    for label in &diagnostic.labels {
+        let id = label.span.source;
+        if shown.contains(&id) {
+            continue;
+        }
+        shown.push(id);
+        let source = sources.get(id)?;
+        let name = source.path.display().to_string();
+        let mut snippet = Snippet::source(source.text.as_str()).line_start(1);
+        // The line above names the file already.
+        if id != first.source {
+            snippet = snippet.path(name);
+        }
+        for (index, label) in diagnostic.labels.iter().enumerate().filter(|(_, label)| label.span.source == id) {
+            let kind = if index == 0 { AnnotationKind::Primary } else { AnnotationKind::Context };
+            let annotation = kind.span(label.span.start..label.span.end);
+            let text = Some(label.text.as_str()).filter(|text| !text.is_empty());
+            snippet = snippet.annotation(annotation.label(text));
+        }
+        group = group.element(snippet);
+    }
+    let renderer = if look == Look::Coloured { Renderer::styled() } else { Renderer::plain() };
+    Some(renderer.render(&[group]))
+}
+
+fn name_of(sources: &Sources, span: Span, main: &Path) -> String {
+    sources.get(span.source).map_or(main, |source| source.path.as_path()).display().to_string()
+}
+
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+struct Counts {
+    instances: usize,
+    vips: usize,
+    services: usize,
+    real_servers: usize,
+    scripts: usize,
+}
+
+impl Counts {
+    fn of(config: &Config) -> Self {
+        Self {
+            instances: config.instances.len(),
+            vips: config.instances.iter().map(|i| i.addresses.len()).sum(),
+            services: config.services.len(),
+            real_servers: config.services.iter().map(|s| s.reals.len()).sum(),
+            scripts: config.scripts.len(),
+        }
+    }
+}
+
+#[derive(Debug, Default, Serialize)]
+struct Summary {
+    errors: usize,
+    warnings: usize,
+    notes: usize,
+    #[serde(flatten)]
+    counts: Counts,
+}
+
+impl Summary {
+    fn add(&mut self, counts: &Counts, diagnostics: &[Diagnostic]) {
+        let number = |severity| diagnostics.iter().filter(|d| d.severity == severity).count();
+        self.errors += number(Severity::Error);
+        self.warnings += number(Severity::Warning);
+        self.notes += number(Severity::Note);
+        self.counts.instances += counts.instances;
+        self.counts.vips += counts.vips;
+        self.counts.services += counts.services;
+        self.counts.real_servers += counts.real_servers;
+        self.counts.scripts += counts.scripts;
+    }
+
+    fn status(&self) -> u8 {
+        match (self.errors, self.warnings) {
+            (0, 0) => 0,
+            (0, _) => 1,
+            _ => 2,
+        }
+    }
+
+    fn line(&self, files: usize) -> String {
+        let counts = &self.counts;
+        let found = [(self.errors, "error"), (self.warnings, "warning"), (self.notes, "note")];
+        let found: Vec<String> = found.into_iter().filter(|(n, _)| *n > 0).map(|(n, what)| plural(n, what)).collect();
+        format!(
+            "{}: {}, {}, {}, {}: {}",
+            plural(files, "file"),
+            plural(counts.instances, "instance"),
+            plural(counts.vips, "VIP"),
+            plural(counts.services, "service"),
+            plural(counts.real_servers, "real server"),
+            if found.is_empty() { "nothing to say".into() } else { found.join(", ") }
+        )
+    }
+}
+
+fn plural(number: usize, what: &str) -> String {
+    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
+}
+
+#[derive(Serialize)]
+struct Answer {
+    files: Vec<Checked>,
+    summary: Summary,
+    status: u8,
+}
+
+#[derive(Serialize)]
+struct Checked {
+    file: String,
+    status: u8,
+    counts: Counts,
+    diagnostics: Vec<Problem>,
+}
+
+#[derive(Serialize)]
+struct Problem {
+    id: &'static str,
+    severity: Severity,
+    message: String,
+    labels: Vec<Place>,
+    help: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Place {
+    file: String,
+    line: usize,
+    column: usize,
+    end_line: usize,
+    end_column: usize,
+    text: String,
+}
+
+impl Checked {
+    fn of(path: &Path, counts: Counts, diagnostics: &[Diagnostic], sources: &Sources) -> Self {
+        let mut summary = Summary::default();
+        summary.add(&counts, diagnostics);
+        let diagnostics = diagnostics.iter().map(|d| Problem {
+            id: d.id,
+            severity: d.severity,
+            message: d.message.clone(),
+            labels: d.labels.iter().map(|label| Place::of(label, sources, path)).collect(),
+            help: d.help.clone(),
+        });
+        Self { file: path.display().to_string(), status: summary.status(), counts, diagnostics: diagnostics.collect() }
+    }
+}
+
+impl Place {
+    fn of(label: &conf::Label, sources: &Sources, main: &Path) -> Self {
+        let start = sources.position(label.span.source, label.span.start);
+        let end = sources.position(label.span.source, label.span.end);
+        Self {
+            file: name_of(sources, label.span, main),
+            line: start.line,
+            column: start.column,
+            end_line: end.line,
+            end_column: end.column,
+            text: label.text.clone(),
+        }
+    }
 }

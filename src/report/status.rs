@@ -1,8 +1,223 @@
-//! To be filled.
+//! `vipdeck status`: what engines report, as JSON or as tables.
 
+use super::engines::{self, complain, until_closed};
+use super::exit;
+use super::table::Table;
+use super::text::{UNKNOWN, known, plain, span};
 use crate::cli;
-use std::io::Write;
+use crate::control::Target;
+use crate::settings::Settings;
+use crate::status::{Admin, Health, HoldKind, Instance, Presence, Real, Role, Service, Snapshot, Verdict};
+use std::io::{self, Write};
 
-pub fn run(_args: &cli::Status, _settings: &crate::settings::Settings, _out: &mut dyn Write) -> anyhow::Result<u8> {
-    anyhow::bail!("not built yet")
+/// Prints every engine that is meant. One engine gives an object as JSON, several an array.
+pub fn run(args: &cli::Status, settings: &Settings, out: &mut dyn Write) -> anyhow::Result<u8> {
+    print(&engines::targets(&args.at, settings)?, args.json, out)
+}
+
+/// The same for engines that have been found already.
+pub fn print(targets: &[Target], json: bool, out: &mut dyn Write) -> anyhow::Result<u8> {
+    let answers = engines::runtime()?.block_on(engines::statuses(targets));
+    let mut snapshots = Vec::new();
+    for (_, answer) in answers {
+        match answer {
+            Ok(snapshot) => snapshots.push(snapshot),
+            Err(failure) => complain(&failure),
+        }
+    }
+    if snapshots.is_empty() {
+        return Ok(exit::NOT_ASKED);
+    }
+    let written = match (json, snapshots.as_slice()) {
+        (true, [one]) => writeln!(out, "{}", serde_json::to_string_pretty(one)?),
+        (true, several) => writeln!(out, "{}", serde_json::to_string_pretty(several)?),
+        (false, several) => tables(several, out),
+    };
+    until_closed(written)?;
+    Ok(exit::DONE)
+}
+
+/// All of them, one below the other.
+fn tables(snapshots: &[Snapshot], out: &mut dyn Write) -> io::Result<()> {
+    for (number, snapshot) in snapshots.iter().enumerate() {
+        if number > 0 {
+            writeln!(out)?;
+        }
+        node(snapshot, out)?;
+        instances(snapshot).write(out)?;
+        for service in &snapshot.services {
+            write_service(snapshot, service, out)?;
+        }
+        findings(snapshot, out)?;
+    }
+    Ok(())
+}
+
+fn node(s: &Snapshot, out: &mut dyn Write) -> io::Result<()> {
+    let node = &s.node;
+    let stopping = if node.stopping { ", STOPPING" } else { "" };
+    writeln!(
+        out,
+        "{}: vipdeck {}, pid {}, up {}, dataplane {}, {}{stopping}",
+        plain(&node.name),
+        plain(&node.version),
+        node.pid,
+        span(node.uptime),
+        node.dataplane.kind,
+        plain(&node.config),
+    )?;
+    if let Some(note) = &node.dataplane.note {
+        writeln!(out, "  {}: {}", node.dataplane.kind, plain(note))?;
+    }
+    Ok(())
+}
+
+fn instances(s: &Snapshot) -> Table {
+    let mut table =
+        Table::new(&["INSTANCE", "VRID", "LINK", "STATE", "SINCE", "PRIORITY", "MASTER HEARD", "ADDRESSES"]);
+    for i in &s.instances {
+        table.row(vec![
+            i.name.clone(),
+            i.vrid.to_string(),
+            i.interface.to_string(),
+            state(i),
+            span(s.age(i.since)),
+            priority(i),
+            master(s, i),
+            i.vips.iter().map(|v| format!("{} {}", v.net, presence(v.present))).collect::<Vec<_>>().join(", "),
+        ]);
+    }
+    table
+}
+
+fn state(i: &Instance) -> String {
+    let hold = match &i.hold {
+        Some(hold) if i.yielding => format!(" yielding to anyone ({})", hold.by.user),
+        Some(hold) => match hold.kind {
+            HoldKind::Demoted => format!(" demoted by {}", hold.by.user),
+            HoldKind::Takeover => format!(" taken over by {}", hold.by.user),
+        },
+        None => String::new(),
+    };
+    let faults = if i.faults.is_empty() { String::new() } else { format!(" ({})", i.faults.join(", ")) };
+    format!("{}{hold}{faults}", i.state)
+}
+
+/// "130 = 150 base - 20 script chk_web"; only the number where nothing is added.
+fn priority(i: &Instance) -> String {
+    if i.terms.len() < 2 {
+        return i.effective_priority.to_string();
+    }
+    let mut text = format!("{} =", i.effective_priority);
+    for (number, term) in i.terms.iter().enumerate() {
+        let sign = match (number, term.value < 0) {
+            (0, false) => "",
+            (0, true) => "-",
+            (_, false) => "+ ",
+            (_, true) => "- ",
+        };
+        text = format!("{text} {sign}{} {}", term.value.unsigned_abs(), term.label);
+    }
+    text
+}
+
+fn master(s: &Snapshot, i: &Instance) -> String {
+    match &i.master {
+        Some(heard) => format!("{} priority {}, {} ago", heard.address, heard.priority, span(s.age(heard.at))),
+        None if i.state == Role::Master => "(this node)".into(),
+        None => UNKNOWN.into(),
+    }
+}
+
+const fn presence(presence: Presence) -> &'static str {
+    match presence {
+        Presence::Yes => "here",
+        Presence::No => "not here",
+        Presence::Unknown => UNKNOWN,
+    }
+}
+
+fn write_service(s: &Snapshot, service: &Service, out: &mut dyn Write) -> io::Result<()> {
+    let yes_no = |value: Option<bool>| known(value.map(|v| if v { "yes" } else { "no" }));
+    writeln!(
+        out,
+        "  {} {} {}, in the table {}, serving {}",
+        service.id,
+        service.scheduler,
+        service.forwarding,
+        yes_no(service.present),
+        yes_no(service.serving),
+    )?;
+    let heading = [
+        "REAL SERVER",
+        "WEIGHT",
+        "IN THE TABLE",
+        "HEALTH",
+        "SINCE",
+        "ADMIN",
+        "ACTIVE",
+        "INACTIVE",
+        "CONN/S",
+        "LAST CHECK",
+    ];
+    let mut table = Table::new(&heading);
+    for real in &service.reals {
+        table.row(vec![
+            real.id.to_string(),
+            weight(real),
+            known(real.weight_kernel),
+            health(&real.health).to_owned(),
+            span(s.age(real.health.since)),
+            admin(real),
+            known(real.active),
+            known(real.inactive),
+            known(real.rate.map(|r| format!("{r:.1}"))),
+            last_check(s, &real.health),
+        ]);
+    }
+    table.write(out)
+}
+
+/// The weight of the file, and what an operator made of it.
+fn weight(real: &Real) -> String {
+    match real.weight_asked {
+        Some(asked) => format!("{} asked {asked}", real.weight_configured),
+        None => real.weight_configured.to_string(),
+    }
+}
+
+const fn health(health: &Health) -> &'static str {
+    match health.verdict {
+        Verdict::Up => "UP",
+        Verdict::Down => "DOWN",
+        Verdict::Unchecked => "unchecked",
+        Verdict::NoCheck => "no check",
+    }
+}
+
+fn admin(real: &Real) -> String {
+    let word = match real.admin {
+        Admin::Ready => return "ready".into(),
+        Admin::Drain => "DRAIN",
+        Admin::Drained => "DRAINED",
+    };
+    real.drain.as_ref().map_or_else(|| word.into(), |d| format!("{word} by {}", d.by.user))
+}
+
+fn last_check(s: &Snapshot, health: &Health) -> String {
+    health.last.as_ref().map_or_else(|| UNKNOWN.into(), |l| format!("{}, {} ago", l.detail, span(s.age(l.at))))
+}
+
+fn findings(s: &Snapshot, out: &mut dyn Write) -> io::Result<()> {
+    for finding in &s.findings {
+        writeln!(
+            out,
+            "  {} {}: {} (for {})",
+            finding.severity,
+            plain(&finding.subject),
+            plain(&finding.text),
+            span(s.age(finding.since)),
+        )?;
+    }
+    Ok(())
 }

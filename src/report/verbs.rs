@@ -1,15 +1,131 @@
-//! To be filled.
+//! The verbs: one command to one engine, its answer, and with `--wait` what became of it.
 
+use super::engines::{self, until_closed};
+use super::exit;
+use super::outcome::{Outcome, Watch};
+use super::text::plain;
 use crate::cli;
-use crate::status::Command;
+use crate::control::client::{self, Failure};
+use crate::control::{Connection, Feed, Target};
+use crate::settings::Settings;
+use crate::status::{Ask, Command, Reply};
+use crate::time::Duration;
+use anyhow::ensure;
+use serde::Serialize;
 use std::io::Write;
+use tokio::runtime::Handle;
+use tokio::time::{Instant, timeout_at};
 
 /// Sends one command to one engine and prints the answer.
-pub fn run(
-    _command: Command,
-    _how: &cli::How,
-    _settings: &crate::settings::Settings,
-    _out: &mut dyn Write,
-) -> anyhow::Result<u8> {
-    anyhow::bail!("not built yet")
+pub fn run(command: Command, how: &cli::How, settings: &Settings, out: &mut dyn Write) -> anyhow::Result<u8> {
+    let patience = Duration::try_from_secs_f64(how.timeout).unwrap_or_default();
+    ensure!(!patience.is_zero(), "--timeout {}: a number of seconds above 0", how.timeout);
+    let answer = engines::runtime()?.block_on(carry_out(command, how, patience, settings))?;
+    until_closed(answer.write(how.json, out))?;
+    Ok(answer.exit())
+}
+
+/// What became of a command; printed as JSON with `--json`.
+#[derive(Debug, Serialize)]
+struct Answer {
+    engine: String,
+    /// As on the command line.
+    command: String,
+    #[serde(flatten)]
+    reply: Reply,
+    /// With `--wait`, if it was accepted.
+    #[serde(flatten)]
+    waited: Option<Waited>,
+}
+
+#[derive(Debug, Serialize)]
+struct Waited {
+    outcome: &'static str,
+    detail: String,
+    seconds: f64,
+    #[serde(skip)]
+    exit: u8,
+}
+
+impl Answer {
+    fn exit(&self) -> u8 {
+        match (&self.reply, &self.waited) {
+            (Reply::Rejected { .. }, _) => exit::REJECTED,
+            (Reply::Accepted { .. }, None) => exit::DONE,
+            (Reply::Accepted { .. }, Some(waited)) => waited.exit,
+        }
+    }
+
+    fn write(&self, json: bool, out: &mut dyn Write) -> std::io::Result<()> {
+        if json {
+            serde_json::to_writer_pretty(&mut *out, self)?;
+            return writeln!(out);
+        }
+        let (word, text) = match &self.reply {
+            Reply::Accepted { text } => ("accepted", text),
+            Reply::Rejected { reason } => ("rejected", reason),
+        };
+        writeln!(out, "{}: {word}: {}", self.engine, plain(text))?;
+        match &self.waited {
+            Some(w) => writeln!(out, "{}: {} after {:.1} s: {}", self.engine, w.outcome, w.seconds, plain(&w.detail)),
+            None => Ok(()),
+        }
+    }
+}
+
+async fn carry_out(
+    command: Command,
+    how: &cli::How,
+    patience: Duration,
+    settings: &Settings,
+) -> anyhow::Result<Answer> {
+    let target = engines::only(&how.at, settings).await?;
+    // Before the command, so that nothing is missed that comes about at once.
+    let feed = how.wait.then(|| client::connect(target.clone(), &Handle::current()));
+    let ask = Ask { command: command.clone(), reason: how.reason.clone(), actor: crate::status::Actor::default() };
+    let began = Instant::now();
+    let reply = reply(&target, &ask).await?;
+    let waited = match (&reply, feed) {
+        (Reply::Accepted { .. }, Some(feed)) => Some(wait(feed, Watch::new(command), began, patience).await),
+        _ => None,
+    };
+    Ok(Answer { engine: target.label, command: ask.command.to_string(), reply, waited })
+}
+
+/// What the engine or its link says; that this user may not ask is a rejection too.
+async fn reply(target: &Target, ask: &Ask) -> Result<Reply, Failure> {
+    match client::command(target, ask).await {
+        Err(Failure::Refused { status, text, .. }) if status < 500 => Ok(Reply::Rejected { reason: text }),
+        other => other,
+    }
+}
+
+/// Follows the engine until the command's outcome is clear, at most `patience`.
+async fn wait(feed: Feed, mut watch: Watch, began: Instant, patience: Duration) -> Waited {
+    let mut snapshots = feed.board.watch();
+    let mut last = "the engine has not reported since".to_owned();
+    let clear = async {
+        loop {
+            let snapshot = snapshots.borrow_and_update().clone();
+            match snapshot.map(|s| watch.judge(&s)) {
+                Some(Outcome::Done(detail)) => return ("done", detail, exit::DONE),
+                Some(Outcome::Different(detail)) => return ("different", detail, exit::DIFFERENT),
+                Some(Outcome::Waiting(detail)) => last = detail,
+                None => {}
+            }
+            if snapshots.changed().await.is_err() {
+                // The board is held by the feed, so this is not reached before the timeout.
+                std::future::pending::<()>().await;
+            }
+        }
+    };
+    let result = timeout_at(began + patience, clear).await;
+    let (outcome, detail, exit) = result.unwrap_or_else(|_| {
+        let lost = match &*feed.connection.borrow() {
+            Connection::Lost { why, .. } => format!("; the link is lost: {why}"),
+            Connection::Connecting | Connection::Live => String::new(),
+        };
+        ("timeout", format!("{last}{lost}"), exit::TIMEOUT)
+    });
+    Waited { outcome, detail, seconds: began.elapsed().as_secs_f64(), exit }
 }

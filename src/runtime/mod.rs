@@ -1,1 +1,15 @@
-//! To be filled.
+//! The engine's thread: wait, drain, step, perform, publish. The only place where effects meet verbs.
+//!
+//! Nothing else runs on this thread. Checks and scripts run on `workers`, the load balancer's table is read and
+//! written on `dataplane`, consoles are served by `control`, and the log is written by a thread of its own; all of
+//! them hand their results in as inputs and none of them can hold an advert back. Start with [`turn`].
+
+mod dataplane;
+mod journal;
+mod links;
+mod perform;
+mod start;
+mod turn;
+mod workers;
+
+pub use start::{configuration, run_headless};

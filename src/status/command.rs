@@ -70,6 +70,16 @@ impl Command {
             Self::Weight { .. } => "weight",
         }
     }
+
+    /// The instance it is about, if it is about one.
+    pub fn instance(&self) -> Option<&str> {
+        match self {
+            Self::Demote { instance, .. } | Self::Restore { instance } | Self::Takeover { instance, .. } => {
+                Some(instance)
+            }
+            Self::Drain { .. } | Self::Return { .. } | Self::Weight { .. } => None,
+        }
+    }
 }
 
 /// As the words of the equal command line, without the program's name.

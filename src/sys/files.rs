@@ -1,46 +1,96 @@
-//! Small files.
+//! Configuration files of this machine.
 
-use anyhow::Context;
-use std::fs::{self, File};
-use std::io::{self, Write};
+use crate::conf::{Entry, EntryKind, Loader, Program};
+use std::fs;
+use std::io;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-/// Adds text at the end of a file, which is made if need be. The text is in the file when this returns.
-pub fn append(path: &Path, text: &str) -> anyhow::Result<()> {
-    let write = || File::options().create(true).append(true).open(path)?.write_all(text.as_bytes());
-    write().with_context(|| format!("write {}", path.display()))
-}
+/// Larger files are no configuration.
+const LARGEST: u64 = 16 * 1024 * 1024;
 
-/// Makes or replaces a file.
-pub fn write(path: &Path, text: &str) -> anyhow::Result<()> {
-    fs::write(path, text).with_context(|| format!("write {}", path.display()))
-}
+/// Reads from the file system.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Files;
 
-/// The text of a file; none: there is no such file.
-pub fn read_if_there(path: &Path) -> anyhow::Result<Option<String>> {
-    absent_as_none(fs::read_to_string(path)).with_context(|| format!("read {}", path.display()))
-}
-
-/// The paths in a directory, sorted; none if it is not there.
-pub fn list(directory: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let read = || -> io::Result<Vec<PathBuf>> {
-        let entries = absent_as_none(fs::read_dir(directory))?;
-        entries.into_iter().flatten().map(|entry| Ok(entry?.path())).collect()
-    };
-    let mut paths = read().with_context(|| format!("list {}", directory.display()))?;
-    paths.sort();
-    Ok(paths)
-}
-
-/// Removes a directory with everything in it. One that is not there is no error.
-pub fn remove_directory(directory: &Path) -> anyhow::Result<()> {
-    absent_as_none(fs::remove_dir_all(directory)).with_context(|| format!("remove {}", directory.display()))?;
-    Ok(())
-}
-
-fn absent_as_none<T>(result: io::Result<T>) -> io::Result<Option<T>> {
-    match result {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        other => other.map(Some),
+impl Loader for Files {
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        let about = fs::metadata(path)?;
+        // A FIFO or a device would never end.
+        if !about.is_file() {
+            return Err(io::Error::other("not a plain file"));
+        }
+        if about.len() > LARGEST {
+            return Err(io::Error::other(format!("larger than {} MiB", LARGEST / 1024 / 1024)));
+        }
+        fs::read(path)
     }
+
+    fn list(&self, directory: &Path) -> io::Result<Vec<Entry>> {
+        let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
+        let mut entries = Vec::new();
+        for entry in fs::read_dir(directory)? {
+            let entry = entry?;
+            // A name that is not UTF-8 cannot be written in a pattern either.
+            let Ok(name) = entry.file_name().into_string() else { continue };
+            let kind = self.kind(&entry.path()).unwrap_or(EntryKind::Other);
+            entries.push(Entry { name, kind });
+        }
+        entries.sort();
+        Ok(entries)
+    }
+
+    fn kind(&self, path: &Path) -> Option<EntryKind> {
+        let about = fs::metadata(path).ok()?;
+        Some(match () {
+            () if about.is_dir() => EntryKind::Directory,
+            () if !about.is_file() => EntryKind::Other,
+            () if about.permissions().mode() & 0o111 != 0 => EntryKind::Executable,
+            () => EntryKind::File,
+        })
+    }
+
+    fn program(&self, name: &str) -> Option<Program> {
+        if name.contains('/') {
+            return Some(judge(Path::new(name)));
+        }
+        let path = std::env::var_os("PATH")?;
+        let found = std::env::split_paths(&path).map(|directory| directory.join(name)).find(|p| p.is_file());
+        Some(found.map_or(Program::Missing, |path| judge(&path)))
+    }
+}
+
+fn judge(path: &Path) -> Program {
+    let Ok(path) = fs::canonicalize(path) else { return Program::Missing };
+    let Ok(about) = fs::metadata(&path) else { return Program::Missing };
+    if !about.is_file() || about.permissions().mode() & 0o111 == 0 {
+        return Program::NotExecutable;
+    }
+    path.ancestors()
+        .find(|part| others_may_change(part))
+        .map_or(Program::Runs, |part| Program::Insecure(part.to_owned()))
+}
+
+/// Whether someone other than root may write it; a sticky directory protects what is in it.
+fn others_may_change(path: &Path) -> bool {
+    let Ok(about) = fs::metadata(path) else { return true };
+    let mode = about.permissions().mode();
+    let sticky = about.is_dir() && mode & 0o1000 != 0;
+    let by_group = about.gid() != 0 && mode & 0o020 != 0;
+    about.uid() != 0 || (!sticky && (by_group || mode & 0o002 != 0))
+}
+
+/// The files of a directory that end in `.toml`, sorted; none if there is no such directory.
+pub fn toml_files(directory: &Path) -> io::Result<Vec<PathBuf>> {
+    let entries = match Files.list(directory) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let wanted = |e: &Entry| {
+        Path::new(&e.name).extension().is_some_and(|x| x == "toml")
+            && !e.name.starts_with('.')
+            && e.kind != EntryKind::Directory
+    };
+    Ok(entries.into_iter().filter(wanted).map(|entry| directory.join(entry.name)).collect())
 }

@@ -1,14 +1,33 @@
 //! The only module that touches the host: sockets, netlink, IPVS, processes, files, the clock.
 //!
-//! It offers verbs (receive an advert, apply a change, run a probe) and knows nothing of the engine.
+//! It offers verbs (receive an advert, apply a change, run a probe) and knows nothing of the engine. A socket belongs
+//! for ever to the network namespace of the thread that made it.
 
 #![expect(clippy::disallowed_methods, reason = "the only module that touches the host")]
 
+pub mod advert_socket;
 pub mod child;
 pub mod clock;
+pub mod control_socket;
+pub mod detached;
 pub mod files;
+pub mod ipvs;
 pub mod limits;
+pub mod netlink;
 pub mod netns;
+pub mod packet_socket;
 pub mod probe;
 pub mod process;
+mod raw;
+pub mod small_files;
+pub mod state_file;
+pub mod sysctl;
 pub mod wiring;
+
+/// What carrying out a step came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Done,
+    /// The kernel already was as asked: the address was there, or what should go was gone.
+    AlreadySo,
+}

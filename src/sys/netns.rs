@@ -6,7 +6,7 @@ use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, setns, unshare};
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// Moves the calling thread into the namespace `name` below /run/netns. Call it before any other thread starts.
@@ -76,3 +76,8 @@ fn on_a_thread<T: Send>(work: impl FnOnce() -> T + Send) -> T {
 }
 
 const DIRECTORY: &str = "/run/netns";
+/// The number that names the calling thread's namespace as long as it exists.
+pub fn inode() -> io::Result<u64> {
+    // Not "self": that is the main thread.
+    fs::metadata("/proc/thread-self/ns/net").map(|metadata| metadata.ino())
+}

@@ -1,8 +1,20 @@
 //! One virtual router (RFC 3768, RFC 9568): what the configuration says about it, and its state machine.
 //!
 //! Pure: it is told what happened and when, and answers with what should happen. It knows no socket, no clock, no
-//! other instance and no configuration language. Start with [`spec`], then [`instance`].
+//! other instance and no configuration language. Start with [`spec`], then [`state`], then [`instance`].
 
+#![warn(clippy::wildcard_enum_match_arm, clippy::indexing_slicing)]
+
+mod cause;
+mod instance;
+mod rise_fall;
 mod spec;
+mod state;
+#[cfg(test)]
+mod tests;
 
+pub use cause::{Cause, Note};
+pub use instance::{Heard, Input, Instance, Output, Refusal};
+pub use rise_fall::RiseFall;
 pub use spec::{BadVrid, Garp, Password, ScriptTrack, Spec, Vrid};
+pub use state::{Conditions, Hold, Role, State, Term};

@@ -1,1 +1,8 @@
-//! To be filled.
+//! Bytes ↔ packets. Every decoder takes any bytes and answers with a packet or a reason; none panics.
+
+#![warn(clippy::wildcard_enum_match_arm, clippy::indexing_slicing)]
+
+pub mod arp;
+pub mod checksum;
+pub mod ipv4;
+pub mod vrrp;

@@ -2,7 +2,7 @@
 
 use super::program::Starter;
 use crate::lab::scenario::Director;
-use crate::sys::files;
+use crate::sys::small_files;
 use anyhow::Context;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
@@ -37,7 +37,7 @@ impl Engine {
     /// It need not answer yet when this returns.
     pub(super) fn start(&mut self, starter: &Starter) -> anyhow::Result<()> {
         let file = starter.file(self.name(), "conf");
-        files::write(&file, self.director.configuration)?;
+        small_files::write(&file, self.director.configuration)?;
         let (file, socket) = (path(file)?, path(self.socket(starter))?);
         let arguments = ["run", "--headless", "--file", &file, "--control", &socket];
         self.child = Some(starter.start(self.name(), &arguments, Stdio::null())?);

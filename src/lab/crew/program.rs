@@ -1,7 +1,7 @@
 //! This program, started in a machine's namespace.
 
 use crate::lab::site::Site;
-use crate::sys::{child, files};
+use crate::sys::{child, small_files};
 use anyhow::Context;
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -46,7 +46,7 @@ impl Starter {
 
     /// The last line that a program of this machine wrote to stderr.
     pub(super) fn last_complaint(&self, machine: &str) -> Option<String> {
-        let text = files::read_if_there(&self.log(machine)).ok().flatten()?;
+        let text = small_files::read_if_there(&self.log(machine)).ok().flatten()?;
         text.lines().rev().find(|line| !line.trim().is_empty()).map(str::to_owned)
     }
 

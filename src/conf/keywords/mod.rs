@@ -1,0 +1,249 @@
+//! Every keyword, once: where it stands, what it takes, its default, one line of help, and how it lowers.
+//!
+//! Each block has a table. The parser walks a block with its table, suggestions come from the tables, and [`list`]
+//! makes the list of keywords from them.
+
+pub(super) mod check;
+pub(super) mod global;
+pub(super) mod instance;
+pub(super) mod root;
+pub(super) mod script;
+pub(super) mod server;
+
+use super::diagnostic::Severity;
+use super::lower::Cx;
+use super::model::ScriptUser;
+use super::source::{Span, Spanned};
+use super::tree::{Body, Statement};
+use crate::net::LinkName;
+use crate::time::Duration;
+use std::net::IpAddr;
+use std::sync::LazyLock;
+
+/// One keyword of the block whose draft is `D`.
+pub(super) struct Keyword<D: 'static> {
+    pub name: &'static str,
+    /// What holds without it; empty: nothing to say.
+    pub default: &'static str,
+    pub help: &'static str,
+    /// The word to use instead, where this one is deprecated.
+    pub instead: Option<&'static str>,
+    pub takes: Takes<D>,
+}
+
+/// What follows a keyword, and how it lowers into the draft of its block.
+pub(super) enum Takes<D: 'static> {
+    Nothing(fn(&mut D, Span)),
+    /// `on off true false yes no`; none means on.
+    Switch(fn(&mut D, Spanned<bool>)),
+    Whole {
+        min: i64,
+        max: i64,
+        unit: &'static str,
+        /// What a bare keyword means; none: the number is required.
+        bare: Option<i64>,
+        set: fn(&mut D, Spanned<i64>),
+    },
+    /// Seconds with a decimal fraction; the limits are in microseconds.
+    Seconds {
+        min: u64,
+        max: u64,
+        set: fn(&mut D, Spanned<Duration>),
+    },
+    Text {
+        what: &'static str,
+        set: fn(&mut D, Spanned<String>),
+    },
+    OneOf {
+        words: &'static [&'static str],
+        /// keepalived's, which vipdeck does not support yet.
+        others: &'static [&'static str],
+        any_case: bool,
+        set: fn(&mut D, Spanned<&'static str>),
+    },
+    Ip(fn(&mut D, Spanned<IpAddr>)),
+    Link(fn(&mut D, Spanned<LinkName>)),
+    Command(fn(&mut D, Spanned<Vec<String>>)),
+    User(fn(&mut D, Spanned<ScriptUser>)),
+    /// −253 to 253, then perhaps `reverse`.
+    Weight(fn(&mut D, Spanned<(i32, bool)>)),
+    Block {
+        head: &'static str,
+        lower: fn(&mut Cx<'_>, &mut D, &Statement, &Body),
+    },
+    /// Accepted and not acted on; `why` says what that means.
+    Noted {
+        argument: &'static str,
+        severity: Severity,
+        why: &'static str,
+    },
+    /// keepalived's, and ignoring it would run another configuration than the one written.
+    Refused {
+        argument: &'static str,
+    },
+}
+
+pub(super) const fn key<D>(
+    name: &'static str,
+    default: &'static str,
+    help: &'static str,
+    takes: Takes<D>,
+) -> Keyword<D> {
+    Keyword { name, default, help, instead: None, takes }
+}
+
+/// A deprecated name.
+pub(super) const fn old<D>(
+    name: &'static str,
+    instead: &'static str,
+    default: &'static str,
+    help: &'static str,
+    takes: Takes<D>,
+) -> Keyword<D> {
+    Keyword { name, default, help, instead: Some(instead), takes }
+}
+
+/// Accepted; not acting on it leaves the cluster as it is.
+pub(super) const fn noted<D>(name: &'static str, argument: &'static str, help: &'static str) -> Keyword<D> {
+    let takes = Takes::Noted { argument, severity: Severity::Note, why: "accepted, not yet acted on" };
+    Keyword { name, default: "", help, instead: None, takes }
+}
+
+/// Accepted; the operator should know what does not happen.
+pub(super) const fn warned<D>(
+    name: &'static str,
+    argument: &'static str,
+    help: &'static str,
+    why: &'static str,
+) -> Keyword<D> {
+    Keyword {
+        name,
+        default: "",
+        help,
+        instead: None,
+        takes: Takes::Noted { argument, severity: Severity::Warning, why },
+    }
+}
+
+pub(super) const fn refused<D>(name: &'static str, argument: &'static str, help: &'static str) -> Keyword<D> {
+    Keyword { name, default: "", help, instead: None, takes: Takes::Refused { argument } }
+}
+
+impl<D> Takes<D> {
+    /// What follows the keyword, for people; starts with `{` or ends in `{ }` for a block.
+    pub(super) fn argument(&self) -> String {
+        match self {
+            Self::Nothing(_) => String::new(),
+            Self::Switch(_) => "[on|off]".into(),
+            Self::Whole { min, max, unit, bare, .. } => {
+                let unit = if unit.is_empty() { String::new() } else { format!(" {unit}") };
+                let text = format!("{min}..{max}{unit}");
+                if bare.is_some() { format!("[{text}]") } else { text }
+            }
+            Self::Seconds { min, max, .. } => format!("{}..{} seconds", seconds(*min), seconds(*max)),
+            Self::Text { what, .. } => (*what).into(),
+            Self::OneOf { words, .. } => words.join("|"),
+            Self::Ip(_) => "ADDRESS".into(),
+            Self::Link(_) => "INTERFACE".into(),
+            Self::Command(_) => "\"COMMAND\"".into(),
+            Self::User(_) => "USER [GROUP]".into(),
+            Self::Weight(_) => "-253..253 [reverse]".into(),
+            Self::Block { head: "", .. } => "{ }".into(),
+            Self::Block { head, .. } => format!("{head} {{ }}"),
+            Self::Noted { argument, .. } | Self::Refused { argument } => (*argument).into(),
+        }
+    }
+
+    pub(super) fn is_block(&self) -> bool {
+        match self {
+            Self::Block { .. } => true,
+            Self::Noted { argument, .. } | Self::Refused { argument } => argument.ends_with('}'),
+            _ => false,
+        }
+    }
+
+    /// Whether writing it twice in one block is a mistake.
+    pub(super) fn is_single(&self) -> bool {
+        !matches!(self, Self::Nothing(_) | Self::Block { .. } | Self::Noted { .. } | Self::Refused { .. })
+    }
+
+    fn support(&self) -> Support {
+        match self {
+            Self::Noted { .. } => Support::Noted,
+            Self::Refused { .. } => Support::Refused,
+            _ => Support::Acts,
+        }
+    }
+}
+
+/// Microseconds as seconds, as short as possible.
+pub(super) fn seconds(us: u64) -> String {
+    let (whole, fraction) = (us / 1_000_000, us % 1_000_000);
+    if fraction == 0 {
+        return whole.to_string();
+    }
+    format!("{whole}.{}", format!("{fraction:06}").trim_end_matches('0'))
+}
+
+/// What vipdeck does with a keyword.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Support {
+    Acts,
+    /// Accepted with a note or a warning, without effect.
+    Noted,
+    /// An error: not supported yet.
+    Refused,
+}
+
+/// One keyword as people see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The block it stands in; empty: the top level.
+    pub block: &'static str,
+    pub name: &'static str,
+    pub argument: String,
+    pub default: &'static str,
+    pub help: &'static str,
+    pub support: Support,
+    pub is_block: bool,
+}
+
+/// All keywords of all blocks.
+pub fn list() -> &'static [Entry] {
+    static LIST: LazyLock<Vec<Entry>> = LazyLock::new(|| {
+        let mut list = Vec::new();
+        add(&mut list, "", root::TABLE);
+        add(&mut list, "global_defs", global::TABLE);
+        add(&mut list, "vrrp_script", script::TABLE);
+        add(&mut list, "vrrp_instance", instance::TABLE);
+        add(&mut list, "authentication", instance::AUTHENTICATION);
+        add(&mut list, "virtual_server", server::TABLE);
+        add(&mut list, "real_server", server::REAL);
+        add(&mut list, "TCP_CHECK", check::TCP);
+        list
+    });
+    &LIST
+}
+
+fn add<D>(list: &mut Vec<Entry>, block: &'static str, table: &[Keyword<D>]) {
+    list.extend(table.iter().map(|k| Entry {
+        block,
+        name: k.name,
+        argument: k.takes.argument(),
+        default: k.default,
+        help: k.help,
+        support: k.takes.support(),
+        is_block: k.takes.is_block(),
+    }));
+}
+
+/// Whether any block has this keyword.
+pub(super) fn is_known(word: &str) -> bool {
+    list().iter().any(|entry| entry.name == word) || word.starts_with("include")
+}
+
+/// Whether this keyword opens a block, at the top level and nowhere else.
+pub(super) fn is_root_block(word: &str) -> bool {
+    let mut places = list().iter().filter(|entry| entry.name == word).peekable();
+    places.peek().is_some() && places.all(|entry| entry.block.is_empty() && entry.is_block)
+}

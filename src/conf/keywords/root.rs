@@ -1,0 +1,46 @@
+//! The top level.
+
+use super::Takes::Block;
+use super::{Keyword, global, instance, key, noted, refused, script, server, warned};
+
+/// Everything that was read, before it is put together.
+#[derive(Default)]
+pub(in crate::conf) struct Draft {
+    pub globals: global::Draft,
+    pub scripts: Vec<script::Draft>,
+    pub instances: Vec<instance::Draft>,
+    pub servers: Vec<server::Draft>,
+}
+
+pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
+    key("global_defs", "", "Settings of the whole node", Block { head: "", lower: global::lower }),
+    key("vrrp_script", "", "A command whose result instances track", Block { head: "NAME", lower: script::lower }),
+    key("vrrp_instance", "", "One virtual router", Block { head: "NAME", lower: instance::lower }),
+    key("virtual_server", "", "A balanced service", Block { head: "ADDRESS PORT", lower: server::lower }),
+    refused("vrrp_sync_group", "NAME { }", "Instances that change state together"),
+    refused("virtual_server_group", "NAME { }", "Addresses of one virtual server"),
+    refused("static_ipaddress", "{ }", "Addresses that stay while the engine runs"),
+    refused("static_routes", "{ }", "Routes that stay while the engine runs"),
+    refused("static_rules", "{ }", "Rules that stay while the engine runs"),
+    refused("track_group", "NAME { }", "Instances that static objects depend on"),
+    refused("track_file", "NAME { }", "A number in a file that instances track"),
+    refused("vrrp_track_file", "NAME { }", "The old name of track_file"),
+    refused("vrrp_track_process", "NAME { }", "Processes that instances track"),
+    refused("bfd_instance", "NAME { }", "A BFD session"),
+    refused("interface_up_down_delays", "{ }", "How long a link must be up or down to count"),
+    warned(
+        "linkbeat_interfaces",
+        "{ }",
+        "Links watched by polling",
+        "vipdeck is told of link changes and polls nothing",
+    ),
+    warned("garp_group", "{ }", "Limits on gratuitous ARP", "gratuitous ARP is sent without these limits"),
+    warned("SSL", "{ }", "Client certificates of SSL_GET", "no check of vipdeck uses them yet"),
+    refused("net_namespace", "NAME", "Run in a network namespace; vipdeck has --netns"),
+    refused("net_namespace_ipvs", "[NAME]", "IPVS in another network namespace"),
+    noted("namespace_with_ipsets", "", "Old kernels: ipsets in namespaces"),
+    warned("instance", "NAME", "Names the daemon", "vipdeck names its engine by router_id and --control"),
+    noted("use_pid_dir", "", "Where pid files go"),
+    noted("linkbeat_use_polling", "", "Poll link states"),
+    noted("child_wait_time", "SECONDS", "How long to wait for children at the end"),
+];

@@ -1,0 +1,195 @@
+//! Text to words and braces: one statement a line, comments from `#` or `!`, strings in `"`, braces anywhere.
+
+use super::diagnostic::Diagnostic;
+use super::source::{SourceId, Span};
+
+/// One word; the quotes around a quoted one are not part of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Word {
+    pub text: String,
+    pub span: Span,
+    pub quoted: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Token {
+    /// The words of a statement; at least one.
+    Words(Vec<Word>),
+    Open(Span),
+    Close(Span),
+}
+
+/// A token and the line it is on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Piece {
+    pub token: Token,
+    pub source: SourceId,
+    /// Counts from 0.
+    pub line: usize,
+    /// The line above carries a comment, so this may be the rest of it, wrapped.
+    pub below_comment: bool,
+    /// Where a `"` opens that nothing closes.
+    pub unterminated: Option<Span>,
+}
+
+/// keepalived reads lines into a buffer of this size and drops longer ones (`MAXBUF`).
+const LONGEST: usize = 1024;
+
+/// Cuts a text into words and braces.
+pub(super) fn lex(source: SourceId, text: &str, diagnostics: &mut Vec<Diagnostic>) -> Vec<Piece> {
+    let mut pieces = Vec::new();
+    let mut offset = 0;
+    let mut below_comment = false;
+    for (number, line) in text.split('\n').enumerate() {
+        let content = line.strip_suffix('\r').unwrap_or(line);
+        // A byte order mark is no part of the first word.
+        let skip = if offset == 0 && content.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
+        if content.len() >= LONGEST {
+            let span = Span { source, start: offset, end: offset + content.len() };
+            let message = format!("a line of {} bytes; keepalived ignores lines longer than {LONGEST}", content.len());
+            diagnostics.push(Diagnostic::warning("line-too-long", message).at(span, "vipdeck reads it"));
+        }
+        let mut cutter =
+            Cutter { source, base: offset, line: content, at: skip, words: Vec::new(), tokens: Vec::new() };
+        let comment = cutter.run();
+        let unterminated = cutter.unterminated();
+        let piece = |token| Piece { token, source, line: number, below_comment, unterminated };
+        pieces.extend(cutter.tokens.into_iter().map(piece));
+        below_comment = comment;
+        offset += line.len() + 1;
+    }
+    pieces
+}
+
+struct Cutter<'a> {
+    source: SourceId,
+    base: usize,
+    line: &'a str,
+    at: usize,
+    words: Vec<Word>,
+    tokens: Vec<Token>,
+}
+
+impl Cutter<'_> {
+    /// Cuts the line; true if it carries a comment.
+    fn run(&mut self) -> bool {
+        let bytes = self.line.as_bytes();
+        while let Some(byte) = bytes.get(self.at) {
+            match byte {
+                b' ' | b'\t' | b'\r' => self.at += 1,
+                b'#' | b'!' => {
+                    self.flush();
+                    return true;
+                }
+                b'{' | b'}' => {
+                    self.flush();
+                    let span = self.span(self.at, self.at + 1);
+                    self.tokens.push(if *byte == b'{' { Token::Open(span) } else { Token::Close(span) });
+                    self.at += 1;
+                }
+                b'"' => self.quoted(),
+                _ => self.plain(bytes),
+            }
+        }
+        self.flush();
+        false
+    }
+
+    fn flush(&mut self) {
+        if !self.words.is_empty() {
+            self.tokens.push(Token::Words(std::mem::take(&mut self.words)));
+        }
+    }
+
+    fn span(&self, start: usize, end: usize) -> Span {
+        Span { source: self.source, start: self.base + start, end: self.base + end }
+    }
+
+    fn quoted(&mut self) {
+        let start = self.at;
+        let rest = self.line.get(start + 1..).unwrap_or_default();
+        let (inside, end) = match rest.find('"') {
+            Some(length) => (rest.get(..length).unwrap_or_default(), start + length + 2),
+            None => (rest, self.line.len()),
+        };
+        self.words.push(Word { text: inside.to_owned(), span: self.span(start, end), quoted: true });
+        self.at = end;
+    }
+
+    fn plain(&mut self, bytes: &[u8]) {
+        let start = self.at;
+        let mut text = Vec::new();
+        while let Some(&byte) = bytes.get(self.at) {
+            match byte {
+                b'\\' if matches!(bytes.get(self.at + 1), Some(b'#' | b'!')) => {
+                    text.extend(bytes.get(self.at + 1));
+                    self.at += 2;
+                }
+                // A use of a definition: its braces are not blocks.
+                b'$' if bytes.get(self.at + 1) == Some(&b'{') && self.closes_after(self.at) => {
+                    while let Some(&inner) = bytes.get(self.at) {
+                        text.push(inner);
+                        self.at += 1;
+                        if inner == b'}' {
+                            break;
+                        }
+                    }
+                }
+                b' ' | b'\t' | b'\r' | b'#' | b'!' | b'{' | b'}' | b'"' => break,
+                _ => {
+                    text.push(byte);
+                    self.at += 1;
+                }
+            }
+        }
+        let span = self.span(start, self.at);
+        self.words.push(Word { text: String::from_utf8_lossy(&text).into_owned(), span, quoted: false });
+    }
+
+    fn closes_after(&self, at: usize) -> bool {
+        self.line.get(at..).is_some_and(|rest| rest.contains('}'))
+    }
+
+    /// Where a `"` opens that nothing on the line closes.
+    fn unterminated(&self) -> Option<Span> {
+        let last = self.tokens.iter().rev().find_map(|token| match token {
+            Token::Words(words) => words.last(),
+            Token::Open(_) | Token::Close(_) => None,
+        })?;
+        // A closed string is as long as its text and two quotes.
+        let open = last.quoted && last.span.end - last.span.start != last.text.len() + 2;
+        open.then_some(Span { end: last.span.start + 1, ..last.span })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn comments_quotes_and_braces_cut_words() {
+        assert_eq!(shape("interface eth0#x"), ["interface eth0"]);
+        assert_eq!(shape("a \"b # c\" d!e"), ["a b # c d"]);
+        assert_eq!(shape("vrrp_instance A{state MASTER}"), ["vrrp_instance A", "{", "state MASTER", "}"]);
+        assert_eq!(shape("auth_pass a#b }"), ["auth_pass a"]);
+        assert_eq!(shape("auth_pass a\\#b }"), ["auth_pass a#b", "}"]);
+        assert_eq!(shape("interface ${IF} x"), ["interface ${IF} x"]);
+        assert_eq!(shape("\u{feff}a\r\nb"), ["a", "b"]);
+    }
+
+    #[test]
+    fn a_quote_that_stays_open_is_found() {
+        let pieces = lex(SourceId(0), "script \"/bin/x\nscript \"/bin/x\"", &mut Vec::new());
+        let open: Vec<_> = pieces.iter().map(|p| p.unterminated.map(|s| s.start)).collect();
+        assert_eq!(open, [Some(7), None]);
+    }
+
+    fn shape(text: &str) -> Vec<String> {
+        let show = |piece: Piece| match piece.token {
+            Token::Words(words) => words.iter().map(|w| w.text.as_str()).collect::<Vec<_>>().join(" "),
+            Token::Open(_) => "{".into(),
+            Token::Close(_) => "}".into(),
+        };
+        lex(SourceId(0), text, &mut Vec::new()).into_iter().map(show).collect()
+    }
+}

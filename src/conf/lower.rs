@@ -1,0 +1,463 @@
+//! Tree to drafts: walks each block with its table of keywords.
+
+use super::diagnostic::{Diagnostic, Severity};
+use super::keywords::instance::{self, Track, Vip};
+use super::keywords::{self, Keyword, Takes};
+use super::lexer::Word;
+use super::model::ScriptUser;
+use super::source::{Loader, Sources, Span, Spanned};
+use super::suggest;
+use super::tree::{Body, Statement};
+use super::{value, vip};
+use crate::net::LinkName;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+/// The keywords of one block that were written and refused: nobody should be told that they are missing.
+pub(super) type Failed = BTreeSet<&'static str>;
+
+/// What lowering collects, and what it may look at.
+pub(super) struct Cx<'a> {
+    pub sources: &'a Sources,
+    pub loader: &'a dyn Loader,
+    pub diagnostics: Vec<Diagnostic>,
+    /// The note about each keyword that is accepted without effect: it is told once.
+    noted: BTreeMap<(&'static str, &'static str), usize>,
+}
+
+impl<'a> Cx<'a> {
+    pub(super) fn new(sources: &'a Sources, loader: &'a dyn Loader) -> Self {
+        Self { sources, loader, diagnostics: Vec::new(), noted: BTreeMap::new() }
+    }
+
+    pub(super) fn report(&mut self, diagnostic: Diagnostic) {
+        self.diagnostics.push(diagnostic);
+    }
+
+    /// The name of a block; words after it are reported.
+    pub(super) fn name(&mut self, statement: &Statement) -> Option<Spanned<String>> {
+        self.no_more_words(statement, 2);
+        match statement.words.as_slice() {
+            [_, name, ..] => Some(Spanned { value: name.text.clone(), span: name.span }),
+            [keyword] => {
+                let message = format!("{} needs a name", keyword.text);
+                self.report(
+                    Diagnostic::error("missing-argument", message)
+                        .at(keyword.span, "")
+                        .help(format!("write `{} NAME {{`", keyword.text)),
+                );
+                None
+            }
+            [] => None,
+        }
+    }
+
+    /// Reports the words of a statement after the first `used`.
+    pub(super) fn no_more_words(&mut self, statement: &Statement, used: usize) {
+        let Some(extra) = statement.words.get(used) else { return };
+        let last = statement.words.last().map_or(extra.span, |word| word.span);
+        let keyword = statement.words.first().map_or("", |word| word.text.as_str());
+        let problem = Diagnostic::warning("extra-words", format!("more words than {keyword} takes"))
+            .at(extra.span.to(last), "ignored");
+        self.report(if keywords::is_known(&extra.text) {
+            problem.help(format!("one statement a line: put `{}` on a line of its own", extra.text))
+        } else {
+            problem
+        });
+    }
+
+    /// A statement that is probably the rest of a comment.
+    fn wrapped(&mut self, statement: &Statement) {
+        let Some(span) = statement.span() else { return };
+        // A line that braces cut into several statements is told once.
+        if let Some(last) = self.diagnostics.last_mut().filter(|d| d.id == "wrapped-comment")
+            && let Some(label) = last.labels.first_mut()
+            && !self.sources.text(label.span.to(span)).contains('\n')
+        {
+            label.span = label.span.to(span);
+            return;
+        }
+        self.report(
+            Diagnostic::warning("wrapped-comment", "this line is probably the rest of the comment above")
+                .at(span, "ignored")
+                .help("a comment ends with its line: put a `#` in front of this one, or join the two"),
+        );
+    }
+
+    /// Definitions and conditions: keepalived replaces them before anything else is read.
+    fn is_definition(&mut self, statement: &Statement) -> bool {
+        let what = |index: usize, word: &Word| {
+            if word.quoted && !word.text.contains("${") {
+                return None;
+            }
+            match word.text.chars().next() {
+                Some('$') if index == 0 => Some("a definition"),
+                Some('@') if index == 0 => Some("a condition on the node"),
+                Some('~') if index == 0 => Some("a repetition"),
+                _ if word.text.contains("${") => Some("the use of a definition"),
+                _ => None,
+            }
+        };
+        let found = statement.words.iter().enumerate().find_map(|(i, word)| Some((word, what(i, word)?)));
+        let Some((word, kind)) = found else { return false };
+        self.report(
+            Diagnostic::error("not-supported", format!("{kind} is keepalived's, vipdeck does not support it yet"))
+                .at(word.span, format!("{kind}; this line is not read"))
+                .help("write the value out"),
+        );
+        true
+    }
+
+    fn unknown(&mut self, block: &str, names: &[&'static str], statement: &Statement, first: &Word) {
+        let near = suggest::nearest(&first.text, names.iter().copied());
+        if statement.wrapped || (statement.below_comment && near.is_none() && statement.body.is_none()) {
+            self.wrapped(statement);
+            return;
+        }
+        let place = if block.is_empty() { "the top level".to_owned() } else { format!("`{block}`") };
+        let what = if statement.body.is_some() { "block" } else { "keyword" };
+        let effect = if statement.body.is_some() { "this block is ignored as a whole" } else { "this line is ignored" };
+        let message = format!("`{}` is no {what} of {place}", first.text);
+        let id = if statement.body.is_some() { "unknown-block" } else { "unknown-keyword" };
+        let mut problem = Diagnostic::warning(id, message).at(first.span, effect);
+        let elsewhere = || keywords::list().iter().find(|entry| entry.name == first.text);
+        if let Some(entry) = elsewhere() {
+            let home = if entry.block.is_empty() { "at the top level".into() } else { format!("in `{}`", entry.block) };
+            problem = problem.help(format!("`{}` stands {home}", first.text));
+        } else if let Some(near) = near.or_else(|| suggest::near_any(&first.text)) {
+            problem = problem.help(format!("did you mean `{near}`?"));
+        }
+        if first.text.contains(|c: char| c.is_whitespace()) && !first.quoted {
+            problem = problem.help("there is a blank in it that is not the ordinary one, such as U+3000 or U+00A0");
+        }
+        self.report(problem);
+    }
+
+    fn noted(&mut self, block: &'static str, name: &'static str, severity: Severity, why: &str, span: Span) {
+        if let Some(label) = self.noted.get(&(block, name)).copied() {
+            if let Some(first) = self.diagnostics.get_mut(label) {
+                first.labels.push(super::diagnostic::Label { span, text: "and here".into() });
+            }
+            return;
+        }
+        self.noted.insert((block, name), self.diagnostics.len());
+        let message = match severity {
+            Severity::Note => format!("`{name}`: {why}"),
+            _ => format!("`{name}` has no effect: {why}"),
+        };
+        self.report(Diagnostic::new(severity, "no-effect", message).at(span, ""));
+    }
+}
+
+/// Lowers the statements of one block.
+pub(super) fn walk<D>(
+    cx: &mut Cx<'_>,
+    block: &'static str,
+    table: &'static [Keyword<D>],
+    draft: &mut D,
+    statements: &[Statement],
+) -> Failed {
+    let mut failed = Failed::new();
+    let mut seen: BTreeMap<&'static str, Span> = BTreeMap::new();
+    for statement in statements {
+        // A `{` without words is reported where the tree is built.
+        let Some(first) = statement.words.first() else { continue };
+        if statement.wrapped {
+            cx.wrapped(statement);
+            continue;
+        }
+        if cx.is_definition(statement) {
+            continue;
+        }
+        let Some(keyword) = table.iter().find(|k| k.name == first.text) else {
+            let names: Vec<_> = table.iter().map(|k| k.name).collect();
+            cx.unknown(block, &names, statement, first);
+            continue;
+        };
+        if by_chance(keyword, statement, seen.contains_key(keyword.name)) {
+            cx.wrapped(statement);
+            continue;
+        }
+        if keyword.takes.is_single()
+            && let Some(before) = seen.insert(keyword.name, first.span)
+        {
+            cx.report(
+                Diagnostic::warning("written-twice", format!("`{}` is written twice", keyword.name))
+                    .at(first.span, "this one counts")
+                    .at(before, "this one does not"),
+            );
+        }
+        if !one(cx, block, keyword, draft, statement, first) {
+            failed.insert(keyword.name);
+        }
+    }
+    failed
+}
+
+/// Whether a line is the rest of a comment that begins with a keyword by chance, such as `interface が…`.
+fn by_chance<D>(keyword: &Keyword<D>, statement: &Statement, seen: bool) -> bool {
+    let free = matches!(keyword.takes, Takes::Text { .. } | Takes::Command(_) | Takes::User(_));
+    let foreign = statement.words.iter().any(|word| !word.text.is_ascii());
+    let again = seen && statement.words.len() > 2;
+    statement.below_comment && statement.body.is_none() && !free && (foreign || again)
+}
+
+/// Lowers one statement; false if it is refused.
+fn one<D>(
+    cx: &mut Cx<'_>,
+    block: &'static str,
+    keyword: &'static Keyword<D>,
+    draft: &mut D,
+    statement: &Statement,
+    first: &Word,
+) -> bool {
+    let outcome = match (&keyword.takes, &statement.body) {
+        (Takes::Block { lower, .. }, Some(body)) => {
+            lower(cx, draft, statement, body);
+            Ok(())
+        }
+        (takes, None) if takes.is_block() => Err(Diagnostic::error(
+            "missing-open-brace",
+            format!("`{}` opens a block, and there is no `{{`", keyword.name),
+        )
+        .at(first.span, "")
+        .help(format!("write `{} {}`", keyword.name, takes.argument()))),
+        (takes, Some(body)) if !takes.is_block() => {
+            Err(Diagnostic::error("unexpected-block", format!("`{}` is not a block", keyword.name))
+                .at(body.open, "this `{` and its block are ignored")
+                .at(first.span, "belongs to this")
+                .help("is a `}` missing before it, or is a `{` too many?"))
+        }
+        (Takes::Noted { argument, severity, why }, _) => required(keyword.name, argument, statement)
+            .map(|()| cx.noted(block, keyword.name, *severity, why, first.span)),
+        (Takes::Refused { .. }, _) => Err(refusal(keyword, statement, first)),
+        (takes, _) => argument(cx, keyword, takes, draft, statement, first),
+    };
+    if let Some(instead) = keyword.instead {
+        let message = format!("`{}` is an old name of `{instead}`", keyword.name);
+        cx.report(Diagnostic::warning("deprecated", message).at(first.span, format!("write `{instead}`")));
+    }
+    let Err(problem) = outcome else { return true };
+    // `state of this node` below a comment.
+    if statement.below_comment && statement.body.is_none() && statement.words.len() > 2 {
+        cx.wrapped(statement);
+        return true;
+    }
+    cx.report(problem);
+    false
+}
+
+fn refusal<D>(keyword: &Keyword<D>, statement: &Statement, first: &Word) -> Diagnostic {
+    let message = format!("`{}` is keepalived's, vipdeck does not support it yet", keyword.name);
+    let effect = if statement.body.is_some() { "this block is not read" } else { "this line is not read" };
+    Diagnostic::error("not-supported", message)
+        .at(first.span, effect)
+        .help(format!("it says: {}. Without it the cluster would do something else than this file says", keyword.help))
+}
+
+/// Accepted keywords must still have their argument: keepalived ends at once without it.
+fn required(name: &str, argument: &str, statement: &Statement) -> Result<(), Diagnostic> {
+    let needs = !argument.is_empty() && !argument.starts_with('[') && !argument.starts_with('{');
+    if needs { word(name, argument, statement).map(|_| ()) } else { Ok(()) }
+}
+
+/// The first argument.
+fn word<'s>(name: &str, argument: &str, statement: &'s Statement) -> Result<&'s Word, Diagnostic> {
+    if let Some(word) = statement.words.get(1) {
+        return Ok(word);
+    }
+    let mut problem = Diagnostic::error("missing-argument", format!("`{name}` needs a value"));
+    if let Some(keyword) = statement.words.first() {
+        problem = problem.at(keyword.span, format!("takes {argument}"));
+    }
+    Err(problem)
+}
+
+fn argument<D>(
+    cx: &mut Cx<'_>,
+    keyword: &Keyword<D>,
+    takes: &Takes<D>,
+    draft: &mut D,
+    statement: &Statement,
+    first: &Word,
+) -> Result<(), Diagnostic> {
+    let name = keyword.name;
+    let mut used = 2;
+    let needed = || word(name, &takes.argument(), statement);
+    match takes {
+        Takes::Nothing(set) => {
+            set(draft, first.span);
+            used = 1;
+        }
+        Takes::Switch(set) => match statement.words.get(1) {
+            Some(word) => set(draft, spanned(value::switch(name, word)?, word)),
+            None => set(draft, spanned(true, first)),
+        },
+        Takes::Whole { bare: Some(bare), set, .. } if statement.words.len() == 1 => set(draft, spanned(*bare, first)),
+        Takes::Whole { min, max, set, .. } => {
+            let word = needed()?;
+            set(draft, spanned(value::whole(name, word, *min, *max)?, word));
+        }
+        Takes::Seconds { min, max, set } => {
+            let word = needed()?;
+            set(draft, spanned(value::duration(name, word, *min, *max)?, word));
+        }
+        Takes::Text { set, .. } => {
+            let word = needed()?;
+            set(draft, spanned(word.text.clone(), word));
+        }
+        Takes::OneOf { words, others, any_case, set } => {
+            let word = needed()?;
+            set(draft, spanned(value::one_of(name, word, words, others, *any_case)?, word));
+        }
+        Takes::Ip(set) => {
+            let word = needed()?;
+            set(draft, spanned(value::ip(name, word)?, word));
+        }
+        Takes::Link(set) => {
+            let word = needed()?;
+            set(draft, spanned(link(word)?, word));
+        }
+        Takes::Command(set) => {
+            needed()?;
+            set(draft, command(cx, name, statement)?);
+            return Ok(());
+        }
+        Takes::User(set) => {
+            let word = needed()?;
+            let group = statement.words.get(2).map(|w| w.text.clone());
+            set(draft, spanned(ScriptUser { user: word.text.clone(), group }, word));
+            used = 3;
+        }
+        Takes::Weight(set) => {
+            let word = needed()?;
+            let number = value::whole(name, word, -253, 253)?;
+            let reverse = statement.words.get(2).is_some_and(|w| w.text == "reverse");
+            used += usize::from(reverse);
+            set(draft, spanned((i32::try_from(number).unwrap_or(0), reverse), word));
+        }
+        // Handled before.
+        Takes::Block { .. } | Takes::Noted { .. } | Takes::Refused { .. } => return Ok(()),
+    }
+    cx.no_more_words(statement, used);
+    Ok(())
+}
+
+fn spanned<T>(value: T, word: &Word) -> Spanned<T> {
+    Spanned { value, span: word.span }
+}
+
+pub(super) fn link(word: &Word) -> Result<LinkName, Diagnostic> {
+    LinkName::new(&word.text)
+        .map_err(|error| Diagnostic::error("bad-interface", error.to_string()).at(word.span, "an interface name"))
+}
+
+/// A script line: one command, quoted if it has arguments.
+fn command(cx: &Cx<'_>, name: &str, statement: &Statement) -> Result<Spanned<Vec<String>>, Diagnostic> {
+    let rest = statement.words.get(1..).unwrap_or_default();
+    let (Some(first), Some(last)) = (rest.first(), rest.last()) else {
+        return Err(Diagnostic::error("missing-argument", format!("`{name}` needs a command")));
+    };
+    let span = first.span.to(last.span);
+    // keepalived splits the line itself, where 'a b' is one word too.
+    let line = value::argv(cx.sources.text(span)).unwrap_or_else(|_| rest.iter().map(|w| w.text.clone()).collect());
+    let [command] = line.as_slice() else {
+        let written: Vec<&str> = rest.iter().map(|w| w.text.as_str()).collect();
+        let fix = format!("write `{name} \"{}\"`", written.join(" "));
+        return Err(Diagnostic::error("unquoted-arguments", "a command with arguments must be quoted")
+            .at(span, format!("keepalived would run only `{}`", first.text))
+            .help(fix));
+    };
+    let argv = value::argv(command).map_err(|why| {
+        Diagnostic::error("bad-command", format!("this command cannot be split into words: {why}")).at(span, "")
+    })?;
+    if argv.first().is_some_and(|program| program.starts_with('<')) {
+        let message = "a test that a file exists (`<`) is keepalived's, vipdeck does not support it yet";
+        return Err(Diagnostic::error("not-supported", message)
+            .at(span, "")
+            .help(format!("write `{name} \"/usr/bin/test -e FILE\"`")));
+    }
+    if argv.first().is_none_or(String::is_empty) {
+        return Err(Diagnostic::error("bad-command", "an empty command").at(span, ""));
+    }
+    Ok(Spanned { value: argv, span })
+}
+
+/// `virtual_server ADDRESS PORT`, `real_server ADDRESS [PORT]`.
+pub(super) fn address_and_port(cx: &mut Cx<'_>, statement: &Statement) -> Option<(Spanned<IpAddr>, Option<u16>, Span)> {
+    let keyword = statement.words.first()?;
+    let outcome = word(&keyword.text, "ADDRESS PORT", statement).and_then(|word| {
+        let address = spanned(value::ip(&keyword.text, word)?, word);
+        let port = match statement.words.get(2) {
+            Some(port) => u16::try_from(value::whole("the port", port, 1, 65535)?).ok(),
+            None => None,
+        };
+        Ok((address, port))
+    });
+    cx.no_more_words(statement, 3);
+    match outcome {
+        Ok((address, port)) => Some((address, port, statement.span()?)),
+        Err(problem) => {
+            cx.report(problem);
+            None
+        }
+    }
+}
+
+/// The lines of `virtual_ipaddress`.
+pub(super) fn addresses(cx: &mut Cx<'_>, draft: &mut instance::Draft, statement: &Statement, body: &Body) {
+    cx.no_more_words(statement, 1);
+    lines(cx, body, |cx, line| {
+        let vip: Vip = vip::line(cx, line)?;
+        draft.addresses.push(vip);
+        Ok(())
+    });
+}
+
+/// The lines of `track_script`.
+pub(super) fn tracks(cx: &mut Cx<'_>, draft: &mut instance::Draft, statement: &Statement, body: &Body) {
+    cx.no_more_words(statement, 1);
+    lines(cx, body, |cx, line| {
+        let Some(name) = line.words.first() else { return Ok(()) };
+        let text = |index: usize| line.words.get(index).map(|w| w.text.as_str());
+        let mut used = 1;
+        let mut weight = None;
+        if text(1) == Some("weight") {
+            let Some(number) = line.words.get(2) else {
+                return Err(
+                    Diagnostic::error("missing-argument", "`weight` needs a value").at(name.span, "in this line")
+                );
+            };
+            let number = value::whole("weight", number, -253, 253)?;
+            let reverse = text(3) == Some("reverse");
+            used = if reverse || text(3) == Some("noreverse") { 4 } else { 3 };
+            weight = Some((i32::try_from(number).unwrap_or(0), reverse));
+        }
+        cx.no_more_words(line, used);
+        let name = spanned(name.text.clone(), name);
+        draft.scripts.push(Track { name, weight, below_comment: line.below_comment });
+        Ok(())
+    });
+}
+
+/// Lowers the lines of a block that holds values, not keywords.
+fn lines(cx: &mut Cx<'_>, body: &Body, mut each: impl FnMut(&mut Cx<'_>, &Statement) -> Result<(), Diagnostic>) {
+    for line in &body.statements {
+        let Some(first) = line.words.first() else { continue };
+        // No attempt at an address or a name: several words, another script, or a word without any digit.
+        let prose =
+            line.words.len() > 1 || !first.text.is_ascii() || !first.text.contains(|c: char| c.is_ascii_digit());
+        if line.wrapped {
+            cx.wrapped(line);
+        } else if cx.is_definition(line) {
+        } else if let Some(inner) = &line.body {
+            cx.report(
+                Diagnostic::error("unexpected-block", "a block where a value belongs")
+                    .at(inner.open, "this `{` and its block are ignored")
+                    .at(first.span, "after this"),
+            );
+        } else if let Err(problem) = each(cx, line) {
+            if line.below_comment && prose { cx.wrapped(line) } else { cx.report(problem) }
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! Everything a key can ask for. The key table names actions in kebab case.
+
+use serde::Deserialize;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Action {
+    Up,
+    Down,
+    Left,
+    Right,
+    Top,
+    Bottom,
+    HalfPageUp,
+    HalfPageDown,
+    NextPane,
+    PreviousPane,
+    Details,
+    Back,
+    Overview,
+    Services,
+    Timeline,
+    Filter,
+    AcceptFilter,
+    NextMatch,
+    PreviousMatch,
+    Freeze,
+    Zoom,
+    Copy,
+    Theme,
+    Help,
+    Leave,
+    // Verbs: each opens a question.
+    Demote,
+    Restore,
+    Takeover,
+    Drain,
+    Return,
+    Weight,
+    // The stage.
+    Crash,
+    Revive,
+    ToggleLink,
+    ToggleServer,
+    Pause,
+    Step,
+    Slower,
+    Faster,
+    // Inside a question.
+    NextField,
+    PreviousField,
+    Press,
+    Confirm,
+    Toggle,
+}
+
+impl Action {
+    /// Whether it changes the cluster: taken away by view only, and below the smallest size.
+    pub const fn is_verb(self) -> bool {
+        matches!(
+            self,
+            Self::Demote | Self::Restore | Self::Takeover | Self::Drain | Self::Return | Self::Weight
+        )
+    }
+
+    /// Whether it acts on the machines around the engines.
+    pub const fn is_stage(self) -> bool {
+        matches!(self, Self::Crash | Self::Revive | Self::ToggleLink | Self::ToggleServer) || self.is_clock()
+    }
+
+    /// Whether it acts on the virtual clock.
+    pub const fn is_clock(self) -> bool {
+        matches!(self, Self::Pause | Self::Step | Self::Slower | Self::Faster)
+    }
+}

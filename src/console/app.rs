@@ -1,0 +1,343 @@
+//! The console's loop: waits for keys, feeds, answers and signals, tells `update`, draws what changed.
+//!
+//! What is pending is taken in before anything is drawn, and nothing is drawn more than thirty times a second.
+
+use super::keymap::{Key, Keymap};
+use super::model::{Link, Model, Setup};
+use super::terminal::{self, Promise, Screen};
+use super::theme::{self, Depth};
+use super::update::{About, Answer, Effect, Msg, update};
+use super::{Left, Start, screens};
+use crate::control::{Connection, Feed, Request, StageFeed, StageRequest};
+use anyhow::Context;
+use crossterm::event::{Event, EventStream, KeyEventKind};
+use futures_util::{FutureExt, StreamExt};
+use ratatui::layout::Size;
+use std::time::Duration;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, sleep_until};
+
+/// The shortest time between two pictures.
+const FRAME: Duration = Duration::from_millis(33);
+
+/// How many messages may wait for the loop; the feeds wait beyond that, and lose nothing by it.
+const WAITING: usize = 64;
+
+pub(super) fn run(start: Start) -> anyhow::Result<Left> {
+    let promise = Promise::read()?;
+    let model = model_of(&start, promise)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the console")?;
+    let left = runtime.block_on(async {
+        let mouse = start.look.mouse;
+        let mut app = App::new(model, start, Screen::open(mouse)?);
+        let left = app.until_left().await;
+        app.screen.close().await;
+        left
+    });
+    if matches!(left, Ok(Left::TerminalGone)) {
+        terminal::silence_input();
+    }
+    left
+}
+
+fn model_of(start: &Start, promise: Promise) -> anyhow::Result<Model> {
+    let look = &start.look;
+    let own = look.keys.as_ref().map(|path| {
+        let bytes = std::fs::read(path).with_context(|| format!("read the key table {}", path.display()))?;
+        String::from_utf8(bytes).with_context(|| format!("key table {}: not UTF-8", path.display()))
+    });
+    let keymap = Keymap::load(own.transpose()?.as_deref()).map_err(|e| anyhow::anyhow!("key table: {e}"))?;
+    let theme = if promise.depth == Depth::None { "mono".to_owned() } else { look.theme.clone() };
+    let (width, height) = crossterm::terminal::size().context("ask the terminal for its size")?;
+    Model::new(Setup {
+        title: start.title.clone(),
+        mode: start.mode,
+        owns_engine: start.owns_engine,
+        view_only: look.view_only,
+        ascii: look.ascii || promise.ascii,
+        has_stage: start.stage.is_some(),
+        labels: start.feeds.iter().map(|f| f.label.clone()).collect(),
+        themes: theme::all(promise.depth)?,
+        theme,
+        keymap,
+        zone: jiff::tz::TimeZone::system(),
+        size: Size { width, height },
+    })
+    .map_err(anyhow::Error::msg)
+}
+
+struct App {
+    model: Model,
+    screen: Screen,
+    nodes: Vec<mpsc::Sender<Request>>,
+    stage: Option<mpsc::Sender<StageRequest>>,
+    owns_engine: bool,
+    /// The beginning of the console's clock.
+    zero: Instant,
+    out: mpsc::Sender<Msg>,
+    incoming: mpsc::Receiver<Msg>,
+}
+
+/// What ended a wait.
+enum Woken {
+    Input(Option<std::io::Result<Event>>),
+    Msg(Option<Msg>),
+    Signal(SignalKind),
+    Time,
+}
+
+impl App {
+    fn new(model: Model, start: Start, screen: Screen) -> Self {
+        let (out, incoming) = mpsc::channel(WAITING);
+        let zero = Instant::now();
+        let mut nodes = Vec::new();
+        for (node, feed) in start.feeds.into_iter().enumerate() {
+            nodes.push(feed.requests.clone());
+            tokio::spawn(follow(node, feed, zero, out.clone()));
+        }
+        let stage = start.stage.map(|stage| {
+            let requests = stage.requests.clone();
+            tokio::spawn(follow_stage(stage, out.clone()));
+            requests
+        });
+        Self { model, screen, nodes, stage, owns_engine: start.owns_engine, zero, out, incoming }
+    }
+
+    async fn until_left(&mut self) -> anyhow::Result<Left> {
+        let mut input = EventStream::new();
+        let mut signals = Signals::new()?;
+        let mut drawn: Option<Instant> = None;
+        let mut changed = true;
+        loop {
+            let now = Instant::now();
+            let due = drawn.map_or(now, |at| at + FRAME);
+            if changed && self.screen.is_idle() && now >= due {
+                self.draw()?;
+                (drawn, changed) = (Some(now), false);
+            }
+            let next = Duration::from_micros(self.model.tick());
+            let wake = drawn.map_or(now, |at| at + if changed { FRAME } else { next }).max(now);
+            // While the last picture is still going out there is nothing to wake up for.
+            let wake = if self.screen.is_idle() { wake } else { now + Duration::from_secs(1) };
+            let woken = tokio::select! {
+                event = input.next() => Woken::Input(event),
+                msg = self.incoming.recv() => Woken::Msg(msg),
+                kind = signals.next() => Woken::Signal(kind),
+                () = self.screen.written(), if !self.screen.is_idle() => continue,
+                () = sleep_until(wake) => Woken::Time,
+            };
+            changed = true;
+            if self.screen.has_failed() || terminal::is_hung_up() {
+                return Ok(Left::TerminalGone);
+            }
+            if let Some(left) = self.take(woken, &mut input)? {
+                return Ok(left);
+            }
+        }
+    }
+
+    /// Takes in what woke the loop and all that waits behind it.
+    fn take(&mut self, woken: Woken, input: &mut EventStream) -> anyhow::Result<Option<Left>> {
+        self.pass_time();
+        let mut event = None;
+        match woken {
+            Woken::Input(None | Some(Err(_))) => return Ok(Some(Left::TerminalGone)),
+            Woken::Input(Some(Ok(first))) => event = Some(first),
+            Woken::Msg(Some(msg)) => {
+                if let Some(left) = self.tell(msg)? {
+                    return Ok(Some(left));
+                }
+            }
+            Woken::Signal(kind) if kind == SignalKind::hangup() => return Ok(Some(Left::TerminalGone)),
+            Woken::Signal(kind) if kind == SIGCONT => self.screen.repaint()?,
+            Woken::Signal(_) if self.owns_engine => return Ok(Some(Left::StopEngine)),
+            Woken::Signal(_) => return Ok(Some(Left::Detached)),
+            Woken::Msg(None) | Woken::Time => {}
+        }
+        while let Ok(msg) = self.incoming.try_recv() {
+            if let Some(left) = self.tell(msg)? {
+                return Ok(Some(left));
+            }
+        }
+        loop {
+            if let Some(msg) = event.take().and_then(message)
+                && let Some(left) = self.tell(msg)?
+            {
+                return Ok(Some(left));
+            }
+            match input.next().now_or_never() {
+                Some(Some(Ok(next))) => event = Some(next),
+                Some(None | Some(Err(_))) => return Ok(Some(Left::TerminalGone)),
+                None => return Ok(None),
+            }
+        }
+    }
+
+    fn pass_time(&mut self) {
+        let now = u64::try_from(self.zero.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let wall_us = u64::try_from(jiff::Timestamp::now().as_microsecond()).unwrap_or(0);
+        update(&mut self.model, Msg::Tick { now, wall_us });
+    }
+
+    fn draw(&mut self) -> anyhow::Result<()> {
+        self.pass_time();
+        let title = screens::window_title(&self.model);
+        let model = &self.model;
+        self.screen.draw(title, |frame| screens::draw(model, frame))
+    }
+
+    fn tell(&mut self, msg: Msg) -> anyhow::Result<Option<Left>> {
+        for effect in update(&mut self.model, msg) {
+            match effect {
+                Effect::Leave(left) => return Ok(Some(left)),
+                Effect::Copy(text) => self.screen.copy(&text)?,
+                Effect::Send { node, ask, about } => {
+                    let (reply, answer) = oneshot::channel();
+                    let request = Request { ask, reply };
+                    let sent = self.nodes.get(node).map(|to| to.try_send(request).map_err(|e| not_sent(&e)));
+                    self.await_answer(sent, answer, about);
+                }
+                Effect::Stage(action) => {
+                    let (reply, answer) = oneshot::channel();
+                    let request = StageRequest { action, reply };
+                    let sent = self.stage.as_ref().map(|to| to.try_send(request).map_err(|e| not_sent(&e)));
+                    self.await_answer(sent, answer, About::Stage);
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    fn await_answer(
+        &mut self,
+        sent: Option<Result<(), &'static str>>,
+        answer: oneshot::Receiver<crate::status::Reply>,
+        about: About,
+    ) {
+        let failed = match sent {
+            Some(Ok(())) => None,
+            Some(Err(why)) => Some(why),
+            None => Some("there is nobody to send it to"),
+        };
+        let out = self.out.clone();
+        tokio::spawn(async move {
+            let answer = match failed {
+                Some(why) => Answer::NotSent(why),
+                None => answer.await.map_or(Answer::LinkLost, Answer::Reply),
+            };
+            // The loop has ended: nobody is left to be told.
+            let _ = out.send(Msg::Reply { about, answer }).await;
+        });
+    }
+}
+
+const fn not_sent<T>(error: &mpsc::error::TrySendError<T>) -> &'static str {
+    match error {
+        mpsc::error::TrySendError::Full(_) => "earlier commands are still waiting for an answer",
+        mpsc::error::TrySendError::Closed(_) => "its link has ended",
+    }
+}
+
+fn message(event: Event) -> Option<Msg> {
+    match event {
+        Event::Key(key) if key.kind != KeyEventKind::Release => Some(Msg::Key(Key::from(key))),
+        Event::Mouse(mouse) => Some(Msg::Mouse(mouse)),
+        Event::Paste(text) => Some(Msg::Paste(text)),
+        Event::Resize(width, height) => Some(Msg::Resize(Size { width, height })),
+        Event::Key(_) | Event::FocusGained | Event::FocusLost => None,
+    }
+}
+
+/// Passes on what one node publishes, until the console ends.
+async fn follow(node: usize, feed: Feed, zero: Instant, out: mpsc::Sender<Msg>) {
+    let mut snapshots = feed.board.watch();
+    let mut connection = feed.connection.clone();
+    snapshots.mark_changed();
+    connection.mark_changed();
+    let (mut seq, mut linked) = (0, true);
+    loop {
+        let messages = tokio::select! {
+            changed = connection.changed(), if linked => {
+                linked = changed.is_ok();
+                let link = if linked { link(&connection.borrow_and_update(), zero) } else { ended(zero) };
+                vec![Msg::Link { node, link }]
+            }
+            changed = snapshots.changed() => {
+                if changed.is_err() {
+                    return;
+                }
+                let snapshot = snapshots.borrow_and_update().clone();
+                // An engine that was started anew counts from the start again.
+                if snapshot.as_ref().is_none_or(|s| s.last_event < seq) {
+                    seq = 0;
+                }
+                let events = feed.board.events_after(seq);
+                seq = events.last().map_or(seq, |e| e.seq);
+                vec![Msg::Events { node, events }, Msg::Snapshot { node, snapshot }]
+            }
+        };
+        for msg in messages {
+            if out.send(msg).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+fn link(connection: &Connection, zero: Instant) -> Link {
+    match connection {
+        Connection::Connecting => Link::Connecting,
+        Connection::Live => Link::Live,
+        Connection::Lost { since, why } => {
+            let since = since.saturating_duration_since(zero.into_std());
+            Link::Lost { since: u64::try_from(since.as_micros()).unwrap_or(0), why: why.clone() }
+        }
+    }
+}
+
+fn ended(zero: Instant) -> Link {
+    let since = u64::try_from(zero.elapsed().as_micros()).unwrap_or(u64::MAX);
+    Link::Lost { since, why: "its link has ended".into() }
+}
+
+async fn follow_stage(feed: StageFeed, out: mpsc::Sender<Msg>) {
+    let mut stage = feed.stage.clone();
+    stage.mark_changed();
+    while stage.changed().await.is_ok() {
+        let now = stage.borrow_and_update().clone();
+        if out.send(Msg::Stage(now)).await.is_err() {
+            return;
+        }
+    }
+}
+
+const SIGCONT: SignalKind = SignalKind::from_raw(nix::libc::SIGCONT);
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+    go_on: Signal,
+}
+
+impl Signals {
+    fn new() -> anyhow::Result<Self> {
+        let on = |kind| signal(kind).context("wait for signals");
+        Ok(Self {
+            terminate: on(SignalKind::terminate())?,
+            interrupt: on(SignalKind::interrupt())?,
+            hangup: on(SignalKind::hangup())?,
+            go_on: on(SIGCONT)?,
+        })
+    }
+
+    async fn next(&mut self) -> SignalKind {
+        tokio::select! {
+            _ = self.terminate.recv() => SignalKind::terminate(),
+            _ = self.interrupt.recv() => SignalKind::interrupt(),
+            _ = self.hangup.recv() => SignalKind::hangup(),
+            _ = self.go_on.recv() => SIGCONT,
+        }
+    }
+}

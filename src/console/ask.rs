@@ -1,0 +1,188 @@
+//! From a verb's key to its question, or to the stage at once.
+
+use super::action::Action;
+use super::facts::{self, Row};
+use super::model::{Modal, Model, RowId, Tone};
+use super::question::{InstanceVerb, Question, RealVerb, Subject};
+use super::update::{Effect, say};
+use crate::status::{Mode, Role, StageAction};
+
+/// Opens the question of a verb, or says why there is none.
+pub(super) fn open(model: &mut Model, verb: Action) {
+    match subject(model, verb) {
+        Ok((subject, row)) => {
+            model.message = None;
+            model.modal = Some(Modal::Question(Box::new(Question::new(model, subject, row))));
+        }
+        Err(why) => say(model, Tone::Info, why),
+    }
+}
+
+fn subject(model: &Model, verb: Action) -> Result<(Subject, RowId), String> {
+    if model.view_only {
+        return Err("view only: this console changes nothing".into());
+    }
+    if model.frozen.is_some() {
+        return Err("the display is frozen: f thaws it, then ask again".into());
+    }
+    let row = model.row().cloned().ok_or("nothing is selected")?;
+    let subject = match (&row, verb) {
+        (RowId::Instance(..), Action::Demote) => instance(model, &row, InstanceVerb::Demote)?,
+        (RowId::Instance(..), Action::Restore) => instance(model, &row, InstanceVerb::Restore)?,
+        (RowId::Instance(..), Action::Takeover) => instance(model, &row, InstanceVerb::Takeover)?,
+        (RowId::Real(service, real), Action::Drain | Action::Return | Action::Weight) => {
+            let verb = match verb {
+                Action::Drain => RealVerb::Drain,
+                Action::Return => RealVerb::Return,
+                _ => RealVerb::Weight,
+            };
+            Subject::Real { verb, service: *service, real: *real }
+        }
+        _ => return Err("select a real server: this verb acts on one".into()),
+    };
+    Ok((subject, row))
+}
+
+fn instance(model: &Model, id: &RowId, verb: InstanceVerb) -> Result<Subject, String> {
+    let picture = &model.live;
+    let rows = facts::rows(picture);
+    let row = rows.iter().find(|r| r.id == *id).ok_or("this instance is not there any more")?;
+    let node = match model.column {
+        Some(node) => node,
+        None => default_node(model, row, verb)?,
+    };
+    let name = picture.nodes.get(node).map_or("?", |n| n.name());
+    if !picture.is_fresh(node) {
+        return Err(format!("{name} cannot be asked: there is no fresh word of it"));
+    }
+    let member = row.fresh(picture, node).ok_or_else(|| format!("{name} is not a member of {}", row.name))?;
+    match (verb, &member.hold) {
+        (InstanceVerb::Restore, None) => {
+            Err(format!("{name} is neither demoted nor taking over in {}: nothing to restore", row.name))
+        }
+        (InstanceVerb::Takeover, _) if member.state == Role::Master => {
+            Err(format!("{name} is MASTER of {} already; → chooses another node", row.name))
+        }
+        _ => Ok(Subject::Instance { verb, node, instance: member.name.clone(), seen: member.state }),
+    }
+}
+
+/// Without a chosen column: demote the MASTER, restore who is held, let the next best take over.
+fn default_node(model: &Model, row: &Row, verb: InstanceVerb) -> Result<usize, String> {
+    let picture = &model.live;
+    match verb {
+        InstanceVerb::Demote => row
+            .master(picture)
+            .map(|(n, _)| n)
+            .ok_or_else(|| format!("{} has not exactly one MASTER: choose a node with ← →", row.name)),
+        InstanceVerb::Restore => {
+            let held: Vec<usize> =
+                row.all_fresh(picture).into_iter().filter(|(_, i)| i.hold.is_some()).map(|(n, _)| n).collect();
+            match held.as_slice() {
+                [one] => Ok(*one),
+                [] => Err(format!("nobody is demoted or taking over in {}: nothing to restore", row.name)),
+                _ => Err("several nodes are held: choose one with ← →".into()),
+            }
+        }
+        InstanceVerb::Takeover => {
+            let master = row.master(picture).map(|(n, _)| n);
+            let next = row.stand_in(picture, master);
+            next.map(|(n, _)| n).ok_or_else(|| format!("no BACKUP of {} is known to take over", row.name))
+        }
+    }
+}
+
+/// What a subject looks like on one node: when this changes, a command has shown its effect.
+pub(super) fn looks(model: &Model, row: &RowId, node: usize) -> String {
+    let picture = &model.live;
+    match row {
+        RowId::Instance(..) => {
+            let rows = facts::rows(picture);
+            let member = rows.iter().find(|r| r.id == *row).and_then(|r| r.members.get(node).copied().flatten());
+            member.map_or(String::new(), |i| {
+                format!("{} {} {:?}", i.state, i.yielding, i.hold.as_ref().map(|h| (h.kind, h.since)))
+            })
+        }
+        RowId::Real(service, real) => {
+            let snapshot = picture.nodes.get(node).and_then(|n| n.snapshot.as_ref());
+            let found = snapshot.and_then(|s| s.service(service)?.reals.iter().find(|r| r.id == *real));
+            found.map_or(String::new(), |r| format!("{:?} {:?} {:?}", r.admin, r.weight_asked, r.weight_effective))
+        }
+        _ => String::new(),
+    }
+}
+
+/// Acts on the stage: at once, but in LIVE a crash and a cut ask first.
+pub(super) fn stage(model: &mut Model, action: Action) -> Vec<Effect> {
+    let chosen = stage_action(model, action);
+    let action = match chosen {
+        Ok(action) => action,
+        Err(why) => {
+            say(model, Tone::Info, why);
+            return Vec::new();
+        }
+    };
+    let asks = matches!(action, StageAction::Crash { .. } | StageAction::ToggleLink { .. });
+    if model.mode == Mode::Live && asks {
+        let row = model.row().cloned().unwrap_or(RowId::StageNode(String::new()));
+        let question = Question::new(model, Subject::Stage(action), row);
+        model.modal = Some(Modal::Question(Box::new(question)));
+        return Vec::new();
+    }
+    vec![Effect::Stage(action)]
+}
+
+fn stage_action(model: &Model, action: Action) -> Result<StageAction, String> {
+    if model.view_only {
+        return Err("view only: this console changes nothing".into());
+    }
+    if !model.has_stage {
+        return Err("there is no stage here".into());
+    }
+    Ok(match action {
+        Action::Crash => StageAction::Crash { node: node(model, |n| n.alive, "alive")? },
+        Action::Revive => StageAction::Revive { node: node(model, |n| !n.alive, "crashed")? },
+        Action::ToggleLink => StageAction::ToggleLink { node: node(model, |n| n.cut, "cut")? },
+        Action::ToggleServer => StageAction::ToggleServer { server: server(model)? },
+        Action::Step => StageAction::Step,
+        Action::Slower => StageAction::Slower,
+        Action::Faster => StageAction::Faster,
+        _ => StageAction::TogglePause,
+    })
+}
+
+/// The node that a stage key means: the selected one, else the only one that the key can mean, else the MASTER of the
+/// selected instance.
+fn node(model: &Model, fits: impl Fn(&crate::status::StageNode) -> bool, word: &str) -> Result<String, String> {
+    let picture = &model.live;
+    if let Some(RowId::StageNode(name)) = model.row() {
+        return Ok(name.clone());
+    }
+    if let Some(node) = model.column.and_then(|c| picture.nodes.get(c)) {
+        return Ok(node.name().to_owned());
+    }
+    let stage = picture.stage.as_ref().ok_or("the stage has not been seen yet")?;
+    let fitting: Vec<&str> = stage.stage.nodes.iter().filter(|n| fits(n)).map(|n| n.name.as_str()).collect();
+    if let [one] = fitting.as_slice() {
+        return Ok((*one).to_owned());
+    }
+    let rows = facts::rows(picture);
+    let master = rows.iter().find(|r| Some(&r.id) == model.row()).and_then(|r| r.master(picture));
+    match master.and_then(|(n, _)| picture.nodes.get(n)) {
+        Some(view) if word != "crashed" => Ok(view.name().to_owned()),
+        _ if fitting.is_empty() => Err(format!("no node is {word}")),
+        _ => Err("choose a node: ← → or the stage pane (Tab)".into()),
+    }
+}
+
+fn server(model: &Model) -> Result<String, String> {
+    let stage = model.live.stage.as_ref().ok_or("the stage has not been seen yet")?;
+    match model.row() {
+        Some(RowId::StageServer(name)) => Ok(name.clone()),
+        Some(RowId::Real(_, real)) => {
+            let found = stage.stage.servers.iter().find(|s| s.address == *real);
+            found.map(|s| s.name.clone()).ok_or_else(|| format!("{real} is not a server of the stage"))
+        }
+        _ => Err("choose a web server: in the stage pane or among the services (Tab)".into()),
+    }
+}

@@ -1,0 +1,335 @@
+//! What follows from the snapshots of all nodes: who is master, who would be next, what is wrong. Pure functions of a
+//! [`Picture`]; nothing here is remembered.
+
+use super::model::{Freshness, NodeView, Picture, RowId, nets};
+use super::state::State;
+use super::text;
+use crate::kernel::{DestinationKey, ServiceKey};
+use crate::net::IpNet;
+use crate::status::{Admin, HoldKind, Instance, Presence, Real, Role, Service, Severity, Snapshot, Verdict};
+
+/// One virtual router with what each node says of it.
+#[derive(Debug)]
+pub struct Row<'a> {
+    pub id: RowId,
+    pub name: &'a str,
+    pub vrid: u8,
+    pub vips: Vec<IpNet>,
+    /// One for each node; none: the node has no such instance, or has said nothing.
+    pub members: Vec<Option<&'a Instance>>,
+}
+
+/// The virtual routers of the cluster: the same VRID with an address in common, or the same name, is the same one.
+pub fn rows(picture: &Picture) -> Vec<Row<'_>> {
+    let mut rows: Vec<Row> = Vec::new();
+    for (node, view) in picture.nodes.iter().enumerate() {
+        for instance in view.snapshot.iter().flat_map(|s| &s.instances) {
+            let vips = nets(instance);
+            let same = |r: &&mut Row| {
+                let free = r.members.get(node).is_some_and(Option::is_none);
+                let shared = r.vips.iter().any(|v| vips.contains(v));
+                free && r.vrid == instance.vrid && (shared || r.name == instance.name)
+            };
+            if let Some(row) = rows.iter_mut().find(same) {
+                if let Some(member) = row.members.get_mut(node) {
+                    *member = Some(instance);
+                }
+                continue;
+            }
+            let mut members = vec![None; picture.nodes.len()];
+            if let Some(member) = members.get_mut(node) {
+                *member = Some(instance);
+            }
+            let id = RowId::Instance(instance.vrid, instance.name.clone());
+            rows.push(Row { id, name: &instance.name, vrid: instance.vrid, vips, members });
+        }
+    }
+    rows
+}
+
+impl<'a> Row<'a> {
+    /// The member on `node`, if the node can be believed.
+    pub fn fresh(&self, picture: &Picture, node: usize) -> Option<&'a Instance> {
+        self.members.get(node).copied().flatten().filter(|_| picture.is_fresh(node))
+    }
+
+    /// Every believable member with its node.
+    pub fn all_fresh(&self, picture: &Picture) -> Vec<(usize, &'a Instance)> {
+        (0..self.members.len()).filter_map(|n| Some((n, self.fresh(picture, n)?))).collect()
+    }
+
+    /// The nodes that say MASTER and can be believed.
+    pub fn masters(&self, picture: &Picture) -> Vec<(usize, &'a Instance)> {
+        self.all_fresh(picture).into_iter().filter(|(_, i)| i.state == Role::Master).collect()
+    }
+
+    /// The one MASTER; none if there is none or more than one.
+    pub fn master(&self, picture: &Picture) -> Option<(usize, &'a Instance)> {
+        match self.masters(picture).as_slice() {
+            [one] => Some(*one),
+            _ => None,
+        }
+    }
+
+    /// Who would take over from `from`: the BACKUP with the highest effective priority, then the higher address.
+    pub fn stand_in(&self, picture: &Picture, from: Option<usize>) -> Option<(usize, &'a Instance)> {
+        let backups = self.all_fresh(picture).into_iter().filter(|(n, i)| Some(*n) != from && i.state == Role::Backup);
+        backups.max_by_key(|(_, i)| (i.effective_priority, i.source))
+    }
+
+    /// Two nodes that have been MASTER at the same moment: both snapshots were made after both had become it.
+    pub fn is_split(&self, picture: &Picture) -> bool {
+        const MARGIN: u64 = 100_000;
+        let masters: Vec<(u64, u64)> = self
+            .masters(picture)
+            .into_iter()
+            .filter(|(_, i)| !i.yielding)
+            .filter_map(|(n, i)| {
+                let view = picture.nodes.get(n)?;
+                let at = view.snapshot.as_ref()?.at;
+                let since = u64::try_from(at.since(i.since).as_micros()).unwrap_or(0);
+                Some((view.received.saturating_sub(since), view.received))
+            })
+            .collect();
+        masters.iter().enumerate().any(|(i, a)| {
+            masters.iter().skip(i + 1).any(|b| a.0.max(b.0).saturating_add(MARGIN) < a.1.min(b.1))
+        })
+    }
+
+    pub fn state(&self, picture: &Picture, node: usize) -> State {
+        match (picture.freshness(node), self.members.get(node).copied().flatten()) {
+            (Freshness::Dead, _) => State::Dead,
+            (Freshness::Never, _) => State::Unknown,
+            (_, None) => State::Absent,
+            (Freshness::Stale(_), Some(_)) => State::Stale,
+            (Freshness::Fresh, Some(i)) if i.state == Role::Master && self.is_split(picture) => State::Split,
+            (Freshness::Fresh, Some(i)) => state_of(i),
+        }
+    }
+
+    /// Who has the addresses, by the word of the nodes' kernels.
+    pub fn owners(&self, picture: &Picture) -> Vec<usize> {
+        let has = |i: &Instance| i.vips.iter().any(|v| v.present == Presence::Yes);
+        self.all_fresh(picture).into_iter().filter(|(_, i)| has(i)).map(|(n, _)| n).collect()
+    }
+
+    /// Whether every node that could have the addresses has said whether it has.
+    pub fn all_known(&self, picture: &Picture) -> bool {
+        (0..self.members.len()).all(|n| match picture.freshness(n) {
+            Freshness::Fresh | Freshness::Dead => true,
+            Freshness::Stale(_) | Freshness::Never => false,
+        })
+    }
+
+    pub fn vip(&self) -> String {
+        match self.vips.as_slice() {
+            [] => "no address".into(),
+            [one] => one.to_string(),
+            [first, rest @ ..] => format!("{first} +{}", rest.len()),
+        }
+    }
+}
+
+/// The state of an instance whose node can be believed.
+pub fn state_of(instance: &Instance) -> State {
+    let demoted = instance.hold.as_ref().is_some_and(|h| h.kind == HoldKind::Demoted);
+    match instance.state {
+        _ if instance.yielding => State::Yielding,
+        Role::Master => State::Master,
+        Role::Backup if demoted => State::Held,
+        Role::Backup => State::Backup,
+        Role::Init => State::Init,
+        Role::Fault => State::Fault,
+    }
+}
+
+pub const fn health_of(real: &Real) -> State {
+    match real.health.verdict {
+        Verdict::Up if real.health.failing > 0 => State::Falling,
+        Verdict::Up => State::Up,
+        Verdict::Down => State::Down,
+        Verdict::Unchecked => State::Unchecked,
+        Verdict::NoCheck => State::NoCheck,
+    }
+}
+
+pub const fn admin_of(real: &Real) -> State {
+    match real.admin {
+        Admin::Ready => State::Ready,
+        Admin::Drain => State::Drain,
+        Admin::Drained => State::Drained,
+    }
+}
+
+/// Counted as good: not down.
+pub fn is_good(real: &Real) -> bool {
+    real.health.verdict != Verdict::Down
+}
+
+/// One virtual service as one node tells it.
+#[derive(Debug)]
+pub struct Served<'a> {
+    pub node: usize,
+    pub view: &'a NodeView,
+    pub snapshot: &'a Snapshot,
+    pub service: &'a Service,
+}
+
+/// Every virtual service by the word of the nodes that serve it; of one that nobody serves, by the word of each node
+/// that has it.
+pub fn served(picture: &Picture) -> Vec<Served<'_>> {
+    let mut keys: Vec<ServiceKey> = Vec::new();
+    let mut all: Vec<Served> = Vec::new();
+    for (node, view) in picture.nodes.iter().enumerate() {
+        let Some(snapshot) = picture.fresh(node) else { continue };
+        for service in &snapshot.services {
+            if !keys.contains(&service.id) {
+                keys.push(service.id);
+            }
+            all.push(Served { node, view, snapshot, service });
+        }
+    }
+    keys.sort();
+    let mut out = Vec::new();
+    for key in keys {
+        let serving = all.iter().any(|s| s.service.id == key && s.service.serving == Some(true));
+        let (of_key, rest): (Vec<_>, Vec<_>) = all.into_iter().partition(|s| s.service.id == key);
+        all = rest;
+        out.extend(of_key.into_iter().filter(|s| !serving || s.service.serving == Some(true)));
+    }
+    out
+}
+
+/// The real server by the word of the node that serves it, or else of any that has it.
+pub fn real<'a>(picture: &'a Picture, service: &ServiceKey, real: &DestinationKey) -> Option<(Served<'a>, &'a Real)> {
+    served(picture).into_iter().find(|s| s.service.id == *service).and_then(|s| {
+        let found = s.service.reals.iter().find(|r| r.id == *real)?;
+        Some((s, found))
+    })
+}
+
+/// The nodes whose tables have this real server, in this service or in any.
+pub fn holders(picture: &Picture, service: Option<&ServiceKey>, real: &DestinationKey) -> Vec<usize> {
+    let has = |s: &Service| service.is_none_or(|k| s.id == *k) && s.reals.iter().any(|r| r.id == *real);
+    (0..picture.nodes.len()).filter(|n| picture.fresh(*n).is_some_and(|s| s.services.iter().any(has))).collect()
+}
+
+/// The stage's name of a real server, else its address.
+pub fn server_name(picture: &Picture, real: &DestinationKey) -> String {
+    let named = picture.stage.iter().flat_map(|s| &s.stage.servers).find(|s| s.address == *real);
+    named.map_or_else(|| real.to_string(), |s| s.name.clone())
+}
+
+/// Something to look at, the worst first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Alarm {
+    pub severity: Severity,
+    /// One word for the window's title.
+    pub word: &'static str,
+    pub text: String,
+}
+
+/// Everything that is wrong or degraded: split, no master, nodes that do not answer, faults, services, findings.
+pub fn alarms(picture: &Picture) -> Vec<Alarm> {
+    let mut alarms = Vec::new();
+    for row in rows(picture) {
+        instance_alarms(picture, &row, &mut alarms);
+    }
+    for node in 0..picture.nodes.len() {
+        node_alarms(picture, node, &mut alarms);
+    }
+    for served in served(picture) {
+        service_alarms(picture, &served, &mut alarms);
+    }
+    alarms.dedup_by(|a, b| a.text == b.text);
+    alarms.sort_by_key(|a| std::cmp::Reverse(a.severity));
+    alarms
+}
+
+fn instance_alarms(picture: &Picture, row: &Row, alarms: &mut Vec<Alarm>) {
+    let masters = row.masters(picture);
+    let vip = row.vip();
+    if row.is_split(picture) {
+        let names: Vec<String> = masters.iter().filter_map(|(n, _)| Some(picture.nodes.get(*n)?.name().into())).collect();
+        let text = format!("SPLIT: {} are both MASTER of {} ({vip}); clients may reach either", text::listing(&names), row.name);
+        alarms.push(Alarm { severity: Severity::Alarm, word: "SPLIT", text });
+    }
+    if masters.is_empty() && row.all_known(picture) {
+        let text = format!("no MASTER of {}: nobody answers for {vip}", row.name);
+        alarms.push(Alarm { severity: Severity::Alarm, word: "NO MASTER", text });
+    }
+    for (node, instance) in row.all_fresh(picture) {
+        let Some(view) = picture.nodes.get(node) else { continue };
+        if instance.state == Role::Fault {
+            let why = instance.faults.first().map_or("no reason given", String::as_str);
+            let text = format!("{} {} is in FAULT: {why}", view.name(), instance.name);
+            alarms.push(Alarm { severity: Severity::Warning, word: "FAULT", text });
+        }
+    }
+}
+
+fn node_alarms(picture: &Picture, node: usize, alarms: &mut Vec<Alarm>) {
+    let Some(view) = picture.nodes.get(node) else { return };
+    let (severity, word) = (Severity::Warning, "STALE");
+    match picture.freshness(node) {
+        Freshness::Stale(age) => {
+            let why = match &view.link {
+                super::model::Link::Lost { why, .. } => format!(": {why}"),
+                super::model::Link::Connecting => ": connecting".into(),
+                super::model::Link::Live => String::new(),
+            };
+            let text = format!("{} is STALE, last word {} ago{why}", view.name(), text::age(age));
+            alarms.push(Alarm { severity, word, text });
+        }
+        Freshness::Dead => {
+            let text = format!("{} is DEAD: its machine is crashed", view.name());
+            alarms.push(Alarm { severity, word: "DEAD", text });
+        }
+        Freshness::Never => {
+            if let super::model::Link::Lost { why, .. } = &view.link {
+                let text = format!("{} has not said a word: {why}", view.name());
+                alarms.push(Alarm { severity, word: "NO WORD", text });
+            }
+        }
+        Freshness::Fresh => {}
+    }
+    for finding in picture.fresh(node).iter().flat_map(|s| &s.findings).filter(|f| f.severity >= Severity::Warning) {
+        let text = format!("{} {}: {}", view.name(), finding.subject, finding.text);
+        alarms.push(Alarm { severity: finding.severity, word: "FINDING", text });
+    }
+}
+
+fn service_alarms(picture: &Picture, served: &Served, alarms: &mut Vec<Alarm>) {
+    let service = served.service;
+    let good = service.reals.iter().filter(|r| is_good(r)).count();
+    let (id, of) = (service.id, service.reals.len());
+    if good == 0 && of > 0 {
+        let text = format!("{id} has no server left: 0 of {of} up");
+        alarms.push(Alarm { severity: Severity::Alarm, word: "NO SERVER", text });
+        return;
+    }
+    for real in service.reals.iter().filter(|r| !is_good(r)) {
+        let name = server_name(picture, &real.id);
+        let why = real.health.last.as_ref().map_or(String::new(), |l| format!(", {}", l.detail));
+        let text = format!("{name} is DOWN in {id}{why}; {good} of {of} left");
+        alarms.push(Alarm { severity: Severity::Warning, word: "SERVER DOWN", text });
+    }
+}
+
+/// The priority as a sum: `100 base − 20 script chk_web (failing)`.
+pub fn sum(instance: &Instance) -> String {
+    let mut out = String::new();
+    for (i, term) in instance.terms.iter().enumerate() {
+        let sign = match (i, term.value < 0) {
+            (0, false) => "",
+            (0, true) => "−",
+            (_, false) => " + ",
+            (_, true) => " − ",
+        };
+        out.push_str(&format!("{sign}{} {}", term.value.unsigned_abs(), term.label));
+        if let Some(note) = &term.note {
+            out.push_str(&format!(" ({note})"));
+        }
+    }
+    out
+}

@@ -1,0 +1,441 @@
+//! All that decides the picture. Only `update` writes it; `screens` draw it; neither asks a clock.
+
+use super::keymap::{Context, Key, Keymap};
+use super::question::Question;
+use super::theme::Theme;
+use crate::kernel::{DestinationKey, ServiceKey};
+use crate::net::IpNet;
+use crate::status::{Event, Mode, Snapshot, Stage};
+use crate::time::Instant;
+use ratatui::layout::Size;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+/// Below this the screen holds one sentence, and verbs are off.
+pub const SMALLEST: Size = Size { width: 60, height: 16 };
+
+/// A snapshot older than this by the console's clock is stale, whatever the link says.
+pub const STALE_AFTER: u64 = 3_000_000;
+
+/// How many events of one node the console keeps.
+pub const EVENTS_KEPT: usize = 2000;
+
+#[derive(Debug)]
+pub struct Model {
+    pub title: String,
+    pub mode: Mode,
+    pub owns_engine: bool,
+    pub view_only: bool,
+    pub ascii: bool,
+    pub themes: Vec<Theme>,
+    pub theme: usize,
+    pub keymap: Keymap,
+    /// For wall-clock times on screen.
+    pub zone: jiff::tz::TimeZone,
+    /// The console's own clock, in microseconds.
+    pub now: u64,
+    /// The same moment in microseconds since 1970.
+    pub wall_us: u64,
+    pub size: Size,
+    pub live: Picture,
+    /// What is drawn while frozen.
+    pub frozen: Option<Frozen>,
+    pub has_stage: bool,
+    pub view: View,
+    pub pane: Pane,
+    /// The row that has the keys, for each pane.
+    pub selected: BTreeMap<Pane, RowId>,
+    /// The node column that has the keys.
+    pub column: Option<usize>,
+    pub filter: String,
+    pub filtering: bool,
+    pub zoomed: bool,
+    /// The event lists stay at the newest.
+    pub follows: bool,
+    pub modal: Option<Modal>,
+    pub pending: Vec<Key>,
+    pub message: Option<Message>,
+    pub asked: Vec<Asked>,
+}
+
+/// What is known of the cluster, as far as it has arrived.
+#[derive(Clone, Debug, Default)]
+pub struct Picture {
+    pub nodes: Vec<NodeView>,
+    pub stage: Option<StageView>,
+    /// The console's clock when this was the latest.
+    pub at: u64,
+    pub wall_us: u64,
+}
+
+#[derive(Clone, Debug)]
+pub struct Frozen {
+    pub picture: Picture,
+    pub changes: u64,
+}
+
+/// One node as far as the console knows.
+#[derive(Clone, Debug)]
+pub struct NodeView {
+    /// What the operator called it.
+    pub label: String,
+    /// What it calls itself, once it has said so.
+    pub called: Option<String>,
+    pub snapshot: Option<Arc<Snapshot>>,
+    /// When the snapshot came, on the cluster's clock (see [`Picture::clock`]) and on the console's.
+    pub received: u64,
+    pub received_console: u64,
+    pub link: Link,
+    /// The newest last.
+    pub events: VecDeque<Arc<Event>>,
+    /// The last sequence number taken, and how many were missed.
+    pub last_seq: u64,
+    pub missed: u64,
+}
+
+/// The way to a node, with times on the console's clock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Link {
+    Connecting,
+    Live,
+    Lost { since: u64, why: String },
+}
+
+#[derive(Clone, Debug)]
+pub struct StageView {
+    pub stage: Stage,
+    /// When it came, on the console's clock.
+    pub received: u64,
+}
+
+/// How far a node's word can be trusted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Freshness {
+    Fresh,
+    /// The age of the last word, in microseconds.
+    Stale(u64),
+    /// The stage says that its machine is crashed.
+    Dead,
+    /// Not one word yet.
+    Never,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum View {
+    Overview,
+    Services,
+    Timeline,
+}
+
+impl View {
+    pub const ALL: [Self; 3] = [Self::Overview, Self::Services, Self::Timeline];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Overview => "Overview",
+            Self::Services => "Services",
+            Self::Timeline => "Timeline",
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Pane {
+    /// Instances × nodes.
+    Matrix,
+    /// The services of the overview.
+    Summary,
+    Stage,
+    Events,
+    /// The table of the services view.
+    Servers,
+    /// The list of the timeline view.
+    History,
+}
+
+/// Rows are named, not counted: they may reorder under the selection.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RowId {
+    /// An instance of the cluster: VRID and name on the first node that has it.
+    Instance(u8, String),
+    Service(ServiceKey),
+    Real(ServiceKey, DestinationKey),
+    StageNode(String),
+    StageServer(String),
+    /// Node, wall clock and sequence number: an engine that was started anew counts from the start again.
+    Event(usize, u64, u64),
+}
+
+#[derive(Debug)]
+pub enum Modal {
+    Help { scroll: usize },
+    Details { row: RowId, scroll: usize },
+    Question(Box<Question>),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    pub tone: Tone,
+    pub text: String,
+    pub at: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tone {
+    Info,
+    Good,
+    Bad,
+}
+
+/// A command that is on its way, or whose effect has not shown yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    pub node: usize,
+    pub row: RowId,
+    pub verb: &'static str,
+    pub at: u64,
+    /// What the subject looked like: the mark goes when it no longer does.
+    pub before: String,
+}
+
+/// How large the screen is, in classes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Room {
+    TooSmall,
+    Strip,
+    Narrow,
+    Medium,
+    Full,
+}
+
+/// What a model starts from.
+#[derive(Debug)]
+pub struct Setup {
+    pub title: String,
+    pub mode: Mode,
+    pub owns_engine: bool,
+    pub view_only: bool,
+    pub ascii: bool,
+    pub has_stage: bool,
+    /// What the operator called the nodes.
+    pub labels: Vec<String>,
+    pub themes: Vec<Theme>,
+    /// The name of the first theme; an unknown one is an error.
+    pub theme: String,
+    pub keymap: Keymap,
+    pub zone: jiff::tz::TimeZone,
+    pub size: Size,
+}
+
+impl Model {
+    pub fn new(setup: Setup) -> Result<Self, String> {
+        let names: Vec<&str> = setup.themes.iter().map(|t| t.name.as_str()).collect();
+        let theme = names.iter().position(|n| *n == setup.theme);
+        let theme = theme.ok_or_else(|| format!("theme `{}` is none of: {}", setup.theme, names.join(", ")))?;
+        let nodes = setup.labels.into_iter().map(NodeView::new).collect();
+        Ok(Self {
+            title: setup.title,
+            mode: setup.mode,
+            owns_engine: setup.owns_engine,
+            view_only: setup.view_only,
+            ascii: setup.ascii,
+            themes: setup.themes,
+            theme,
+            keymap: setup.keymap,
+            zone: setup.zone,
+            now: 0,
+            wall_us: 0,
+            size: setup.size,
+            live: Picture { nodes, ..Picture::default() },
+            frozen: None,
+            has_stage: setup.has_stage,
+            view: View::Overview,
+            pane: Pane::Matrix,
+            selected: BTreeMap::new(),
+            column: None,
+            filter: String::new(),
+            filtering: false,
+            zoomed: false,
+            follows: true,
+            modal: None,
+            pending: Vec::new(),
+            message: None,
+            asked: Vec::new(),
+        })
+    }
+
+    /// What is drawn: the latest, or what was the latest when the display was frozen.
+    pub fn shown(&self) -> &Picture {
+        self.frozen.as_ref().map_or(&self.live, |f| &f.picture)
+    }
+
+    pub fn theme(&self) -> Option<&Theme> {
+        self.themes.get(self.theme)
+    }
+
+    pub fn room(&self) -> Room {
+        let Size { width, height } = self.size;
+        match () {
+            () if width < SMALLEST.width || height < SMALLEST.height => Room::TooSmall,
+            () if width >= 120 && height >= 34 => Room::Full,
+            () if width >= 100 && height >= 30 => Room::Medium,
+            () if width >= 80 && height >= 24 => Room::Narrow,
+            () => Room::Strip,
+        }
+    }
+
+    /// Where the keys go, the nearest context first.
+    pub fn contexts(&self) -> Vec<Context> {
+        match &self.modal {
+            Some(Modal::Question(_)) => return vec![Context::Question],
+            Some(_) => return vec![Context::Reading],
+            None if self.filtering => return vec![Context::Filter],
+            None => {}
+        }
+        let mut contexts = Vec::new();
+        match self.row() {
+            Some(RowId::Instance(..)) => contexts.push(Context::Instances),
+            Some(RowId::Real(..)) => contexts.push(Context::Servers),
+            Some(RowId::Service(_)) if self.pane == Pane::Servers => contexts.push(Context::Servers),
+            _ => {}
+        }
+        if self.has_stage {
+            contexts.push(Context::Stage);
+            if self.mode == Mode::Lab {
+                contexts.push(Context::Clock);
+            }
+        }
+        contexts.push(Context::Everywhere);
+        contexts
+    }
+
+    /// The row that has the keys.
+    pub fn row(&self) -> Option<&RowId> {
+        self.selected.get(&self.pane)
+    }
+
+    /// Panes of the view in the order of Tab.
+    pub fn panes(&self) -> Vec<Pane> {
+        match self.view {
+            View::Overview if self.has_stage => vec![Pane::Matrix, Pane::Summary, Pane::Stage, Pane::Events],
+            View::Overview => vec![Pane::Matrix, Pane::Summary, Pane::Events],
+            View::Services => vec![Pane::Servers],
+            View::Timeline => vec![Pane::History],
+        }
+    }
+
+    pub fn asked(&self, row: &RowId, node: Option<usize>) -> Option<&Asked> {
+        self.asked.iter().find(|a| a.row == *row && node.is_none_or(|n| a.node == n))
+    }
+
+    /// How long until the picture moves by itself, in microseconds.
+    pub fn tick(&self) -> u64 {
+        let paused = self.live.stage.as_ref().and_then(|s| s.stage.clock).is_some_and(|c| c.paused);
+        let timers = self.view == View::Overview || matches!(self.modal, Some(Modal::Details { .. }));
+        let ages = self.live.nodes.iter().any(|n| self.live.freshness_of(n) != Freshness::Fresh)
+            || self.view == View::Services;
+        match () {
+            () if self.frozen.is_some() || self.room() == Room::TooSmall || paused => 1_000_000,
+            () if timers && self.countdown_under(5_000_000) => 100_000,
+            () if timers || ages => 250_000,
+            () => 1_000_000,
+        }
+    }
+
+    fn countdown_under(&self, limit: u64) -> bool {
+        self.live.nodes.iter().filter(|n| self.live.freshness_of(n) == Freshness::Fresh).any(|n| {
+            n.snapshot.iter().flat_map(|s| &s.instances).any(|i| {
+                let times = [i.next_advert_at, i.master_down_at, i.announce_at];
+                times.iter().flatten().any(|at| self.live.remaining(n, *at) < limit)
+            })
+        })
+    }
+}
+
+impl Picture {
+    /// The clock that the engines run on: the console's own, or the stage's virtual one.
+    pub fn clock(&self) -> u64 {
+        match self.stage.as_ref().and_then(|s| s.stage.clock.map(|c| (s.received, c))) {
+            None => self.at,
+            Some((received, clock)) => {
+                let real = self.at.saturating_sub(received) as f64;
+                let passed = if clock.paused { 0.0 } else { real * clock.speed.max(0.0) };
+                u64::try_from(clock.now.as_micros()).unwrap_or(u64::MAX).saturating_add(passed as u64)
+            }
+        }
+    }
+
+    pub fn freshness(&self, node: usize) -> Freshness {
+        self.nodes.get(node).map_or(Freshness::Never, |n| self.freshness_of(n))
+    }
+
+    pub fn freshness_of(&self, node: &NodeView) -> Freshness {
+        if self.stage_node(node.name()).is_some_and(|s| !s.alive) {
+            return Freshness::Dead;
+        }
+        if node.snapshot.is_none() {
+            return Freshness::Never;
+        }
+        let age = self.clock().saturating_sub(node.received);
+        // A virtual clock may stand still or crawl: silence counts only if both clocks have felt it.
+        let silent = age.min(self.at.saturating_sub(node.received_console)) > STALE_AFTER;
+        if node.link != Link::Live || silent { Freshness::Stale(age) } else { Freshness::Fresh }
+    }
+
+    pub fn is_fresh(&self, node: usize) -> bool {
+        self.freshness(node) == Freshness::Fresh
+    }
+
+    pub fn stage_node(&self, name: &str) -> Option<&crate::status::StageNode> {
+        self.stage.as_ref()?.stage.nodes.iter().find(|n| n.name == name)
+    }
+
+    /// The snapshot of a node that can be believed.
+    pub fn fresh(&self, node: usize) -> Option<&Snapshot> {
+        self.nodes.get(node).filter(|n| self.freshness_of(n) == Freshness::Fresh)?.snapshot.as_deref()
+    }
+
+    /// How long ago `then`, on the node's clock, was.
+    pub fn age(&self, node: &NodeView, then: Instant) -> u64 {
+        let at = node.snapshot.as_ref().map_or(0, |s| s.at.as_micros());
+        self.clock().saturating_sub(node.received) + at.saturating_sub(then.as_micros())
+    }
+
+    /// How long until `then`, on the node's clock; zero if it has passed.
+    pub fn remaining(&self, node: &NodeView, then: Instant) -> u64 {
+        let at = node.snapshot.as_ref().map_or(0, |s| s.at.as_micros());
+        then.as_micros().saturating_sub(at + self.clock().saturating_sub(node.received))
+    }
+
+    pub fn node_named(&self, name: &str) -> Option<usize> {
+        self.nodes.iter().position(|n| n.name() == name)
+    }
+}
+
+impl NodeView {
+    pub const fn new(label: String) -> Self {
+        Self {
+            label,
+            called: None,
+            snapshot: None,
+            received: 0,
+            received_console: 0,
+            link: Link::Connecting,
+            events: VecDeque::new(),
+            last_seq: 0,
+            missed: 0,
+        }
+    }
+
+    /// What it calls itself; until it has, what the operator called it.
+    pub fn name(&self) -> &str {
+        self.called.as_deref().unwrap_or(&self.label)
+    }
+}
+
+/// The addresses of an instance, in order, as its identity beside the VRID.
+pub fn nets(instance: &crate::status::Instance) -> Vec<IpNet> {
+    let mut nets: Vec<IpNet> = instance.vips.iter().map(|v| v.net).collect();
+    nets.sort();
+    nets
+}

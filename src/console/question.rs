@@ -1,0 +1,203 @@
+//! A question before something is changed: what would happen, worked out from the state on screen, and what speaks
+//! against it. Cancel has the keys first.
+
+use super::model::{Model, RowId};
+use super::plan::{self, Plan};
+use crate::kernel::{DestinationKey, ServiceKey};
+use crate::status::{Command, Role, StageAction};
+
+/// Input is ignored for this long after a question opens, in microseconds: a held key or a paste confirms nothing.
+pub const GUARD: u64 = 300_000;
+
+/// How long a reason may be.
+const REASON_LIMIT: usize = 200;
+
+#[derive(Debug)]
+pub struct Question {
+    pub subject: Subject,
+    pub row: RowId,
+    pub plan: Plan,
+    pub focus: Field,
+    pub reason: String,
+    /// The weight as typed.
+    pub weight: String,
+    /// Drain, return, weight: in every service that has the server, not only in this one.
+    pub everywhere: bool,
+    pub opened: u64,
+    /// The cluster changed while this was open.
+    pub changed: bool,
+}
+
+/// What is asked about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Subject {
+    Instance { verb: InstanceVerb, node: usize, instance: String, seen: Role },
+    Real { verb: RealVerb, service: ServiceKey, real: DestinationKey },
+    Stage(StageAction),
+    /// `run`: leaving may stop the engine.
+    Leave,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InstanceVerb {
+    Demote,
+    Restore,
+    Takeover,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RealVerb {
+    Drain,
+    Return,
+    Weight,
+}
+
+/// Low: `y` does it. Medium: only the button.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Risk {
+    Low,
+    Medium,
+}
+
+/// What has the keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Field {
+    /// The buttons, Cancel first.
+    Button(usize),
+    Reason,
+    Weight,
+    Scope,
+}
+
+impl Question {
+    pub fn new(model: &Model, subject: Subject, row: RowId) -> Self {
+        let weight = plan::weight_now(model, &subject);
+        let everywhere = false;
+        let plan = plan::of(model, &subject, everywhere, parse_weight(&weight));
+        let focus = match subject {
+            Subject::Real { verb: RealVerb::Weight, .. } => Field::Weight,
+            _ => Field::Button(0),
+        };
+        Self { subject, row, plan, focus, reason: String::new(), weight, everywhere, opened: model.now, changed: false }
+    }
+
+    /// The fields in the order of Tab: Cancel, the deed, then what describes it.
+    pub fn fields(&self) -> Vec<Field> {
+        let mut fields: Vec<Field> = (0..self.plan.buttons.len()).map(Field::Button).collect();
+        match self.subject {
+            Subject::Instance { .. } => fields.push(Field::Reason),
+            Subject::Real { verb: RealVerb::Weight, .. } => {
+                fields.extend([Field::Scope, Field::Reason]);
+                fields.insert(0, Field::Weight);
+            }
+            Subject::Real { .. } => fields.extend([Field::Scope, Field::Reason]),
+            Subject::Stage(_) | Subject::Leave => {}
+        }
+        fields
+    }
+
+    pub fn move_focus(&mut self, by: isize) {
+        let fields = self.fields();
+        let at = fields.iter().position(|f| *f == self.focus).unwrap_or(0);
+        let next = (at as isize + by).rem_euclid(fields.len().max(1) as isize) as usize;
+        self.focus = fields.get(next).copied().unwrap_or(Field::Button(0));
+    }
+
+    /// Left and right go along the buttons only.
+    pub fn move_button(&mut self, by: isize) {
+        if let Field::Button(at) = self.focus {
+            let last = self.plan.buttons.len().saturating_sub(1);
+            self.focus = Field::Button(at.saturating_add_signed(by).min(last));
+        }
+    }
+
+    /// Types into the field that has the keys; false: that field takes no text.
+    pub fn type_char(&mut self, c: char) -> bool {
+        match self.focus {
+            Field::Reason => {
+                if !c.is_control() && self.reason.chars().count() < REASON_LIMIT {
+                    self.reason.push(c);
+                }
+                true
+            }
+            Field::Weight => {
+                let is_digit = c.is_ascii_digit() && self.weight.len() < 5;
+                if is_digit {
+                    self.weight.push(c);
+                }
+                is_digit
+            }
+            Field::Button(_) | Field::Scope => false,
+        }
+    }
+
+    pub fn erase(&mut self) {
+        match self.focus {
+            Field::Reason => drop(self.reason.pop()),
+            Field::Weight => drop(self.weight.pop()),
+            Field::Button(_) | Field::Scope => {}
+        }
+    }
+
+    /// Works the plan out again after something the operator changed in the question.
+    pub fn replan(&mut self, model: &Model) {
+        self.plan = plan::of(model, &self.subject, self.everywhere, self.weight_typed());
+    }
+
+    /// Works the plan out again after something the cluster changed; if that matters, the keys go back to Cancel.
+    pub fn refresh(&mut self, model: &Model) {
+        let before = std::mem::take(&mut self.plan);
+        self.replan(model);
+        if before != self.plan {
+            self.changed = true;
+            self.focus = Field::Button(0);
+            self.opened = model.now;
+        }
+    }
+
+    fn weight_typed(&self) -> Option<u32> {
+        parse_weight(&self.weight)
+    }
+
+    /// The command as it is sent; none for what is no command, and while the weight is no number.
+    pub fn command(&self) -> Option<Command> {
+        command(&self.subject, self.everywhere, self.weight_typed())
+    }
+
+    pub fn reason(&self) -> Option<String> {
+        let reason = self.reason.trim();
+        (!reason.is_empty()).then(|| reason.to_owned())
+    }
+
+    /// The same as command lines, one for each node that is told.
+    pub fn command_lines(&self, model: &Model) -> Vec<String> {
+        let Some(command) = self.command() else { return Vec::new() };
+        let quoted = self.reason().map_or(String::new(), |r| format!(" --reason '{}'", r.replace('\'', "'\\''")));
+        let label = |n: &usize| Some(model.live.nodes.get(*n)?.label.clone());
+        let nodes = self.plan.nodes.iter().filter_map(label);
+        nodes.map(|at| format!("vipdeck {command} --at {at}{quoted}")).collect()
+    }
+}
+
+fn parse_weight(text: &str) -> Option<u32> {
+    text.parse::<u16>().ok().map(u32::from)
+}
+
+fn command(subject: &Subject, everywhere: bool, weight: Option<u32>) -> Option<Command> {
+    Some(match subject.clone() {
+        Subject::Instance { verb, instance, seen, .. } => match verb {
+            InstanceVerb::Demote => Command::Demote { instance, seen: Some(seen) },
+            InstanceVerb::Restore => Command::Restore { instance },
+            InstanceVerb::Takeover => Command::Takeover { instance, seen: Some(seen) },
+        },
+        Subject::Real { verb, service, real } => {
+            let service = (!everywhere).then_some(service);
+            match verb {
+                RealVerb::Drain => Command::Drain { real, service },
+                RealVerb::Return => Command::Return { real, service },
+                RealVerb::Weight => Command::Weight { real, service, weight: weight? },
+            }
+        }
+        Subject::Stage(_) | Subject::Leave => return None,
+    })
+}

@@ -1,0 +1,228 @@
+//! What every screen has: the first line, the tabs, the message line, the hints.
+//!
+//! ```text
+//!  dual-master │ LIVE │ 2/2 nodes fresh │ 2/2 VIPs one owner each │ 4/4 servers up │ ! 1 alarm            12:04:31
+//! [1 Overview] 2 Services  3 Timeline                                                          / filter  ? help
+//! ```
+
+use super::super::facts;
+use super::super::keymap::Entry;
+use super::super::model::{Freshness, Model, Room, Tone, View};
+use super::super::text;
+use super::super::theme::Ink;
+use super::canvas::{Canvas, Hit, Line, dim, line_of, t, title};
+use crate::status::{Mode, Severity};
+use ratatui::layout::Rect;
+
+/// Draws the frame and returns the room for the screen itself.
+pub(super) fn draw(canvas: &mut Canvas, all: Rect) -> Rect {
+    let room = canvas.model.room();
+    let hints = if room >= Room::Medium { 2 } else { 1 };
+    first_line(canvas, line_of(all, 0));
+    tabs(canvas, line_of(all, 1));
+    let height = all.height.saturating_sub(3 + hints);
+    message(canvas, Rect { y: all.y + 2 + height, height: 1, ..all });
+    footer(canvas, Rect { y: all.y + 3 + height, height: hints, ..all });
+    Rect { y: all.y + 2, height, ..all }
+}
+
+fn first_line(canvas: &mut Canvas, area: Rect) {
+    let model = canvas.model;
+    let clock = clock(model);
+    let room = usize::from(area.width).saturating_sub(text::width(&clock) + 2);
+    let mode = if model.mode == Mode::Lab { (Ink::Lab, " LAB ".to_owned()) } else { (Ink::Live, "LIVE".to_owned()) };
+    // The order of the line, and what goes first when it gets tight.
+    let mut parts: Vec<(u8, Line)> = vec![(9, vec![title(text::cut_middle(&model.title, 24))]), (9, vec![mode])];
+    parts.extend(counts(model));
+    if model.view_only {
+        parts.push((8, vec![(Ink::Warn, "VIEW ONLY".into())]));
+    }
+    if let Some(frozen) = &model.frozen {
+        let text = format!("FROZEN, {} while frozen", text::plural(frozen.changes as usize, "change"));
+        parts.push((9, vec![(Ink::Field, format!(" {text} "))]));
+    }
+    let width = |parts: &[(u8, Line)]| -> usize {
+        parts.iter().map(|(_, l)| l.iter().map(|(_, t)| text::width(t)).sum::<usize>() + 3).sum()
+    };
+    while width(&parts) > room {
+        let Some(least) = parts.iter().map(|(p, _)| *p).min().filter(|p| *p < 9) else { break };
+        parts.retain(|(p, _)| *p != least);
+    }
+    let mut line = vec![t(" ")];
+    for (i, (_, part)) in parts.into_iter().enumerate() {
+        if i > 0 {
+            line.push((Ink::Border, " │ ".into()));
+        }
+        line.extend(part);
+    }
+    canvas.put(Rect { width: area.width.saturating_sub(text::width(&clock) as u16 + 1), ..area }, &line);
+    canvas.put_right(area, &[title(clock), t(" ")]);
+}
+
+/// What is counted on the first line, each with its weight when space is short.
+fn counts(model: &Model) -> Vec<(u8, Line)> {
+    let picture = model.shown();
+    let fresh = (0..picture.nodes.len()).filter(|n| picture.is_fresh(*n)).count();
+    let of = picture.nodes.len();
+    let mut parts = vec![(4, vec![(shade(fresh == of), format!("{fresh}/{of} nodes fresh"))])];
+    let rows = facts::rows(picture);
+    if !rows.is_empty() {
+        let vips: usize = rows.iter().map(|r| r.vips.len()).sum();
+        let owned: usize = rows.iter().filter(|r| r.owners(picture).len() == 1).map(|r| r.vips.len()).sum();
+        parts.push((3, vec![(shade(owned == vips), format!("{owned}/{vips} VIPs one owner each"))]));
+    }
+    let served = facts::served(picture);
+    let reals: Vec<_> = served.iter().flat_map(|s| &s.service.reals).collect();
+    if !reals.is_empty() {
+        let up = reals.iter().filter(|r| facts::is_good(r)).count();
+        parts.push((2, vec![(shade(up == reals.len()), format!("{up}/{} servers up", reals.len()))]));
+    }
+    let draining = reals.iter().filter(|r| r.drain.is_some()).count();
+    if draining > 0 {
+        parts.push((5, vec![(Ink::Drain, format!("⇣ {draining} draining"))]));
+    }
+    let alarms = facts::alarms(picture);
+    parts.push(match alarms.first().map(|a| a.severity) {
+        None if (0..of).all(|n| picture.freshness(n) == Freshness::Never) => (8, vec![dim("no word yet")]),
+        None => (8, vec![(Ink::Good, "✓ no alarm".into())]),
+        Some(Severity::Alarm) => (8, vec![(Ink::Split, format!(" ! {} ", text::plural(alarms.len(), "alarm")))]),
+        Some(_) => (8, vec![(Ink::Warn, format!("! {}", text::plural(alarms.len(), "alarm")))]),
+    });
+    parts
+}
+
+const fn shade(good: bool) -> Ink {
+    if good { Ink::Text } else { Ink::Warn }
+}
+
+/// The time of day; in LAB the virtual time, its speed and its seed.
+fn clock(model: &Model) -> String {
+    let picture = model.shown();
+    match picture.stage.as_ref().and_then(|s| s.stage.clock) {
+        Some(clock) => {
+            let now = picture.clock();
+            let speed = if clock.paused { "PAUSED".to_owned() } else { format!("speed {}", clock.speed) };
+            let (minutes, seconds) = (now / 60_000_000, now / 1_000_000 % 60);
+            // A step is shorter than a second: only a clock that stands shows its fraction.
+            let fraction = if clock.paused { format!(".{:03}", now / 1000 % 1000) } else { String::new() };
+            format!("{speed}  seed {}  t {minutes:02}:{seconds:02}{fraction}", clock.seed)
+        }
+        None => time_of(model, picture.wall_us, false),
+    }
+}
+
+/// A moment on the wall's clock.
+pub(super) fn time_of(model: &Model, wall_us: u64, millis: bool) -> String {
+    let Ok(stamp) = jiff::Timestamp::from_microsecond(i64::try_from(wall_us).unwrap_or(0)) else {
+        return "--:--:--".into();
+    };
+    let zoned = stamp.to_zoned(model.zone.clone());
+    let time = zoned.time();
+    let base = format!("{:02}:{:02}:{:02}", time.hour(), time.minute(), time.second());
+    if millis { format!("{base}.{:03}", time.millisecond()) } else { base }
+}
+
+fn tabs(canvas: &mut Canvas, area: Rect) {
+    let model = canvas.model;
+    let short = model.room() < Room::Narrow;
+    let mut x = area.x;
+    for (i, view) in View::ALL.into_iter().enumerate() {
+        let name = if short { view.name().chars().take(4).collect() } else { view.name().to_owned() };
+        let label = format!("{} {name}", i + 1);
+        let on = view == model.view;
+        let (ink, text) = if on { (Ink::Title, format!("[{label}]")) } else { (Ink::Dim, format!(" {label} ")) };
+        let at = Rect { x, width: area.right().saturating_sub(x), ..area };
+        let end = canvas.put(at, &[(ink, text)]);
+        canvas.hits.push((Rect { width: end - x, ..at }, Hit::View(view)));
+        x = end;
+    }
+    let right: Line = if model.filtering {
+        vec![(Ink::Key, "/".into()), (Ink::Title, model.filter.clone()), (Ink::Field, " ".into()), t(" ")]
+    } else if model.filter.is_empty() {
+        vec![dim("/ filter  ? help ")]
+    } else {
+        let hits = super::super::rows::of(model, model.pane).len();
+        vec![(Ink::Warn, format!("/{}", model.filter)), dim(format!("  {hits} shown, n N, Esc clears "))]
+    };
+    canvas.put_right(Rect { x, width: area.right().saturating_sub(x), ..area }, &right);
+}
+
+/// The last message; else the worst alarm; else that all is well.
+fn message(canvas: &mut Canvas, area: Rect) {
+    let model = canvas.model;
+    let alarms = facts::alarms(model.shown());
+    let line: Line = match (&model.message, alarms.as_slice()) {
+        (Some(m), _) => {
+            let (mark, ink) = match m.tone {
+                Tone::Info => ("", Ink::Text),
+                Tone::Good => ("✓ ", Ink::Good),
+                Tone::Bad => ("! ", Ink::Warn),
+            };
+            vec![(ink, format!(" {mark}{}", m.text))]
+        }
+        (None, []) => vec![dim(calm(model))],
+        (None, [first, rest @ ..]) => {
+            let ink = if first.severity == Severity::Alarm { Ink::Split } else { Ink::Warn };
+            let more = if rest.is_empty() { String::new() } else { format!("  (and {} more)", rest.len()) };
+            let room = usize::from(area.width).saturating_sub(text::width(&more) + 3);
+            vec![(ink, format!(" ! {}", text::cut(&first.text, room))), dim(more)]
+        }
+    };
+    canvas.put(area, &line);
+}
+
+fn calm(model: &Model) -> String {
+    let picture = model.shown();
+    let waiting: Vec<String> = (0..picture.nodes.len())
+        .filter(|n| picture.freshness(*n) == Freshness::Never)
+        .filter_map(|n| Some(picture.nodes.get(n)?.name().to_owned()))
+        .collect();
+    if !waiting.is_empty() {
+        return format!(" waiting for the first word of {}", text::listing(&waiting));
+    }
+    let rows = facts::rows(picture);
+    let holds = rows.iter().flat_map(|r| r.all_fresh(picture)).filter(|(_, i)| i.hold.is_some()).count();
+    let drains = facts::served(picture).iter().flat_map(|s| &s.service.reals).filter(|r| r.drain.is_some()).count();
+    match (holds, drains) {
+        (0, 0) => " Everything is as configured.".into(),
+        _ => format!(" Held back by hand: {}, {}. R lifts each.", text::plural(holds, "instance"), text::plural(drains, "server")),
+    }
+}
+
+/// The hints of the keys that work here, from the key table; what does not fit is in the help.
+fn footer(canvas: &mut Canvas, area: Rect) {
+    let model = canvas.model;
+    let contexts = model.contexts();
+    let entries: Vec<&Entry> = model.keymap.here(&contexts).filter(|e| e.hint.is_some()).collect();
+    let usable = |e: &&&Entry| !(model.view_only && (e.action.is_verb() || e.action.is_stage()));
+    let acts = |e: &&&Entry| e.action.is_verb() || e.action.is_stage();
+    let (verbs, looks): (Vec<&Entry>, Vec<&Entry>) = {
+        let usable: Vec<&Entry> = entries.iter().filter(usable).copied().collect();
+        usable.iter().copied().partition(|e| acts(&&e))
+    };
+    if area.height >= 2 {
+        hints(canvas, line_of(area, 0), verbs.into_iter(), model.view_only);
+        hints(canvas, line_of(area, 1), looks.into_iter(), false);
+    } else {
+        hints(canvas, line_of(area, 0), verbs.into_iter().chain(looks), model.view_only);
+    }
+}
+
+fn hints<'a>(canvas: &mut Canvas, area: Rect, entries: impl Iterator<Item = &'a Entry>, view_only: bool) {
+    let mut x = area.x + 1;
+    if view_only {
+        x = canvas.put(Rect { x, ..area }, &[dim("view only: the verbs are taken away  ")]);
+    }
+    for entry in entries {
+        let key = entry.keys.first().map_or(String::new(), ToString::to_string);
+        let hint = entry.hint.clone().unwrap_or_default();
+        let width = (text::width(&key) + text::width(&hint) + 1) as u16;
+        if x + width > area.right() {
+            break;
+        }
+        let at = Rect { x, width, ..area };
+        canvas.put(at, &[(Ink::Key, key), dim(format!(" {hint}"))]);
+        canvas.hits.push((at, Hit::Action(entry.action)));
+        x += width + 2;
+    }
+}

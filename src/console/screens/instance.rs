@@ -1,0 +1,179 @@
+//! The selected instance: timers as shrinking bars, the priority as a sum, and what would happen if its MASTER died.
+
+use super::super::facts::{self, Row};
+use super::super::model::{Model, Pane, Picture};
+use super::super::state::State;
+use super::super::text;
+use super::super::theme::Ink;
+use super::canvas::{Canvas, Line, dim, line_of, t, title};
+use crate::status::{HoldKind, Instance, Role};
+use ratatui::layout::Rect;
+
+pub(super) fn draw(canvas: &mut Canvas, area: Rect) {
+    let model = canvas.model;
+    let picture = model.shown();
+    let rows = facts::rows(picture);
+    let found = rows.iter().find(|r| Some(&r.id) == model.selected.get(&Pane::Matrix));
+    let Some(row) = found else {
+        canvas.pane(area, &[title("No instance selected")], &[], None);
+        return;
+    };
+    let member = row.members.iter().flatten().next();
+    let kind = member.map_or(String::new(), |i| format!(" · VRRPv{} · {}", i.version, i.interface));
+    let inner = canvas.pane(area, &[title(row.name), dim(format!(" · VRID {}{kind}", row.vrid))], &[dim("Enter details")], None);
+    let inner = Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner };
+    for (i, line) in lines(model, row, usize::from(inner.width), usize::from(inner.height)).iter().enumerate() {
+        canvas.put(line_of(inner, i), line);
+    }
+}
+
+/// What the pane holds, in the order of what matters: with less room, the end is left out.
+fn lines(model: &Model, row: &Row, width: usize, height: usize) -> Vec<Line> {
+    let picture = model.shown();
+    let name = names(picture) + 1;
+    let mut lines: Vec<Line> = Vec::new();
+    for node in 0..row.members.len() {
+        if let Some(line) = timer(picture, row, node, name, width) {
+            lines.push(line);
+        }
+    }
+    lines.push(if_dies(picture, row));
+    let mut rest: Vec<Line> = Vec::new();
+    for (node, instance) in row.all_fresh(picture) {
+        let who = picture.nodes.get(node).map_or("", |v| v.name());
+        rest.push(vec![
+            dim(text::left(who, name)),
+            t(format!("{:>3}", instance.effective_priority)),
+            dim(format!(" = {}", text::cut(&facts::sum(instance), width.saturating_sub(name + 6)))),
+        ]);
+    }
+    rest.extend(holds(picture, row, name));
+    rest.push(Vec::new());
+    rest.extend(facts_of_wire(picture, row));
+    if lines.len() + rest.len() < height {
+        lines.push(Vec::new());
+    }
+    lines.extend(rest);
+    lines
+}
+
+fn names(picture: &Picture) -> usize {
+    picture.nodes.iter().map(|n| text::width(n.name())).max().unwrap_or(0).min(12)
+}
+
+/// One member's timer: bar, number, what then.
+fn timer(picture: &Picture, row: &Row, node: usize, name: usize, width: usize) -> Option<Line> {
+    let view = picture.nodes.get(node)?;
+    let state = row.state(picture, node);
+    let mut line: Line = vec![dim(text::left(&text::cut_middle(view.name(), name - 1), name)), (state.ink(), text::left(&state.label(), 9))];
+    let Some(i) = row.fresh(picture, node) else {
+        let what = match state {
+            State::Absent => return None,
+            State::Dead => "its machine is crashed",
+            State::Unknown => "has not said a word yet",
+            _ => "what it does is not known",
+        };
+        line.push(dim(format!(" {what}")));
+        return Some(line);
+    };
+    let micros = |d: std::time::Duration| u64::try_from(d.as_micros()).unwrap_or(u64::MAX);
+    let cells = width.saturating_sub(name + 9 + 2 + 33).clamp(6, 20);
+    match (i.state, i.next_advert_at, i.master_down_at) {
+        (Role::Master, Some(at), _) => {
+            let left = picture.remaining(view, at);
+            line.push((Ink::Border, "▕".into()));
+            line.push((Ink::Bar, text::bar(left, micros(i.advert_interval), 0, cells)));
+            line.push((Ink::Border, "▏".into()));
+            line.push(t(format!("next advert in {} s", text::seconds_2(left))));
+        }
+        (Role::Backup, _, Some(at)) => {
+            let left = picture.remaining(view, at);
+            line.push((Ink::Border, "▕".into()));
+            line.push((Ink::Bar, text::bar(left, micros(i.master_down), micros(i.skew), cells)));
+            line.push((Ink::Border, "▏".into()));
+            line.push(t(format!("takes over in {} s if silent", text::seconds_2(left))));
+        }
+        (Role::Fault, _, _) => {
+            let why = i.faults.first().map_or("no reason given", String::as_str);
+            line.push((Ink::Fault, format!(" {why}")));
+        }
+        _ => line.push(dim(" no timer runs")),
+    }
+    Some(line)
+}
+
+/// The range that the timers of the next best BACKUP promise: it depends on when the last advert was.
+fn if_dies(picture: &Picture, row: &Row) -> Line {
+    let name = |n: usize| picture.nodes.get(n).map_or("?", |v| v.name());
+    let Some((master, _)) = row.master(picture) else {
+        let split = row.is_split(picture);
+        let why = if split { "Two nodes are MASTER: clients may reach either" } else { "No MASTER is known" };
+        return vec![(if split { Ink::Split } else { Ink::Warn }, why.into())];
+    };
+    match row.stand_in(picture, Some(master)) {
+        None => vec![(Ink::Warn, format!("If {} dies now nobody is known to take over", name(master)))],
+        Some((next, i)) => {
+            let most = u64::try_from(i.master_down.as_micros()).unwrap_or(0);
+            let least = u64::try_from(i.master_down.saturating_sub(i.advert_interval).as_micros()).unwrap_or(0);
+            vec![
+                t(format!("If {} dies now {} serves after ", name(master), name(next))),
+                title(format!("{} – {} s", text::seconds_2(least), text::seconds_2(most))),
+                dim(" (its timers)"),
+            ]
+        }
+    }
+}
+
+fn holds(picture: &Picture, row: &Row, name: usize) -> Vec<Line> {
+    let mut lines = Vec::new();
+    for (node, instance) in row.all_fresh(picture) {
+        let (Some(hold), Some(view)) = (&instance.hold, picture.nodes.get(node)) else { continue };
+        let what = match hold.kind {
+            HoldKind::Demoted => "HELD",
+            HoldKind::Takeover => "TAKES OVER",
+        };
+        let why = hold.reason.as_ref().map_or(String::new(), |r| format!(", {r}"));
+        let ago = text::age(picture.age(view, hold.since));
+        lines.push(vec![
+            dim(text::left(view.name(), name)),
+            (Ink::Held, what.into()),
+            t(format!(" by {} for {ago}{why}", hold.by.user)),
+        ]);
+    }
+    lines
+}
+
+/// Adverts, announcements, preemption, addresses: by the word of the MASTER, and of a BACKUP for what it hears.
+fn facts_of_wire(picture: &Picture, row: &Row) -> Vec<Line> {
+    let mut lines: Vec<Line> = Vec::new();
+    let said = |(n, i): (usize, &Instance)| Some((picture.nodes.get(n)?.name().to_owned(), n, i.clone()));
+    let master = row.master(picture).and_then(said);
+    let backup = row.stand_in(picture, master.as_ref().map(|m| m.1)).and_then(said);
+    if let Some((name, n, i)) = &backup
+        && let (Some(heard), Some(view)) = (&i.master, picture.nodes.get(*n))
+    {
+        let ago = text::seconds_2(picture.age(view, heard.at));
+        let every = text::took(i.advert_interval.as_micros());
+        lines.push(vec![dim("adverts  "), t(format!("{name} heard {} at {} {ago} s ago, every {every}", heard.address, heard.priority))]);
+    }
+    let refused: u64 = row.all_fresh(picture).iter().map(|(_, i)| i.adverts_refused).sum();
+    if refused > 0 {
+        lines.push(vec![dim("refused  "), (Ink::Warn, format!("{} adverts dropped: Enter, or 3 for why", text::count(refused)))]);
+    }
+    if let Some((name, n, i)) = &master {
+        let preempt = if i.preempt {
+            format!("on: {name} takes the VIPs back when it returns")
+        } else {
+            "off: who serves goes on serving".to_owned()
+        };
+        lines.push(vec![dim("preempt  "), t(preempt)]);
+        let next = match (i.announce_at, picture.nodes.get(*n)) {
+            (Some(at), Some(view)) => format!(", next in {}", text::span(picture.remaining(view, at))),
+            _ => String::new(),
+        };
+        lines.push(vec![dim("GARP     "), t(format!("{} sent{next}", text::count(i.announcements_sent)))]);
+    }
+    let vips: Vec<String> = row.vips.iter().map(ToString::to_string).collect();
+    lines.push(vec![dim("VIPs     "), t(vips.join(", "))]);
+    lines
+}

@@ -1,0 +1,80 @@
+//! Pictures of the model. They change nothing and ask no clock.
+//!
+//! `frame` draws what every screen has (first line, tabs, message, hints), the others one screen or pane each.
+
+mod canvas;
+mod details;
+mod frame;
+mod help;
+mod instance;
+mod matrix;
+mod overview;
+mod question;
+mod services;
+mod small;
+mod stage;
+mod timeline;
+
+pub use canvas::Hit;
+
+use super::model::{Modal, Model, Room, View};
+use canvas::Canvas;
+use ratatui::Frame;
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Position, Rect};
+
+/// Draws everything.
+pub fn draw(model: &Model, frame: &mut Frame) {
+    let cursor = paint(model, frame.buffer_mut()).1;
+    if let Some(at) = cursor {
+        frame.set_cursor_position(at);
+    }
+}
+
+/// What lies at a cell.
+pub(super) fn hit(model: &Model, x: u16, y: u16) -> Option<Hit> {
+    let mut buffer = Buffer::empty(Rect { x: 0, y: 0, width: model.size.width, height: model.size.height });
+    let (hits, _) = paint(model, &mut buffer);
+    hits.into_iter().rev().find(|(area, _)| area.contains(Position { x, y })).map(|(_, hit)| hit)
+}
+
+/// How far the open pop-up can be scrolled.
+pub(super) fn scroll_limit(model: &Model) -> usize {
+    let lines = match &model.modal {
+        Some(Modal::Help { .. }) => help::lines(model).len(),
+        Some(Modal::Details { row, .. }) => details::lines(model, row, details::width(model)).len(),
+        _ => 0,
+    };
+    lines.saturating_sub(details::height(model))
+}
+
+/// The text of the window's title: the mode and the worst state.
+pub fn window_title(model: &Model) -> String {
+    let worst = super::facts::alarms(&model.live).into_iter().next().map_or("ok", |a| a.word);
+    format!("vipdeck {} {}: {worst}", model.mode, model.title)
+}
+
+fn paint(model: &Model, buf: &mut Buffer) -> (Vec<(Rect, Hit)>, Option<Position>) {
+    let mut canvas = Canvas { buf, model, hits: Vec::new(), cursor: None };
+    let base = canvas.style(super::theme::Ink::Text);
+    let all = canvas.buf.area;
+    canvas.buf.set_style(all, base);
+    if model.room() == Room::TooSmall {
+        small::draw(&mut canvas, all);
+    } else {
+        let body = frame::draw(&mut canvas, all);
+        match model.view {
+            View::Overview => overview::draw(&mut canvas, body),
+            View::Services => services::draw(&mut canvas, body),
+            View::Timeline => timeline::draw(&mut canvas, body),
+        }
+        match &model.modal {
+            Some(Modal::Help { scroll }) => help::draw(&mut canvas, *scroll),
+            Some(Modal::Details { row, scroll }) => details::draw(&mut canvas, row, *scroll),
+            Some(Modal::Question(open)) => question::draw(&mut canvas, open),
+            None => {}
+        }
+    }
+    canvas.finish();
+    (canvas.hits, canvas.cursor)
+}

@@ -1,0 +1,126 @@
+//! Overview: who is master, the selected instance, the services, the stage, the events.
+//!
+//! ```text
+//! ┌ Who is master ───────────────────────────────┐
+//! ├ VI_1 ───────────────┐┌ Services ─────────────┤
+//! │ timers, sum         ││ servers               │
+//! │                     │├ Stage ────────────────┤   demo and lab only
+//! ├ Events ─────────────┴┴───────────────────────┤
+//! ```
+
+use super::super::facts;
+use super::super::model::{Pane, Room};
+use super::super::text;
+use super::super::theme::Ink;
+use super::canvas::{Canvas, dim, line_of, t};
+use super::{instance, matrix, services, stage, timeline};
+use ratatui::layout::Rect;
+
+pub(super) fn draw(canvas: &mut Canvas, area: Rect) {
+    let model = canvas.model;
+    if model.zoomed {
+        return one(canvas, model.pane, area);
+    }
+    let head = matrix::height(model).min(area.height / 2);
+    let (top, rest) = split(area, head);
+    match model.room() {
+        Room::Full => {
+            matrix::draw(canvas, top);
+            let (middle, bottom) = split(rest, rest.height.saturating_sub(events_height(rest.height)));
+            full(canvas, middle);
+            timeline::events(canvas, bottom, Pane::Events);
+        }
+        Room::Medium => {
+            matrix::draw(canvas, top);
+            let (middle, bottom) = split(rest, rest.height.saturating_sub(events_height(rest.height)));
+            if model.has_stage {
+                let (left, right) = halves(middle);
+                services::summary(canvas, left);
+                stage::draw(canvas, right);
+            } else {
+                let (left, right) = halves(middle);
+                instance::draw(canvas, left);
+                services::summary(canvas, right);
+            }
+            timeline::events(canvas, bottom, Pane::Events);
+        }
+        Room::Narrow => {
+            matrix::draw(canvas, top);
+            match model.pane {
+                Pane::Matrix => instance::draw(canvas, rest),
+                pane => one(canvas, pane, rest),
+            }
+        }
+        Room::Strip | Room::TooSmall => strip(canvas, area),
+    }
+}
+
+fn full(canvas: &mut Canvas, area: Rect) {
+    let (left, right) = halves(area);
+    instance::draw(canvas, left);
+    if canvas.model.has_stage {
+        let wanted = stage::height(canvas.model);
+        let (upper, lower) = split(right, right.height.saturating_sub(wanted.min(right.height * 3 / 5)));
+        services::summary(canvas, upper);
+        stage::draw(canvas, lower);
+    } else {
+        services::summary(canvas, right);
+    }
+}
+
+/// One pane alone.
+fn one(canvas: &mut Canvas, pane: Pane, area: Rect) {
+    match pane {
+        Pane::Matrix => {
+            let (top, rest) = split(area, matrix::height(canvas.model).min(area.height / 2));
+            matrix::draw(canvas, top);
+            instance::draw(canvas, rest);
+        }
+        Pane::Summary | Pane::Servers => services::summary(canvas, area),
+        Pane::Stage => stage::draw(canvas, area),
+        Pane::Events | Pane::History => timeline::events(canvas, area, pane),
+    }
+}
+
+/// The smallest screen that is one: a line for each instance, each alarm, and the panes by Tab.
+fn strip(canvas: &mut Canvas, area: Rect) {
+    let model = canvas.model;
+    let picture = model.shown();
+    let alarms = facts::alarms(picture);
+    let head = matrix::height(model).min(area.height.saturating_sub(4));
+    let (top, rest) = split(area, head);
+    matrix::draw(canvas, top);
+    if model.pane != Pane::Matrix {
+        return one(canvas, model.pane, rest);
+    }
+    for (i, alarm) in alarms.iter().take(usize::from(rest.height)).enumerate() {
+        canvas.put(line_of(rest, i), &[(Ink::Warn, format!(" ! {}", alarm.text))]);
+    }
+    let below = Rect { y: rest.y + alarms.len() as u16, height: rest.height.saturating_sub(alarms.len() as u16), ..rest };
+    for (i, served) in facts::served(picture).iter().take(usize::from(below.height)).enumerate() {
+        let up = served.service.reals.iter().filter(|r| facts::is_good(r)).count();
+        let count = format!("{up}/{} up", served.service.reals.len());
+        let at = if served.service.serving == Some(true) { "served by" } else { "ready on" };
+        let plane = served.snapshot.node.dataplane.kind;
+        let line = line_of(below, i);
+        canvas.put(line, &[
+            t(format!(" {} ", text::left(&served.service.id.to_string(), 24))),
+            t(text::left(&count, 8)),
+            dim(format!("{at} {}, {plane}", served.view.name())),
+        ]);
+    }
+}
+
+fn events_height(room: u16) -> u16 {
+    (room / 3).clamp(4, 9)
+}
+
+fn split(area: Rect, at: u16) -> (Rect, Rect) {
+    let at = at.min(area.height);
+    (Rect { height: at, ..area }, Rect { y: area.y + at, height: area.height - at, ..area })
+}
+
+fn halves(area: Rect) -> (Rect, Rect) {
+    let left = area.width / 2 + area.width % 2;
+    (Rect { width: left, ..area }, Rect { x: area.x + left, width: area.width - left, ..area })
+}

@@ -1,0 +1,411 @@
+//! Services: the real servers of each virtual service on the node that serves it, the drain panel, and why.
+//!
+//! ```text
+//!   SERVER              FWD  WEIGHT   HEALTH   ADMIN    ACTIVE  INACT  CONN/S  60 s          CHECK
+//! ▾ tcp/10.0.0.20:80    rr   on lvs1, ipvs     2/2 up
+//!     web1 10.0.0.11    DR    1 →  1  ▲ UP     ready        12      3     101  ▃▄▅▅▆▅▅       connected in 1 ms
+//! ```
+
+use super::super::facts::{self, Served};
+use super::super::model::{Model, Pane, RowId};
+use super::super::rows;
+use super::super::text;
+use super::super::theme::Ink;
+use super::canvas::{Canvas, Hit, Line, dim, first_shown, line_of, t, title};
+use crate::status::{DataplaneKind, Real};
+use ratatui::layout::Rect;
+
+/// How wide each column is; zero: left out.
+struct Columns {
+    server: usize,
+    fwd: usize,
+    weight: usize,
+    health: usize,
+    admin: usize,
+    active: usize,
+    inactive: usize,
+    rate: usize,
+    spark: usize,
+    check: usize,
+}
+
+impl Columns {
+    /// Drops in a fixed order until the rest fits: CHECK, 60 s, INACT, FWD, CONN/S.
+    fn fit(width: usize) -> Self {
+        let mut c = Self {
+            server: 24,
+            fwd: 5,
+            weight: 10,
+            health: 15,
+            admin: 11,
+            active: 8,
+            inactive: 7,
+            rate: 9,
+            spark: 14,
+            check: 14,
+        };
+        let drops: [fn(&mut Self); 6] = [
+            |c| c.check = 0,
+            |c| c.spark = 0,
+            |c| c.inactive = 0,
+            |c| c.fwd = 0,
+            |c| c.rate = 0,
+            |c| c.server = 18,
+        ];
+        for drop in drops {
+            if c.total() <= width {
+                break;
+            }
+            drop(&mut c);
+        }
+        let spare = width.saturating_sub(c.total());
+        c.server += spare.min(6);
+        if c.check > 0 {
+            c.check += spare - spare.min(6);
+        }
+        c
+    }
+
+    const fn total(&self) -> usize {
+        let left = 2 + self.server + self.fwd + self.weight + self.health + self.admin;
+        left + self.active + self.inactive + self.rate + self.spark + self.check
+    }
+}
+
+pub(super) fn draw(canvas: &mut Canvas, area: Rect) {
+    let panels = if area.height >= 18 && !canvas.model.zoomed { 9 } else { 0 };
+    let table_area = Rect { height: area.height - panels, ..area };
+    table(canvas, table_area);
+    if panels == 0 {
+        return;
+    }
+    let below = Rect { y: table_area.bottom(), height: panels, ..area };
+    let left = Rect { width: below.width / 2 + below.width % 2, ..below };
+    let right = Rect { x: left.right(), width: below.width - left.width, ..below };
+    if area.width >= 100 {
+        drain(canvas, left);
+        why(canvas, right);
+    } else if chosen_drain(canvas.model).is_some() {
+        drain(canvas, below);
+    } else {
+        why(canvas, below);
+    }
+}
+
+fn table(canvas: &mut Canvas, area: Rect) {
+    let model = canvas.model;
+    let c = Columns::fit(usize::from(area.width.saturating_sub(2)));
+    let inner = canvas.pane(area, &[title("Services")], &[dim("weight: in the file → in the table")], Some(Pane::Servers));
+    header(canvas, line_of(inner, 0), &c);
+    let lines = lines(model);
+    if lines.is_empty() {
+        canvas.put(line_of(inner, 1), &[dim(nothing(model))]);
+    }
+    let room = usize::from(inner.height).saturating_sub(1);
+    let selected = lines.iter().position(|(_, row)| model.selected.get(&Pane::Servers) == Some(row));
+    let top = first_shown(lines.len(), room, selected);
+    for (i, (served, row)) in lines.iter().skip(top).take(room).enumerate() {
+        let at = line_of(inner, i + 1);
+        let line = match row {
+            RowId::Real(_, id) => {
+                served.service.reals.iter().find(|r| r.id == *id).map_or(Vec::new(), |r| server(model, r, row, &c))
+            }
+            _ => service(served, &c),
+        };
+        put_row(canvas, at, Pane::Servers, row, line);
+    }
+    canvas.more(inner, top, lines.len().saturating_sub(top + room));
+}
+
+fn nothing(model: &Model) -> String {
+    if !model.filter.is_empty() {
+        return "  the filter lets no server through".into();
+    }
+    "  no fresh node has a virtual service".into()
+}
+
+/// The lines of a pane: each service of each node that serves it, with its real servers.
+fn lines(model: &Model) -> Vec<(Served<'_>, RowId)> {
+    let picture = model.shown();
+    let filter = model.filter.to_lowercase();
+    let mut out = Vec::new();
+    for served in facts::served(picture) {
+        for row in rows::service_rows(picture, &served, &filter) {
+            out.push((Served { ..served }, row));
+        }
+    }
+    out
+}
+
+fn put_row(canvas: &mut Canvas, at: Rect, pane: Pane, row: &RowId, line: Line) {
+    let model = canvas.model;
+    let selected = model.selected.get(&pane) == Some(row) && model.pane == pane;
+    if selected {
+        canvas.select(at, model.modal.is_none());
+    }
+    let mut whole: Line = vec![(Ink::Key, if selected { "▸ ".into() } else { "  ".into() })];
+    whole.extend(line);
+    canvas.put(at, &whole);
+    canvas.hits.push((at, Hit::Row(pane, row.clone())));
+}
+
+fn header(canvas: &mut Canvas, area: Rect, c: &Columns) {
+    let mut line = vec![dim(text::left("  SERVER", c.server + 2))];
+    let mut column = |width: usize, name: &str, is_number: bool| {
+        if width > 0 {
+            let text = if is_number { format!("{}  ", text::right(name, width - 2)) } else { text::left(name, width) };
+            line.push(dim(text));
+        }
+    };
+    column(c.fwd, "FWD", false);
+    column(c.weight, "WEIGHT", false);
+    column(c.health, "HEALTH", false);
+    column(c.admin, "ADMIN", false);
+    column(c.active, "ACTIVE", true);
+    column(c.inactive, "INACT", true);
+    column(c.rate, "CONN/S", true);
+    column(c.spark, "60 s", false);
+    column(c.check, "CHECK", false);
+    canvas.put(area, &line);
+}
+
+fn service(served: &Served, c: &Columns) -> Line {
+    let service = served.service;
+    let up = service.reals.iter().filter(|r| facts::is_good(r)).count();
+    let of = service.reals.len();
+    let ink = if up == of { Ink::Text } else { Ink::Warn };
+    let persistence = service.persistence.map_or(String::new(), |s| format!(", persistent {s} s"));
+    let mut line = vec![(Ink::Title, text::left(&text::cut_middle(&service.id.to_string(), c.server - 1), c.server))];
+    line.push((ink, format!("{up}/{of} up  ")));
+    line.push(dim(format!("{} {}{persistence}  ", service.scheduler, service.forwarding)));
+    line.extend(place(served));
+    line
+}
+
+/// Where it is served, and by what.
+fn place(served: &Served) -> Line {
+    let plane = &served.snapshot.node.dataplane;
+    let name = served.view.name();
+    let mut line = match served.service.serving {
+        Some(true) => vec![dim(format!("on {name}, "))],
+        Some(false) => vec![dim(format!("ready on {name}, not serving, "))],
+        None => vec![dim(format!("on {name}, no address of its own, "))],
+    };
+    let ink = if plane.kind == DataplaneKind::Balancer { Ink::Warn } else { Ink::Dim };
+    line.push((ink, plane.kind.to_string()));
+    if served.service.present == Some(false) {
+        line.push((Ink::Fault, ", not in the table".into()));
+    }
+    line
+}
+
+/// A count of which nothing is known is a dash, never a zero.
+fn known(value: Option<String>) -> String {
+    value.unwrap_or_else(|| "–".into())
+}
+
+fn server(model: &Model, real: &Real, row: &RowId, c: &Columns) -> Line {
+    let name = name_and_address(model, real, c.server - 3);
+    let mut line = vec![t(format!("  {}", text::left(&name, c.server - 2)))];
+    if c.fwd > 0 {
+        line.push(dim(text::left(&real.forwarding.to_string(), c.fwd)));
+    }
+    line.push(weight(real, c.weight));
+    line.push(health(real, c.health));
+    let admin = facts::admin_of(real);
+    line.push(match model.asked(row, None) {
+        Some(_) => (Ink::Changing, text::left("asked", c.admin)),
+        None => (admin.ink(), text::left(admin.label().trim_start(), c.admin)),
+    });
+    let number = |value: Option<String>, width: usize| t(format!("{}  ", text::right(&known(value), width - 2)));
+    line.push(number(real.active.map(|n| text::count(u64::from(n))), c.active));
+    if c.inactive > 0 {
+        line.push(number(real.inactive.map(|n| text::count(u64::from(n))), c.inactive));
+    }
+    if c.rate > 0 {
+        line.push(number(real.rate.map(|r| format!("{r:.0}")), c.rate));
+    }
+    if c.spark > 0 {
+        line.push((Ink::Bar, format!("{}  ", text::sparkline(&real.rates, c.spark - 2))));
+    }
+    if c.check > 0 {
+        line.push(dim(check(real)));
+    }
+    line
+}
+
+fn name_and_address(model: &Model, real: &Real, width: usize) -> String {
+    let name = facts::server_name(model.shown(), &real.id);
+    let address = real.id.to_string();
+    if name == address || text::width(&name) + text::width(&address) + 1 > width {
+        return text::cut_middle(&name, width);
+    }
+    format!("{name} {address}")
+}
+
+fn weight(real: &Real, width: usize) -> (Ink, String) {
+    let kernel = known(real.weight_kernel.map(|w| w.to_string()));
+    let drift = real.weight_effective != real.weight_kernel;
+    let ink = match () {
+        () if drift => Ink::Warn,
+        () if real.weight_asked.is_some() => Ink::Held,
+        () => Ink::Text,
+    };
+    let mark = if drift { "!" } else { "" };
+    (ink, text::left(&format!("{:>2} → {kernel:>2}{mark}", real.weight_configured), width))
+}
+
+fn health(real: &Real, width: usize) -> (Ink, String) {
+    let state = facts::health_of(real);
+    let detail = if real.health.failing > 0 {
+        format!(" {}/{}", real.health.failing, real.health.retry + 1)
+    } else {
+        String::new()
+    };
+    (state.ink(), text::left(&format!("{}{detail}", state.label()), width))
+}
+
+fn check(real: &Real) -> String {
+    match &real.health.last {
+        None if real.health.method.is_none() => "none configured".into(),
+        None => "not yet".into(),
+        Some(last) if last.good => format!("{} in {}", last.detail, text::took(last.took.as_micros())),
+        Some(last) => last.detail.clone(),
+    }
+}
+
+/// The services of the overview: the same rows with fewer columns.
+pub(super) fn summary(canvas: &mut Canvas, area: Rect) {
+    let model = canvas.model;
+    let lines = lines(model);
+    let inner = canvas.pane(area, &[title("Services")], &[dim("on the node that serves")], Some(Pane::Summary));
+    if lines.is_empty() {
+        canvas.put(line_of(inner, 0), &[dim(nothing(model))]);
+    }
+    let room = usize::from(inner.height);
+    let selected = lines.iter().position(|(_, row)| model.selected.get(&Pane::Summary) == Some(row));
+    let top = first_shown(lines.len(), room, selected);
+    let width = usize::from(inner.width);
+    for (i, (served, row)) in lines.iter().skip(top).take(room).enumerate() {
+        let at = line_of(inner, i);
+        let line = match row {
+            RowId::Real(_, id) => {
+                let real = served.service.reals.iter().find(|r| r.id == *id);
+                real.map_or(Vec::new(), |r| short(model, r, row, width))
+            }
+            _ => heading(served),
+        };
+        put_row(canvas, at, Pane::Summary, row, line);
+    }
+    canvas.more(inner, top, lines.len().saturating_sub(top + room));
+}
+
+fn heading(served: &Served) -> Line {
+    let service = served.service;
+    let up = service.reals.iter().filter(|r| facts::is_good(r)).count();
+    let of = service.reals.len();
+    let mut line = vec![title(format!("{}  ", service.id))];
+    line.push((if up == of { Ink::Text } else { Ink::Warn }, format!("{up}/{of} up  ")));
+    line.push(dim(format!("{} {}  ", service.scheduler, service.forwarding)));
+    line.extend(place(served));
+    line
+}
+
+fn short(model: &Model, real: &Real, row: &RowId, width: usize) -> Line {
+    let name = facts::server_name(model.shown(), &real.id);
+    let state = facts::health_of(real);
+    let admin = facts::admin_of(real);
+    let shown = if admin == super::super::state::State::Ready { state } else { admin };
+    let (ink, label) = match model.asked(row, None) {
+        Some(_) => (Ink::Changing, "asked".to_owned()),
+        None if !facts::is_good(real) => (state.ink(), state.label()),
+        None => (shown.ink(), shown.label()),
+    };
+    let mut line = vec![t(format!("  {}", text::left(&text::cut_middle(&name, 13), 14))), (ink, text::left(&label, 11))];
+    let rate = known(real.rate.map(|r| format!("{r:.0}")));
+    let active = known(real.active.map(|n| text::count(u64::from(n))));
+    line.push(t(text::right(&active, 5)));
+    line.push(dim(" open"));
+    line.push(t(text::right(&rate, 6)));
+    line.push(dim("/s  "));
+    let spark = width.saturating_sub(48).min(14);
+    if facts::is_good(real) && spark >= 6 {
+        line.push((Ink::Bar, text::sparkline(&real.rates, spark)));
+    } else if !facts::is_good(real) {
+        line.push(dim(check(real)));
+    }
+    line
+}
+
+/// The draining server to show: the selected one, or else the first.
+fn chosen_drain(model: &Model) -> Option<(Served<'_>, &Real)> {
+    let picture = model.shown();
+    if let Some(RowId::Real(service, id)) = model.selected.get(&Pane::Servers)
+        && let Some((served, real)) = facts::real(picture, service, id)
+        && real.drain.is_some()
+    {
+        return Some((served, real));
+    }
+    facts::served(picture).into_iter().find_map(|s| {
+        let real = s.service.reals.iter().find(|r| r.drain.is_some())?;
+        Some((s, real))
+    })
+}
+
+fn drain(canvas: &mut Canvas, area: Rect) {
+    let model = canvas.model;
+    let Some((served, real)) = chosen_drain(model) else {
+        let inner = canvas.pane(area, &[title("Drain")], &[], None);
+        canvas.put(line_of(inner, 0), &[dim(" nothing is draining; D on a real server takes it down gently")]);
+        return;
+    };
+    let Some(drain) = &real.drain else { return };
+    let name = facts::server_name(model.shown(), &real.id);
+    let done = drain.drained_at.is_some();
+    let head = if done { "Drained" } else { "Draining" };
+    let inner = canvas.pane(area, &[(Ink::Drained, format!("{head} {name}")), dim(format!(" of {}", served.service.id))], &[], None);
+    let inner = Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner };
+    let now = known(real.active.map(|n| n.to_string()));
+    let start = known(drain.active_at_start.map(|n| n.to_string()));
+    let mut lines: Vec<Line> = Vec::new();
+    let gone = match (real.active, drain.active_at_start) {
+        (Some(now), Some(start)) => Some((u64::from(start.saturating_sub(now)), u64::from(start))),
+        _ => None,
+    };
+    let mut active = vec![dim("active    "), t(format!("{now} of {start}  "))];
+    if let Some((gone, start)) = gone {
+        active.push((Ink::Bar, text::progress(gone, start, 24)));
+    }
+    lines.push(active);
+    lines.push(vec![dim("inactive  "), t(known(real.inactive.map(|n| n.to_string()))), dim("  waiting out their timers")]);
+    let why = drain.reason.as_ref().map_or(String::new(), |r| format!(", {r}"));
+    let ago = text::age(model.shown().age(served.view, drain.since));
+    lines.push(vec![dim("asked     "), t(format!("by {} {ago} ago{why}", drain.by))]);
+    let health = facts::health_of(real);
+    if !facts::is_good(real) {
+        lines.push(vec![dim("health    "), (health.ink(), health.label()), t(format!("  {}", check(real)))]);
+    }
+    lines.push(match drain.drained_at {
+        Some(at) => {
+            let ago = text::age(model.shown().age(served.view, at));
+            vec![(Ink::Drained, "⊥ DRAINED".into()), t(format!(" {ago} ago: no connection is left, safe to touch"))]
+        }
+        None => vec![dim("DRAINED when no connection is left")],
+    });
+    lines.push(vec![dim(format!("R returns it: weight → {}", real.weight_configured))]);
+    for (i, line) in lines.iter().enumerate() {
+        canvas.put(line_of(inner, i), line);
+    }
+}
+
+/// The selected server's three weights, its health and its admin state, each with its source.
+fn why(canvas: &mut Canvas, area: Rect) {
+    let model = canvas.model;
+    let row = model.selected.get(&Pane::Servers).cloned();
+    let inner = canvas.pane(area, &[title("Selected")], &[dim("Enter everything")], None);
+    let inner = Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner };
+    let Some(row) = row else { return };
+    for (i, line) in super::details::lines(model, &row, usize::from(inner.width)).iter().enumerate() {
+        canvas.put(line_of(inner, i), line);
+    }
+}

@@ -1,0 +1,80 @@
+//! Timeline: the events of all nodes on one wall clock, the newest first.
+
+use super::super::model::{Pane, RowId};
+use super::super::rows;
+use super::super::text;
+use super::super::theme::Ink;
+use super::canvas::{Canvas, Hit, Line, dim, first_shown, line_of, t, title};
+use super::frame::time_of;
+use crate::status::{Event, Severity};
+use ratatui::layout::Rect;
+
+pub(super) fn draw(canvas: &mut Canvas, area: Rect) {
+    let detail = if area.height >= 18 && !canvas.model.zoomed { 6 } else { 0 };
+    let list = Rect { height: area.height - detail, ..area };
+    events(canvas, list, Pane::History);
+    if detail > 0 {
+        selected(canvas, Rect { y: list.bottom(), height: detail, ..area });
+    }
+}
+
+/// The list itself, as the overview shows it too.
+pub(super) fn events(canvas: &mut Canvas, area: Rect, pane: Pane) {
+    let model = canvas.model;
+    let history = rows::history(model);
+    let missed: u64 = model.shown().nodes.iter().map(|n| n.missed).sum();
+    let gap = if missed > 0 { format!("{} lost on the way, ", text::count(missed)) } else { String::new() };
+    let right = format!("{gap}{}, newest first", text::plural(history.len(), "event"));
+    let name = if pane == Pane::Events { "Events" } else { "Events of all nodes, one clock" };
+    let inner = canvas.pane(area, &[title(name)], &[dim(right)], Some(pane));
+    if history.is_empty() {
+        let why = if model.filter.is_empty() { "nothing has happened yet" } else { "the filter lets no event through" };
+        canvas.put(line_of(inner, 0), &[dim(format!("  {why}"))]);
+    }
+    let is_selected = |(n, e): &(usize, &std::sync::Arc<Event>)| model.selected.get(&pane) == Some(&RowId::Event(*n, e.wall_us, e.seq));
+    let room = usize::from(inner.height);
+    let top = first_shown(history.len(), room, history.iter().position(is_selected));
+    let longest = |of: fn(&Event) -> usize, most: usize| {
+        history.iter().skip(top).take(room).map(|(_, e)| of(e)).max().unwrap_or(0).min(most)
+    };
+    let node = longest(|e| text::width(&e.node), 12);
+    let subject = longest(|e| text::width(&e.subject.to_string()), if area.width < 100 { 14 } else { 18 });
+    let event = longest(|e| text::width(&e.text), usize::from(area.width) * 2 / 5);
+    for (i, entry) in history.iter().skip(top).take(room).enumerate() {
+        let at = line_of(inner, i);
+        let here = is_selected(entry) && model.pane == pane;
+        if here {
+            canvas.select(at, model.modal.is_none());
+        }
+        let (_, e) = entry;
+        let mut line: Line = vec![(Ink::Key, if here { "▸".into() } else { " ".into() })];
+        line.push(dim(format!("{}  ", time_of(model, e.wall_us, area.width >= 80))));
+        line.push(t(format!("{}  ", text::left(&text::cut_middle(&e.node, node), node))));
+        line.push(dim(format!("{}  ", text::left(&text::cut_middle(&e.subject.to_string(), subject), subject))));
+        line.push((ink(e.severity), text::left(&e.text, event)));
+        line.push(dim(format!("  {}", e.cause.as_deref().unwrap_or(""))));
+        canvas.put(at, &line);
+        canvas.hits.push((at, Hit::Row(pane, RowId::Event(entry.0, e.wall_us, e.seq))));
+    }
+    canvas.more(inner, top, history.len().saturating_sub(top + room));
+}
+
+pub(super) const fn ink(severity: Severity) -> Ink {
+    match severity {
+        Severity::Info => Ink::Dim,
+        Severity::Notice => Ink::Text,
+        Severity::Warning => Ink::Warn,
+        Severity::Alarm => Ink::Fault,
+    }
+}
+
+/// The selected event in full.
+fn selected(canvas: &mut Canvas, area: Rect) {
+    let model = canvas.model;
+    let inner = canvas.pane(area, &[title("Selected")], &[dim("Enter everything, y copies JSON")], None);
+    let inner = Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner };
+    let Some(row) = model.selected.get(&Pane::History) else { return };
+    for (i, line) in super::details::lines(model, row, usize::from(inner.width)).iter().enumerate() {
+        canvas.put(line_of(inner, i), line);
+    }
+}

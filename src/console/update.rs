@@ -1,0 +1,531 @@
+//! What happens to the model: the only writer. Effects are values; `app` carries them out.
+
+use super::action::Action;
+use super::keymap::{Found, Key};
+use super::model::{
+    Asked, EVENTS_KEPT, Frozen, Link, Message, Modal, Model, NodeView, Pane, Room, RowId, StageView, Tone, View,
+};
+use super::question::{Field, Question, Risk, Subject};
+use super::{ask, rows, screens};
+use crate::console::Left;
+use crate::status::{Ask, Event, Reply, Snapshot, Stage, StageAction};
+use crossterm::event::{KeyCode, MouseButton, MouseEvent, MouseEventKind};
+use ratatui::layout::Size;
+use std::sync::Arc;
+
+/// Everything that can happen to a console.
+#[derive(Clone, Debug)]
+pub enum Msg {
+    /// Time has passed: the console's clock and the wall's.
+    Tick { now: u64, wall_us: u64 },
+    Key(Key),
+    Mouse(MouseEvent),
+    Paste(String),
+    Resize(Size),
+    Snapshot { node: usize, snapshot: Option<Arc<Snapshot>> },
+    Events { node: usize, events: Vec<Arc<Event>> },
+    Link { node: usize, link: Link },
+    Stage(Stage),
+    Reply { about: About, answer: Answer },
+}
+
+/// Which request an answer belongs to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum About {
+    Command { node: usize, row: RowId, verb: &'static str },
+    Stage,
+}
+
+/// What became of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    Reply(Reply),
+    /// No answer came back.
+    LinkLost,
+    /// It could not even be handed over.
+    NotSent(&'static str),
+}
+
+/// What the program is to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    Send { node: usize, ask: Ask, about: About },
+    Stage(StageAction),
+    /// To the terminal's clipboard.
+    Copy(String),
+    Leave(Left),
+}
+
+/// How long a mark `asked` stays if nothing changes, in microseconds.
+const ASKED_FOR: u64 = 10_000_000;
+
+/// How long a message stays, in microseconds.
+const MESSAGE_FOR: u64 = 15_000_000;
+
+pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
+    let effects = match msg {
+        Msg::Tick { now, wall_us } => {
+            tick(model, now, wall_us);
+            return Vec::new();
+        }
+        Msg::Key(key) => on_key(model, key),
+        Msg::Mouse(event) => on_mouse(model, event),
+        Msg::Paste(text) => {
+            paste(model, &text);
+            Vec::new()
+        }
+        Msg::Resize(size) => {
+            model.size = size;
+            Vec::new()
+        }
+        Msg::Snapshot { node, snapshot } => data(model, |m| take_snapshot(m, node, snapshot)),
+        Msg::Events { node, events } => data(model, |m| take_events(m, node, events)),
+        Msg::Link { node, link } => data(model, |m| {
+            if let Some(view) = m.live.nodes.get_mut(node) {
+                view.link = link;
+            }
+        }),
+        Msg::Stage(stage) => data(model, |m| take_stage(m, stage)),
+        Msg::Reply { about, answer } => {
+            on_reply(model, &about, answer);
+            Vec::new()
+        }
+    };
+    rows::keep_selection(model);
+    effects
+}
+
+fn tick(model: &mut Model, now: u64, wall_us: u64) {
+    model.now = now.max(model.now);
+    model.wall_us = wall_us;
+    model.live.at = model.now;
+    model.live.wall_us = wall_us;
+    let now = model.now;
+    model.message.take_if(|m| now.saturating_sub(m.at) > MESSAGE_FOR);
+    model.asked.retain(|a| now.saturating_sub(a.at) < ASKED_FOR);
+}
+
+/// Takes in what came from a node, and looks again at what depends on it.
+fn data(model: &mut Model, take: impl FnOnce(&mut Model)) -> Vec<Effect> {
+    take(model);
+    if let Some(frozen) = &mut model.frozen {
+        frozen.changes += 1;
+    }
+    let asked = std::mem::take(&mut model.asked);
+    model.asked = asked.into_iter().filter(|a| ask::looks(model, &a.row, a.node) == a.before).collect();
+    if let Some(Modal::Question(mut question)) = model.modal.take() {
+        question.refresh(model);
+        model.modal = Some(Modal::Question(question));
+    }
+    Vec::new()
+}
+
+fn take_snapshot(model: &mut Model, node: usize, snapshot: Option<Arc<Snapshot>>) {
+    let (clock, now) = (model.live.clock(), model.now);
+    let Some(view) = model.live.nodes.get_mut(node) else { return };
+    match &snapshot {
+        Some(new) => view.called = Some(new.node.name.clone()),
+        // The engine was started anew and counts from the start; what it did before stays in the history.
+        None => view.last_seq = 0,
+    }
+    view.snapshot = snapshot;
+    view.received = clock;
+    view.received_console = now;
+}
+
+fn take_events(model: &mut Model, node: usize, events: Vec<Arc<Event>>) {
+    let Some(view) = model.live.nodes.get_mut(node) else { return };
+    for event in events {
+        if event.seq <= view.last_seq {
+            view.last_seq = 0;
+        }
+        if view.last_seq > 0 && event.seq > view.last_seq + 1 {
+            view.missed += event.seq - view.last_seq - 1;
+        }
+        view.last_seq = event.seq;
+        if view.events.len() == EVENTS_KEPT {
+            view.events.pop_front();
+        }
+        view.events.push_back(event);
+    }
+}
+
+fn take_stage(model: &mut Model, stage: Stage) {
+    /// What comes within this time belongs together, whichever came first.
+    const TOGETHER: u64 = 50_000;
+    model.live.stage = Some(StageView { stage, received: model.now });
+    let (clock, now) = (model.live.clock(), model.now);
+    for view in &mut model.live.nodes {
+        if now.saturating_sub(view.received_console) < TOGETHER {
+            view.received = clock;
+        }
+    }
+}
+
+fn on_reply(model: &mut Model, about: &About, answer: Answer) {
+    let (tone, text) = match answer {
+        Answer::Reply(Reply::Accepted { text }) => (Tone::Good, text),
+        Answer::Reply(Reply::Rejected { reason }) => (Tone::Bad, format!("rejected: {reason}")),
+        Answer::LinkLost => (Tone::Bad, "the link was lost; what became of the command is not known".to_owned()),
+        Answer::NotSent(why) => (Tone::Bad, format!("not sent: {why}")),
+    };
+    let text = match about {
+        About::Command { node, row, verb } => {
+            if tone == Tone::Bad {
+                model.asked.retain(|a| !(a.node == *node && a.row == *row));
+            }
+            let name = model.live.nodes.get(*node).map_or("?", NodeView::name);
+            format!("{verb} on {name}: {text}")
+        }
+        About::Stage => text,
+    };
+    // A second node's good news does not cover the first one's bad news.
+    let now = model.now;
+    let bad_before = model.message.as_ref().is_some_and(|m| m.tone == Tone::Bad && now.saturating_sub(m.at) < 1_000_000);
+    if tone == Tone::Bad || !bad_before {
+        model.message = Some(Message { tone, text, at: now });
+    }
+}
+
+pub(super) fn say(model: &mut Model, tone: Tone, text: impl Into<String>) {
+    model.message = Some(Message { tone, text: text.into(), at: model.now });
+}
+
+fn on_key(model: &mut Model, key: Key) -> Vec<Effect> {
+    if model.room() == Room::TooSmall {
+        let is_quit = matches!(key.code, KeyCode::Char('q')) || (key.control && key.code == KeyCode::Char('c'));
+        // Without room for the question the harmless answer is taken: the engine goes on.
+        return if is_quit { vec![Effect::Leave(Left::Detached)] } else { Vec::new() };
+    }
+    if let Some(Modal::Question(question)) = &model.modal {
+        let guarded = model.now.saturating_sub(question.opened) < super::question::GUARD;
+        if guarded && key.code != KeyCode::Esc {
+            return Vec::new();
+        }
+    }
+    if typed(model, key) {
+        return Vec::new();
+    }
+    model.pending.push(key);
+    let contexts = model.contexts();
+    let mut found = model.keymap.find(&contexts, &model.pending);
+    if found == Found::Nothing && model.pending.len() > 1 {
+        model.pending = vec![key];
+        found = model.keymap.find(&contexts, &model.pending);
+    }
+    match found {
+        Found::Pending => Vec::new(),
+        Found::Nothing => {
+            model.pending.clear();
+            if matches!(key.code, KeyCode::Char(_)) && model.modal.is_none() {
+                explain(model, key);
+            }
+            Vec::new()
+        }
+        Found::Action(action) => {
+            model.pending.clear();
+            act(model, action)
+        }
+    }
+}
+
+/// A key without a meaning here: if it has one elsewhere, says where.
+fn explain(model: &mut Model, key: Key) {
+    let elsewhere = model.keymap.entries().iter().find(|e| e.keys.iter().any(|k| k.0 == [key]));
+    let text = match elsewhere.map(|e| (e.context, &e.help)) {
+        Some((super::keymap::Context::Instances, help)) => format!("{key} works on an instance: {help}"),
+        Some((super::keymap::Context::Servers, help)) => format!("{key} works on a real server: {help}"),
+        Some((super::keymap::Context::Stage, _)) => format!("{key} works in the demo and the lab only"),
+        Some((super::keymap::Context::Clock, _)) => format!("{key} works on the virtual clock of the demo only"),
+        _ => format!("{key} does nothing here; ? shows the keys that do"),
+    };
+    say(model, Tone::Info, text);
+}
+
+/// Text goes to the field or the filter that has the keys.
+fn typed(model: &mut Model, key: Key) -> bool {
+    if key.control {
+        return false;
+    }
+    if let Some(Modal::Question(mut question)) = model.modal.take() {
+        let taken = match key.code {
+            KeyCode::Char(c) => question.type_char(c),
+            KeyCode::Backspace => {
+                question.erase();
+                true
+            }
+            _ => false,
+        };
+        if taken {
+            question.replan(model);
+        }
+        model.modal = Some(Modal::Question(question));
+        return taken;
+    }
+    match key.code {
+        KeyCode::Char(c) if model.filtering && model.modal.is_none() => model.filter.push(c),
+        KeyCode::Backspace if model.filtering && model.modal.is_none() => drop(model.filter.pop()),
+        _ => return false,
+    }
+    true
+}
+
+fn paste(model: &mut Model, text: &str) {
+    let clean = text.chars().filter(|c| !c.is_control());
+    match &mut model.modal {
+        Some(Modal::Question(question)) if question.focus == Field::Reason => {
+            for c in clean {
+                question.type_char(c);
+            }
+        }
+        None if model.filtering => model.filter.extend(clean),
+        _ => {}
+    }
+}
+
+fn act(model: &mut Model, action: Action) -> Vec<Effect> {
+    if model.modal.is_some() {
+        return act_in_modal(model, action);
+    }
+    if action.is_verb() {
+        ask::open(model, action);
+        return Vec::new();
+    }
+    if action.is_stage() {
+        return ask::stage(model, action);
+    }
+    match action {
+        Action::Up => rows::step(model, -1),
+        Action::Down => rows::step(model, 1),
+        Action::HalfPageUp => rows::step(model, -(rows::half_page(model) as isize)),
+        Action::HalfPageDown => rows::step(model, rows::half_page(model) as isize),
+        Action::Top => rows::step(model, isize::MIN / 2),
+        Action::Bottom => rows::step(model, isize::MAX / 2),
+        Action::NextMatch => rows::step_wrapping(model, 1),
+        Action::PreviousMatch => rows::step_wrapping(model, -1),
+        Action::Left => column(model, -1),
+        Action::Right => column(model, 1),
+        Action::NextPane => next_pane(model, 1),
+        Action::PreviousPane => next_pane(model, -1),
+        Action::Overview => show(model, View::Overview),
+        Action::Services => show(model, View::Services),
+        Action::Timeline => show(model, View::Timeline),
+        Action::Filter => model.filtering = true,
+        Action::AcceptFilter => model.filtering = false,
+        Action::Zoom => model.zoomed = !model.zoomed,
+        Action::Theme => {
+            model.theme = (model.theme + 1) % model.themes.len().max(1);
+            let name = model.theme().map_or(String::new(), |t| t.name.clone());
+            say(model, Tone::Info, format!("theme {name}"));
+        }
+        Action::Help => model.modal = Some(Modal::Help { scroll: 0 }),
+        Action::Details => details(model),
+        Action::Freeze => freeze(model),
+        Action::Back => back(model),
+        Action::Copy => return copy(model),
+        Action::Leave => return leave(model),
+        _ => {}
+    }
+    Vec::new()
+}
+
+fn act_in_modal(model: &mut Model, action: Action) -> Vec<Effect> {
+    let page = usize::from(model.size.height / 2).max(1);
+    match (&mut model.modal, action) {
+        (Some(Modal::Question(_)), _) => return act_in_question(model, action),
+        (_, Action::Back) => model.modal = None,
+        (Some(Modal::Details { .. }), Action::Copy) => return copy(model),
+        (Some(Modal::Help { scroll } | Modal::Details { scroll, .. }), action) => {
+            *scroll = match action {
+                Action::Up => scroll.saturating_sub(1),
+                Action::Down => scroll.saturating_add(1),
+                Action::HalfPageUp => scroll.saturating_sub(page),
+                Action::HalfPageDown => scroll.saturating_add(page),
+                Action::Top => 0,
+                Action::Bottom => usize::MAX,
+                _ => *scroll,
+            };
+        }
+        (None, _) => {}
+    }
+    // What lies behind the end is not remembered: going up must move at once.
+    let limit = screens::scroll_limit(model);
+    if let Some(Modal::Help { scroll } | Modal::Details { scroll, .. }) = &mut model.modal {
+        *scroll = (*scroll).min(limit);
+    }
+    Vec::new()
+}
+
+fn act_in_question(model: &mut Model, action: Action) -> Vec<Effect> {
+    let Some(Modal::Question(mut question)) = model.modal.take() else { return Vec::new() };
+    let mut pressed = None;
+    match action {
+        Action::Back => return Vec::new(),
+        Action::NextField => question.move_focus(1),
+        Action::PreviousField => question.move_focus(-1),
+        Action::Left => question.move_button(-1),
+        Action::Right => question.move_button(1),
+        Action::Toggle if question.focus == Field::Scope => {
+            question.everywhere = !question.everywhere;
+            question.replan(model);
+        }
+        Action::Press => match question.focus {
+            Field::Button(button) => pressed = Some(button),
+            Field::Scope => {
+                question.everywhere = !question.everywhere;
+                question.replan(model);
+            }
+            Field::Reason | Field::Weight => question.move_focus(1),
+        },
+        Action::Confirm if question.plan.risk == Some(Risk::Low) => pressed = Some(1),
+        Action::Confirm => say(model, Tone::Info, "y answers low-risk questions only: Tab to the button, then Enter"),
+        _ => {}
+    }
+    match pressed {
+        None => model.modal = Some(Modal::Question(question)),
+        Some(0) => {}
+        Some(button) => return confirmed(model, question, button),
+    }
+    Vec::new()
+}
+
+fn confirmed(model: &mut Model, question: Box<Question>, button: usize) -> Vec<Effect> {
+    match &question.subject {
+        Subject::Leave if button == 1 => vec![Effect::Leave(Left::Detached)],
+        Subject::Leave => vec![Effect::Leave(Left::StopEngine)],
+        Subject::Stage(action) => vec![Effect::Stage(action.clone())],
+        Subject::Instance { .. } | Subject::Real { .. } => {
+            let Some(command) = question.command() else {
+                say(model, Tone::Bad, "nothing was sent: the weight is not a number");
+                model.modal = Some(Modal::Question(question));
+                return Vec::new();
+            };
+            let verb = command.verb();
+            let ask = Ask { command, reason: question.reason(), actor: crate::status::Actor::default() };
+            if question.plan.nodes.is_empty() {
+                say(model, Tone::Bad, "nothing was sent: no fresh node to tell");
+            }
+            let mut effects = Vec::new();
+            for &node in &question.plan.nodes {
+                let (row, before) = (question.row.clone(), ask::looks(model, &question.row, node));
+                model.asked.push(Asked { node, row: row.clone(), verb, at: model.now, before });
+                effects.push(Effect::Send { node, ask: ask.clone(), about: About::Command { node, row, verb } });
+            }
+            effects
+        }
+    }
+}
+
+fn column(model: &mut Model, by: isize) {
+    let last = model.shown().nodes.len().saturating_sub(1);
+    model.column = match model.column {
+        None if by > 0 => Some(0),
+        None => None,
+        Some(0) if by < 0 => None,
+        Some(at) => Some(at.saturating_add_signed(by).min(last)),
+    };
+}
+
+fn next_pane(model: &mut Model, by: isize) {
+    let panes = model.panes();
+    let at = panes.iter().position(|p| *p == model.pane).unwrap_or(0);
+    let next = (at as isize + by).rem_euclid(panes.len().max(1) as isize) as usize;
+    model.pane = panes.get(next).copied().unwrap_or(Pane::Matrix);
+}
+
+fn show(model: &mut Model, view: View) {
+    model.view = view;
+    model.zoomed = false;
+    if let Some(first) = model.panes().first() {
+        model.pane = *first;
+    }
+}
+
+fn details(model: &mut Model) {
+    if let Some(row) = model.row().cloned() {
+        model.modal = Some(Modal::Details { row, scroll: 0 });
+    }
+}
+
+fn freeze(model: &mut Model) {
+    model.frozen = match model.frozen.take() {
+        Some(_) => None,
+        None => Some(Frozen { picture: model.live.clone(), changes: 0 }),
+    };
+}
+
+/// One step towards the plain screen.
+fn back(model: &mut Model) {
+    if model.filtering || !model.filter.is_empty() {
+        model.filtering = false;
+        model.filter.clear();
+    } else if model.zoomed {
+        model.zoomed = false;
+    } else if model.frozen.is_some() {
+        model.frozen = None;
+    } else if model.column.is_some() {
+        model.column = None;
+    } else if model.message.take().is_none() {
+        model.pane = model.panes().first().copied().unwrap_or(Pane::Matrix);
+    }
+}
+
+fn copy(model: &mut Model) -> Vec<Effect> {
+    let row = match &model.modal {
+        Some(Modal::Details { row, .. }) => Some(row.clone()),
+        _ => model.row().cloned(),
+    };
+    let Some(json) = row.and_then(|row| rows::as_json(model, &row)) else {
+        say(model, Tone::Info, "nothing to copy here");
+        return Vec::new();
+    };
+    say(model, Tone::Info, format!("{} bytes of JSON given to the terminal's clipboard", json.len()));
+    vec![Effect::Copy(json)]
+}
+
+fn leave(model: &mut Model) -> Vec<Effect> {
+    if !model.owns_engine {
+        return vec![Effect::Leave(Left::Detached)];
+    }
+    let row = RowId::StageNode(String::new());
+    model.modal = Some(Modal::Question(Box::new(Question::new(model, Subject::Leave, row))));
+    Vec::new()
+}
+
+fn on_mouse(model: &mut Model, event: MouseEvent) -> Vec<Effect> {
+    match event.kind {
+        MouseEventKind::ScrollDown if model.modal.is_none() => rows::step(model, 1),
+        MouseEventKind::ScrollUp if model.modal.is_none() => rows::step(model, -1),
+        MouseEventKind::ScrollDown => return act_in_modal(model, Action::Down),
+        MouseEventKind::ScrollUp => return act_in_modal(model, Action::Up),
+        MouseEventKind::Down(MouseButton::Left) => return click(model, event.column, event.row),
+        _ => {}
+    }
+    Vec::new()
+}
+
+fn click(model: &mut Model, x: u16, y: u16) -> Vec<Effect> {
+    let Some(hit) = screens::hit(model, x, y) else { return Vec::new() };
+    match hit {
+        screens::Hit::Row(pane, row) if model.modal.is_none() => {
+            model.pane = pane;
+            model.selected.insert(pane, row);
+        }
+        screens::Hit::Column(node) if model.modal.is_none() => model.column = Some(node),
+        screens::Hit::Pane(pane) if model.modal.is_none() => model.pane = pane,
+        screens::Hit::View(view) if model.modal.is_none() => show(model, view),
+        screens::Hit::Action(action) if model.modal.is_none() => return act(model, action),
+        // A click goes to the button; pressing it takes the key.
+        screens::Hit::Button(button) => {
+            if let Some(Modal::Question(question)) = &mut model.modal {
+                if button == 0 {
+                    model.modal = None;
+                } else {
+                    question.focus = Field::Button(button);
+                }
+            }
+        }
+        _ => {}
+    }
+    Vec::new()
+}

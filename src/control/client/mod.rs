@@ -1,0 +1,10 @@
+//! The console's side of the control link: one-shot questions, and a [`Feed`](crate::control::Feed) that is kept.
+
+mod ask;
+mod keep;
+mod life;
+mod link;
+
+pub use ask::{Failure, command, events, status};
+pub use keep::connect;
+pub use life::Life;

@@ -1,0 +1,298 @@
+//! What may be asked, and the answers.
+
+use super::{Shared, streams};
+use crate::control::access::{Peer, user_name};
+use crate::control::feed::Request;
+use crate::status::{Actor, Ask, Event, Reply, Snapshot};
+use axum::body::Body;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Extension, FromRequestParts, Query, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde::Deserialize;
+use serde_json::json;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+/// The largest command; a real one has about a hundred bytes.
+pub(super) const BODY_BYTES: usize = 16 * 1024;
+/// The longest reason, in characters: it goes into logs and onto screens.
+const REASON: usize = 500;
+/// For the whole body to arrive.
+const BODY: Duration = Duration::from_secs(5);
+/// For the engine to take a command from the channel.
+const TAKE: Duration = Duration::from_secs(2);
+/// For the engine to answer it.
+const ANSWER: Duration = Duration::from_secs(6);
+
+const EXPECTED: &str = r#"expected one of {"command":"demote|restore|takeover","instance":NAME}, {"command":"drain|return","real":"ADDRESS:PORT"}, {"command":"weight","real":"ADDRESS:PORT","weight":NUMBER}; a real server also takes "service":"tcp/ADDRESS:PORT", demote and takeover "seen":"MASTER|BACKUP", all take "reason":TEXT"#;
+
+pub(super) fn router(shared: Arc<Shared>) -> Router {
+    Router::new()
+        .route("/v1", get(index))
+        .route("/v1/status", get(status))
+        .route("/v1/events", get(events))
+        .route("/v1/stream", get(stream))
+        .route("/v1/commands", post(command))
+        .fallback(|| async {
+            Problem::new(StatusCode::NOT_FOUND, "there is nothing here: GET /v1 lists what there is")
+        })
+        .method_not_allowed_fallback(|| async {
+            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "not this method: GET /v1 lists what there is")
+        })
+        .with_state(shared)
+}
+
+/// An error as `{"error": "..."}`.
+#[derive(Debug)]
+pub(super) struct Problem {
+    status: StatusCode,
+    text: String,
+}
+
+impl Problem {
+    fn new(status: StatusCode, text: impl Into<String>) -> Self {
+        Self { status, text: text.into() }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        (self.status, Json(json!({ "error": self.text }))).into_response()
+    }
+}
+
+/// Proof that the peer may look.
+struct Viewer;
+/// The peer, which may command.
+struct Operator(Peer);
+
+fn peer(parts: &Parts) -> Result<Peer, Problem> {
+    let missing = || Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the peer is not known");
+    parts.extensions.get::<Peer>().cloned().ok_or_else(missing)
+}
+
+impl FromRequestParts<Arc<Shared>> for Viewer {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, shared: &Arc<Shared>) -> Result<Self, Problem> {
+        match shared.rules.view_refusal(&peer(parts)?) {
+            None => Ok(Self),
+            Some(text) => Err(Problem::new(StatusCode::FORBIDDEN, text)),
+        }
+    }
+}
+
+impl FromRequestParts<Arc<Shared>> for Operator {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, shared: &Arc<Shared>) -> Result<Self, Problem> {
+        let peer = peer(parts)?;
+        match shared.rules.operate_refusal(&peer) {
+            None => Ok(Self(peer)),
+            Some(text) => Err(Problem::new(StatusCode::FORBIDDEN, text)),
+        }
+    }
+}
+
+async fn index(_: Viewer) -> Json<serde_json::Value> {
+    Json(json!({
+        "name": "vipdeck",
+        "version": env!("CARGO_PKG_VERSION"),
+        "schema": crate::status::SCHEMA,
+        "routes": [
+            { "method": "GET", "path": "/v1", "text": "this index" },
+            { "method": "GET", "path": "/v1/status", "text": "the snapshot; 503 while there is none" },
+            { "method": "GET", "path": "/v1/events?after=SEQ", "text": "the events after SEQ that are kept, as an array" },
+            { "method": "GET", "path": "/v1/events?after=SEQ&follow=true",
+              "text": "events as server-sent events, ids are sequence numbers, Last-Event-ID resumes; `gap` when some are lost" },
+            { "method": "GET", "path": "/v1/stream?after=SEQ",
+              "text": "server-sent events for consoles: `snapshot` (at most ten a second), `event`, `gap`" },
+            { "method": "POST", "path": "/v1/commands", "text": EXPECTED },
+        ],
+    }))
+}
+
+/// A snapshot as shared by the board.
+struct Shown(Arc<Snapshot>);
+
+impl IntoResponse for Shown {
+    fn into_response(self) -> Response {
+        Json(&*self.0).into_response()
+    }
+}
+
+async fn status(_: Viewer, State(shared): State<Arc<Shared>>) -> Result<Shown, Problem> {
+    let none = || Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the engine is starting: there is no snapshot yet");
+    shared.board.latest().map(Shown).ok_or_else(none)
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct EventsQuery {
+    after: u64,
+    follow: bool,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct StreamQuery {
+    after: u64,
+}
+
+async fn events(
+    _: Viewer,
+    State(shared): State<Arc<Shared>>,
+    query: Result<Query<EventsQuery>, QueryRejection>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let Query(query) = query.map_err(|e| bad_query(&e))?;
+    let after = resume(query.after, &headers)?;
+    if query.follow {
+        return Ok(streams::events(&shared, after).into_response());
+    }
+    let events = shared.board.events_after(after);
+    let plain: Vec<&Event> = events.iter().map(|e| &**e).collect();
+    Ok(Json(plain).into_response())
+}
+
+async fn stream(
+    _: Viewer,
+    State(shared): State<Arc<Shared>>,
+    query: Result<Query<StreamQuery>, QueryRejection>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let Query(query) = query.map_err(|e| bad_query(&e))?;
+    Ok(streams::console(&shared, resume(query.after, &headers)?).into_response())
+}
+
+fn bad_query(rejection: &QueryRejection) -> Problem {
+    Problem::new(
+        StatusCode::BAD_REQUEST,
+        format!("{}: after takes a number, follow true or false", rejection.body_text()),
+    )
+}
+
+/// Where to go on: what the client has seen last, or what it asks for.
+fn resume(after: u64, headers: &HeaderMap) -> Result<u64, Problem> {
+    let Some(seen) = headers.get("last-event-id") else { return Ok(after) };
+    seen.to_str()
+        .ok()
+        .and_then(|s| s.parse().ok())
+        .ok_or_else(|| Problem::new(StatusCode::BAD_REQUEST, "Last-Event-ID is not a sequence number"))
+}
+
+async fn command(
+    Operator(peer): Operator,
+    State(shared): State<Arc<Shared>>,
+    Extension(_): Extension<Peer>,
+    body: Body,
+) -> Result<Response, Problem> {
+    let mut ask = parsed(&read(body).await?)?;
+    let user = tokio::task::spawn_blocking(move || user_name(peer.uid));
+    let user = timeout(TAKE, user).await.ok().and_then(Result::ok).unwrap_or_else(|| format!("uid {}", peer.uid));
+    ask.actor = Actor { user, from: "local socket".into() };
+    let reply = answer(&shared, ask).await?;
+    let status = match reply {
+        Reply::Accepted { .. } => StatusCode::OK,
+        Reply::Rejected { .. } => StatusCode::CONFLICT,
+    };
+    Ok((status, Json(reply)).into_response())
+}
+
+async fn read(body: Body) -> Result<Vec<u8>, Problem> {
+    let too_large = || Problem::new(StatusCode::PAYLOAD_TOO_LARGE, format!("a command has at most {BODY_BYTES} bytes"));
+    match timeout(BODY, Limited::new(body, BODY_BYTES).collect()).await {
+        Ok(Ok(whole)) => Ok(whole.to_bytes().to_vec()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
+        Ok(Err(error)) => Err(Problem::new(StatusCode::BAD_REQUEST, format!("the command did not arrive: {error}"))),
+        Err(_) => Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "the command did not arrive in time")),
+    }
+}
+
+/// The command in a request's body, or what was expected.
+fn parsed(body: &[u8]) -> Result<Ask, Problem> {
+    let bad = |text: String| Problem::new(StatusCode::BAD_REQUEST, text);
+    let ask: Ask = serde_json::from_slice(body).map_err(|e| bad(format!("not a command: {e}; {EXPECTED}")))?;
+    let texts = [ask.reason.as_deref(), ask.command.instance()];
+    if texts.into_iter().flatten().any(|t| t.chars().any(char::is_control)) {
+        return Err(bad("control characters are not allowed: texts go to logs and screens".into()));
+    }
+    if ask.reason.as_ref().is_some_and(|r| r.chars().count() > REASON) {
+        return Err(bad(format!("a reason has at most {REASON} characters")));
+    }
+    Ok(ask)
+}
+
+/// The engine's answer.
+async fn answer(shared: &Shared, ask: Ask) -> Result<Reply, Problem> {
+    let unavailable = |text| Problem::new(StatusCode::SERVICE_UNAVAILABLE, text);
+    let (reply, replied) = oneshot::channel();
+    match timeout(TAKE, shared.requests.send(Request { ask, reply })).await {
+        Ok(Ok(())) => {}
+        Ok(Err(_)) => return Err(unavailable("the engine is stopping: nothing was done")),
+        Err(_) => return Err(unavailable("the engine is busy and takes no command: nothing was done")),
+    }
+    match timeout(ANSWER, replied).await {
+        Ok(Ok(reply)) => Ok(reply),
+        Ok(Err(_)) => Err(unavailable("the engine stopped before it answered: whether it was done is not known")),
+        Err(_) => Err(Problem::new(
+            StatusCode::GATEWAY_TIMEOUT,
+            "the engine has not answered: whether it was done is not known, ask for the status",
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::status::Command;
+
+    #[test]
+    fn a_command_is_read_with_reason_and_actor() {
+        let ask = parsed(br#"{"command":"demote","instance":"VI_1","reason":"patch","actor":{"user":"x","from":"y"}}"#);
+        let ask = ask.unwrap();
+        assert_eq!(ask.command, Command::Demote { instance: "VI_1".into(), seen: None });
+        assert_eq!(ask.reason.as_deref(), Some("patch"));
+        for command in [
+            r#"{"command":"weight","real":"192.0.2.1:80","service":"tcp/192.0.2.9:80","weight":3}"#,
+            r#"{"command":"drain","real":"[2001:db8::1]:80"}"#,
+            r#"{"command":"takeover","instance":"VI_1","seen":"BACKUP"}"#,
+        ] {
+            assert!(parsed(command.as_bytes()).is_ok(), "{command}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_command_is_told_what_one_is() {
+        for bad in [
+            "",
+            "null",
+            "[]",
+            "{",
+            r#"{"command":"explode"}"#,
+            r#"{"command":"demote"}"#,
+            r#"{"command":"demote","instance":"a","instanse":"b"}"#,
+            r#"{"command":"weight","real":"192.0.2.1:80","weight":-1}"#,
+            r#"{"command":"drain","real":"web1"}"#,
+            r#"{"command":"demote","instance":"\u001b[2J"}"#,
+        ] {
+            let problem = parsed(bad.as_bytes()).unwrap_err();
+            assert_eq!(problem.status, StatusCode::BAD_REQUEST, "{bad}");
+            assert!(problem.text.contains("expected one of") || problem.text.contains("control char"), "{bad}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_bytes_make_the_reader_panic(bytes: Vec<u8>) {
+            let _ = parsed(&bytes);
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! Links and addresses: what is there, what should be, and the steps between.
+
+use super::core::Engine;
+use super::effect::Effect;
+use crate::kernel::{Address, Change, Link, plan_addresses};
+use crate::net::LinkName;
+use crate::status::{Severity, Subject};
+use crate::time::{Duration, Instant};
+use crate::vrrp::{self, Conditions, Term};
+
+/// A change that the kernel refused is tried again after this.
+const RETRY: Duration = Duration::from_secs(1);
+/// News from the kernel that are older than our own change may still be on their way for so long.
+const SETTLING: Duration = Duration::from_millis(200);
+
+impl Engine {
+    pub(super) fn link_changed(&mut self, now: Instant, link: Link, effects: &mut Vec<Effect>) {
+        let name = link.name.clone();
+        let before = self.links.insert(name.as_str().to_owned(), link);
+        self.note_stolen(now, &name, before.as_ref());
+        self.conditions_changed(now, &name, effects);
+        self.settle_addresses(effects);
+    }
+
+    pub(super) fn link_gone(&mut self, now: Instant, name: &LinkName, effects: &mut Vec<Effect>) {
+        self.links.remove(name.as_str());
+        self.conditions_changed(now, name, effects);
+    }
+
+    /// An address that should be there and was there is gone: somebody else removed it.
+    fn note_stolen(&mut self, now: Instant, name: &LinkName, before: Option<&Link>) {
+        let Some(before) = before else { return };
+        let stolen: Vec<_> = self
+            .desired()
+            .into_iter()
+            .filter(|a| a.link == *name && before.addresses.contains_key(&a.net) && !self.holds(a))
+            .filter(|a| self.added_at.get(a).is_none_or(|at| now.since(*at) > SETTLING))
+            .collect();
+        for address in stolen {
+            let text = format!("{address} was removed by somebody else: putting it back");
+            self.log.add(now, self.subject_of(&address), Severity::Warning, "address", text, None);
+        }
+    }
+
+    /// Tells the routers on a link what it is like now.
+    fn conditions_changed(&mut self, now: Instant, name: &LinkName, effects: &mut Vec<Effect>) {
+        for index in 0..self.routers.len() {
+            if self.routers.get(index).is_some_and(|r| r.machine.spec().link == *name) {
+                self.update_conditions(now, index, effects);
+            }
+        }
+    }
+
+    pub(super) fn update_conditions(&mut self, now: Instant, index: usize, effects: &mut Vec<Effect>) {
+        let Some(router) = self.routers.get(index) else { return };
+        let conditions = self.conditions(router.machine.spec());
+        if conditions != *router.machine.conditions() {
+            self.drive(now, index, vrrp::Input::Conditions(conditions), effects);
+        }
+    }
+
+    /// The link and the trackers, as they bear on one router.
+    fn conditions(&self, spec: &vrrp::Spec) -> Conditions {
+        let mut conditions = Conditions::default();
+        match self.links.get(spec.link.as_str()) {
+            None => conditions.faults.push(format!("{} is not there", spec.link)),
+            Some(link) if !link.up => conditions.faults.push(format!("{} is down", spec.link)),
+            Some(link) => {
+                let ours = |net: &_| self.managed.iter().any(|a| a.net == *net);
+                conditions.source = spec.source.or_else(|| link.source_v4(ours));
+                if conditions.source.is_none() {
+                    conditions.faults.push(format!("{} has no IPv4 address to send from", spec.link));
+                }
+            }
+        }
+        for track in &spec.scripts {
+            let Some(script) = self.scripts.iter().find(|s| s.spec.name == track.script) else { continue };
+            script.contribute(track, &mut conditions);
+        }
+        conditions
+    }
+
+    /// Every address that a router's state calls for.
+    fn desired(&self) -> Vec<Address> {
+        let wants = self.routers.iter().filter(|r| r.machine.state().wants_addresses());
+        wants.flat_map(|r| r.machine.spec().addresses.iter().cloned()).collect()
+    }
+
+    pub(super) fn holds(&self, address: &Address) -> bool {
+        self.links.get(address.link.as_str()).is_some_and(|l| l.addresses.contains_key(&address.net))
+    }
+
+    /// From what is there to what should be; what failed lately waits for its turn.
+    pub(super) fn settle_addresses(&self, effects: &mut Vec<Effect>) {
+        for change in plan_addresses(&self.desired(), &self.managed, &self.links) {
+            let waits = address_of(&change).is_some_and(|a| self.retry_address.contains_key(a));
+            let asked = effects.iter().any(|e| matches!(e, Effect::Apply(c) if *c == change));
+            if !waits && !asked {
+                effects.push(Effect::Apply(change));
+            }
+        }
+    }
+
+    pub(super) fn change_applied(
+        &mut self,
+        now: Instant,
+        change: &Change,
+        result: Result<(), String>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(address) = address_of(change).cloned() else { return };
+        let subject = self.subject_of(&address);
+        if let Err(error) = result {
+            self.counters.change_errors += 1;
+            self.retry_address.insert(address.clone(), now + RETRY);
+            if self.findings.raise(now, "change-failed", Severity::Alarm, &address.to_string(), error.clone()) {
+                self.log.add(now, subject, Severity::Alarm, "address", format!("could not {change}"), Some(error));
+            }
+            return;
+        }
+        self.retry_address.remove(&address);
+        self.log.add(now, subject, Severity::Info, "address", change.to_string(), None);
+        let Some(link) = self.links.get_mut(address.link.as_str()) else { return };
+        if matches!(change, Change::AddAddress(_)) {
+            link.addresses.insert(address.net, 0);
+            self.added_at.insert(address.clone(), now);
+            self.announce(&address, effects);
+        } else {
+            link.addresses.remove(&address.net);
+            self.added_at.remove(&address);
+        }
+        // The state may have moved on while the kernel worked.
+        self.settle_addresses(effects);
+    }
+
+    /// Announces one address as often as its router's set has.
+    fn announce(&mut self, address: &Address, effects: &mut Vec<Effect>) {
+        let owns = |r: &&mut super::router::Router| {
+            r.machine.state().wants_addresses() && r.machine.spec().addresses.contains(address)
+        };
+        let Some(router) = self.routers.iter_mut().find(owns) else { return };
+        let repeat = router.machine.spec().garp.repeat;
+        router.announcements_sent += u64::from(repeat);
+        let announce = Effect::Announce { link: address.link.clone(), address: address.net.addr() };
+        effects.extend(std::iter::repeat_n(announce, repeat as usize));
+    }
+
+    /// Announces every address of a router that is on its link, round by round.
+    pub(super) fn announce_all(&mut self, index: usize, effects: &mut Vec<Effect>) {
+        let Some(router) = self.routers.get(index) else { return };
+        let repeat = router.machine.spec().garp.repeat;
+        let held: Vec<_> = router.machine.spec().addresses.iter().filter(|a| self.holds(a)).cloned().collect();
+        for _ in 0..repeat {
+            let round = held.iter().map(|a| Effect::Announce { link: a.link.clone(), address: a.net.addr() });
+            effects.extend(round);
+        }
+        if let Some(router) = self.routers.get_mut(index) {
+            router.announcements_sent += u64::from(repeat) * held.len() as u64;
+        }
+    }
+
+    fn subject_of(&self, address: &Address) -> Subject {
+        let owner = self.routers.iter().find(|r| r.machine.spec().addresses.contains(address));
+        owner.map_or(Subject::Node, |r| Subject::Instance(r.machine.spec().name.clone()))
+    }
+}
+
+const fn address_of(change: &Change) -> Option<&Address> {
+    match change {
+        Change::AddAddress(address) | Change::RemoveAddress(address) => Some(address),
+        Change::AddService(..)
+        | Change::EditService(..)
+        | Change::RemoveService(..)
+        | Change::AddDestination(..)
+        | Change::EditDestination(..)
+        | Change::RemoveDestination(..) => None,
+    }
+}
+
+/// A term of the priority with what its tracker stands at.
+pub(super) fn term(label: String, value: i32, note: Option<String>) -> Term {
+    Term { label, value, note }
+}

@@ -1,0 +1,229 @@
+//! The engine: what it owns, and the one door in.
+
+use super::effect::Effect;
+use super::input::Input;
+use super::log::Log;
+use super::random::Random;
+use super::router::Router;
+use super::scripts::Script;
+use super::services::TableState;
+use crate::cluster::Findings;
+use crate::conf::Config;
+use crate::kernel::{Address, DestinationKey, Link, ServiceKey};
+use crate::lvs;
+use crate::status::{Actor, Counters, Dataplane, Event, Severity, Subject};
+use crate::time::{Duration, Instant, earliest};
+use crate::vrrp;
+use std::collections::BTreeMap;
+
+/// What an engine is made from.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    pub config: Config,
+    /// The node's name where the configuration gives no `router_id`.
+    pub host: String,
+    /// The file the configuration came from.
+    pub config_path: String,
+    pub pid: u32,
+    /// Places first checks within their warm-up.
+    pub seed: u64,
+    /// The wall clock at instant zero, microseconds since 1970.
+    pub wall_zero_us: u64,
+    pub dataplane: Dataplane,
+}
+
+/// One node's engine. Deterministic: the same inputs at the same instants give the same effects.
+#[derive(Clone, Debug)]
+pub struct Engine {
+    pub(super) name: String,
+    pub(super) config_path: String,
+    pub(super) pid: u32,
+    pub(super) dataplane: Dataplane,
+    pub(super) links: BTreeMap<String, Link>,
+    pub(super) routers: Vec<Router>,
+    /// Every address that the configuration names: nothing else is ever touched.
+    pub(super) managed: Vec<Address>,
+    /// Address changes that failed, and when they are tried again.
+    pub(super) retry_address: BTreeMap<Address, Instant>,
+    /// When each address was last put on its link by us.
+    pub(super) added_at: BTreeMap<Address, Instant>,
+    pub(super) scripts: Vec<Script>,
+    pub(super) services: Vec<lvs::Service>,
+    pub(super) intents_by: BTreeMap<(ServiceKey, DestinationKey), (Actor, Option<String>)>,
+    pub(super) table: TableState,
+    pub(super) findings: Findings,
+    pub(super) counters: Counters,
+    pub(super) log: Log,
+    pub(super) stopping: bool,
+    pub(super) exited: bool,
+    pub(super) revision: u64,
+}
+
+impl Engine {
+    pub fn new(setup: Setup) -> Self {
+        let Setup { config, host, config_path, pid, seed, wall_zero_us, dataplane } = setup;
+        let name = config.router_id.clone().unwrap_or(host);
+        let start = Instant::ZERO;
+        let mut random = Random::new(seed);
+        let mut log = Log::new(name.clone(), wall_zero_us);
+        log.add(start, Subject::Node, Severity::Notice, "start", format!("engine started from {config_path}"), None);
+        let routers =
+            config.instances.into_iter().map(|s| Router::new(vrrp::Instance::new(s, start))).collect::<Vec<_>>();
+        let managed = routers.iter().flat_map(|r| r.machine.spec().addresses.iter().cloned()).collect();
+        let services = config.services.into_iter().map(|s| lvs::Service::new(s, start, || random.fraction())).collect();
+        Self {
+            name,
+            config_path,
+            pid,
+            dataplane,
+            links: BTreeMap::new(),
+            routers,
+            managed,
+            retry_address: BTreeMap::new(),
+            added_at: BTreeMap::new(),
+            scripts: config.scripts.into_iter().map(|s| Script::new(s, start)).collect(),
+            services,
+            intents_by: BTreeMap::new(),
+            table: TableState::default(),
+            findings: Findings::default(),
+            counters: Counters::default(),
+            log,
+            stopping: false,
+            exited: false,
+            revision: 0,
+        }
+    }
+
+    /// `router_id`, or the host's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Takes one input; the effects are to be performed in their order.
+    #[must_use]
+    pub fn handle(&mut self, now: Instant, input: Input) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        match input {
+            Input::Link(link) => self.link_changed(now, link, &mut effects),
+            Input::LinkGone(name) => self.link_gone(now, &name, &mut effects),
+            Input::Packet(packet) => self.packet_arrived(now, &packet, &mut effects),
+            Input::Applied { change, result } => self.change_applied(now, &change, result, &mut effects),
+            Input::SendFailed { link, error } => self.send_failed(now, &link, &error),
+            Input::Table(observed) => self.table_read(now, observed, &mut effects),
+            Input::TableDone(failures) => self.table_done(now, failures),
+            Input::Checked { id, outcome } => self.checked(now, id, outcome, &mut effects),
+            Input::ScriptDone { name, outcome } => self.script_done(now, &name, outcome, &mut effects),
+            Input::Command { id, ask } => self.command(now, id, ask, &mut effects),
+            Input::Deadline => self.deadlines(now, &mut effects),
+            Input::Late(by) => self.woke_late(now, by),
+            Input::Stop => self.stop(now, &mut effects),
+        }
+        self.finish_stopping(&mut effects);
+        effects
+    }
+
+    /// When [`Input::Deadline`] is due.
+    pub fn deadline(&self) -> Option<Instant> {
+        let routers = self.routers.iter().map(|r| r.machine.deadline()).fold(None, earliest);
+        let scripts = self.scripts.iter().map(|s| Some(s.next_at())).fold(None, earliest);
+        let checks = self.services.iter().map(lvs::Service::deadline).fold(None, earliest);
+        let addresses = self.retry_address.values().copied().map(Some).fold(None, earliest);
+        [routers, scripts, checks, addresses, self.table.retry_at].into_iter().fold(None, earliest)
+    }
+
+    /// The events since the last call, oldest first.
+    pub fn take_events(&mut self) -> Vec<Event> {
+        self.log.take()
+    }
+
+    /// Corrects the wall clock that events and snapshots show.
+    pub const fn set_wall_zero(&mut self, wall_zero_us: u64) {
+        self.log.set_wall_zero(wall_zero_us);
+    }
+
+    /// What serves the virtual services, once that is known.
+    pub fn set_dataplane(&mut self, now: Instant, dataplane: Dataplane) {
+        let text = format!("virtual services are served by: {}", dataplane.kind);
+        let severity = if dataplane.note.is_some() { Severity::Warning } else { Severity::Notice };
+        self.log.add(now, Subject::Node, severity, "dataplane", text, dataplane.note.clone());
+        self.dataplane = dataplane;
+    }
+
+    /// The links that the configuration needs, each once.
+    pub fn interfaces(&self) -> Vec<crate::net::LinkName> {
+        let mut names: Vec<_> = self.routers.iter().map(|r| r.machine.spec().link.clone()).collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    fn deadlines(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        for index in 0..self.routers.len() {
+            let due = self.routers.get(index).and_then(|r| r.machine.deadline()).is_some_and(|at| at <= now);
+            if due {
+                self.drive(now, index, vrrp::Input::Deadline, effects);
+            }
+        }
+        if self.retry_address.values().any(|at| *at <= now) {
+            self.retry_address.retain(|_, at| *at > now);
+            self.settle_addresses(effects);
+        }
+        if self.table.retry_at.is_some_and(|at| at <= now) {
+            self.table.retry_at = None;
+            self.settle_table(effects);
+        }
+        self.start_scripts(now, effects);
+        self.start_checks(now, effects);
+    }
+
+    fn woke_late(&mut self, now: Instant, by: Duration) {
+        self.counters.late_wakeups += 1;
+        self.counters.worst_lateness = self.counters.worst_lateness.max(by);
+        let text = format!("this engine woke {:.3} s late", by.as_secs_f64());
+        let cause = "the process was stopped or starved: look at the machine's load, and at nothing on the network";
+        self.findings.raise(now, "own-lateness", Severity::Warning, "node", format!("{text}: {cause}"));
+        self.log.add(now, Subject::Node, Severity::Warning, "late", text, Some(cause.to_owned()));
+    }
+
+    fn send_failed(&mut self, now: Instant, link: &crate::net::LinkName, error: &str) {
+        self.counters.send_errors += 1;
+        let text = format!("adverts cannot be sent on {link}: {error}");
+        if self.findings.raise(now, "send-failed", Severity::Alarm, link.as_str(), text.clone()) {
+            self.log.add(now, Subject::Node, Severity::Alarm, "send", text, None);
+        }
+    }
+
+    fn stop(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        if self.stopping {
+            return;
+        }
+        self.stopping = true;
+        self.log.add(now, Subject::Node, Severity::Notice, "stop", "engine stopping", None);
+        for index in 0..self.routers.len() {
+            self.drive(now, index, vrrp::Input::Stop, effects);
+        }
+        self.settle_table(effects);
+    }
+
+    /// Once every router is out of the protocol: addresses, then the table, then the end.
+    fn finish_stopping(&mut self, effects: &mut Vec<Effect>) {
+        if !self.has_handed_over() || self.exited {
+            return;
+        }
+        let address_left = self.managed.iter().any(|a| self.holds(a)) && self.retry_address.is_empty();
+        if address_left {
+            return;
+        }
+        if self.table.is_cleared(&self.services) {
+            self.exited = true;
+            effects.push(Effect::Exit);
+        } else {
+            self.settle_table(effects);
+        }
+    }
+
+    /// Stopping, and no router takes part any more.
+    pub(super) fn has_handed_over(&self) -> bool {
+        self.stopping && self.routers.iter().all(|r| *r.machine.state() == vrrp::State::Stopped)
+    }
+}

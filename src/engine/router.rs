@@ -1,0 +1,70 @@
+//! One virtual router with what the engine keeps beside its machine.
+
+use crate::status::{Actor, Transition};
+use crate::time::{Duration, Instant};
+use crate::vrrp::Instance;
+use std::collections::{BTreeMap, VecDeque};
+use std::net::Ipv4Addr;
+
+/// How many transitions are kept.
+const TRANSITIONS: usize = 32;
+/// A router not heard for so long is no longer listed.
+const FORGET_SPEAKER: Duration = Duration::from_secs(600);
+
+#[derive(Clone, Debug)]
+pub(super) struct Router {
+    pub(super) machine: Instance,
+    /// Who holds it back or up, since when and why.
+    pub(super) held_by: Option<HeldBy>,
+    /// Everyone heard for this VRID.
+    pub(super) speakers: BTreeMap<Ipv4Addr, Speaker>,
+    pub(super) transitions: VecDeque<Transition>,
+    pub(super) transitions_total: u64,
+    pub(super) adverts_sent: u64,
+    pub(super) adverts_heard: u64,
+    pub(super) adverts_refused: u64,
+    pub(super) announcements_sent: u64,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct HeldBy {
+    pub(super) since: Instant,
+    pub(super) by: Actor,
+    pub(super) reason: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Speaker {
+    pub(super) priority: u8,
+    pub(super) at: Instant,
+    pub(super) interval: Duration,
+}
+
+impl Router {
+    pub(super) const fn new(machine: Instance) -> Self {
+        Self {
+            machine,
+            held_by: None,
+            speakers: BTreeMap::new(),
+            transitions: VecDeque::new(),
+            transitions_total: 0,
+            adverts_sent: 0,
+            adverts_heard: 0,
+            adverts_refused: 0,
+            announcements_sent: 0,
+        }
+    }
+
+    pub(super) fn hear(&mut self, from: Ipv4Addr, speaker: Speaker) {
+        self.speakers.retain(|_, s| speaker.at.since(s.at) < FORGET_SPEAKER);
+        self.speakers.insert(from, speaker);
+    }
+
+    pub(super) fn record(&mut self, transition: Transition) {
+        if self.transitions.len() == TRANSITIONS {
+            self.transitions.pop_front();
+        }
+        self.transitions.push_back(transition);
+        self.transitions_total += 1;
+    }
+}

@@ -1,0 +1,261 @@
+//! The engine's state as the console sees it.
+
+use super::core::Engine;
+use super::router::Router;
+use super::scripts::Script;
+use crate::health::Check;
+use crate::kernel::Address;
+use crate::lvs;
+use crate::status::{
+    Admin, CheckResult, DataplaneKind, Drain, Health, Heard, Hold, HoldKind, Instance, LinkState, Node, Presence, Real,
+    SCHEMA, Script as ScriptStatus, Service, Snapshot, Term, Verdict, Vip,
+};
+use crate::time::{Duration, Instant};
+use crate::vrrp::{self, State};
+use std::net::IpAddr;
+
+impl Engine {
+    /// Everything that may be shown, at `now`.
+    pub fn snapshot(&mut self, now: Instant) -> Snapshot {
+        self.revision += 1;
+        Snapshot {
+            schema: SCHEMA,
+            revision: self.revision,
+            at: now,
+            wall_us: self.log.wall_zero_us() + now.as_micros(),
+            node: self.node(now),
+            instances: self.routers.iter().map(|r| self.instance(r)).collect(),
+            services: self.services.iter().map(|s| self.service(s)).collect(),
+            scripts: self.scripts.iter().map(script).collect(),
+            findings: self.findings.at(now),
+            counters: self.counters,
+            last_event: self.log.last_seq(),
+        }
+    }
+
+    fn node(&self, now: Instant) -> Node {
+        let mut dataplane = self.dataplane.clone();
+        if self.services.is_empty() {
+            dataplane.kind = DataplaneKind::None;
+            dataplane.note = None;
+        }
+        Node {
+            name: self.name.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: self.pid,
+            uptime: now.since(Instant::ZERO),
+            dataplane,
+            config: self.config_path.clone(),
+            links: self.interfaces().into_iter().map(|name| self.link_state(name)).collect(),
+            stopping: self.stopping,
+        }
+    }
+
+    fn link_state(&self, name: crate::net::LinkName) -> LinkState {
+        let link = self.links.get(name.as_str());
+        LinkState {
+            name,
+            up: link.map(|l| l.up),
+            mac: link.and_then(|l| l.mac),
+            addresses: link.map(|l| l.addresses.keys().copied().collect()).unwrap_or_default(),
+        }
+    }
+
+    fn instance(&self, router: &Router) -> Instance {
+        let machine = &router.machine;
+        let spec = machine.spec();
+        let priority = machine.effective_priority();
+        let heard = |(from, s): (&std::net::Ipv4Addr, &super::router::Speaker)| Heard {
+            address: IpAddr::V4(*from),
+            priority: s.priority,
+            at: s.at,
+            interval: s.interval,
+        };
+        let master = machine.master().map(|m| Heard {
+            address: IpAddr::V4(m.from),
+            priority: m.priority,
+            at: m.at,
+            interval: router.speakers.get(&m.from).map_or(spec.interval, |s| s.interval),
+        });
+        let (next_advert_at, announce_at, master_down_at) = timers(machine.state());
+        Instance {
+            name: spec.name.clone(),
+            vrid: spec.vrid.get(),
+            interface: spec.link.clone(),
+            version: 2,
+            state: machine.state().role().into(),
+            since: machine.since(),
+            hold: hold(router),
+            yielding: matches!(machine.state(), State::Yielding { .. }),
+            base_priority: spec.priority,
+            effective_priority: priority,
+            terms: machine.terms().into_iter().map(|t| Term { label: t.label, value: t.value, note: t.note }).collect(),
+            preempt: spec.preempt,
+            source: machine.conditions().source.map(IpAddr::V4),
+            advert_interval: spec.interval,
+            skew: spec.skew(priority),
+            master_down: spec.master_down(priority),
+            master,
+            heard: router.speakers.iter().map(heard).collect(),
+            next_advert_at,
+            master_down_at,
+            announce_at,
+            vips: spec.addresses.iter().map(|a| self.vip(a, machine.state())).collect(),
+            faults: machine.conditions().faults.iter().chain(&machine.conditions().waiting).cloned().collect(),
+            transitions: router.transitions.iter().cloned().collect(),
+            transitions_total: router.transitions_total,
+            adverts_sent: router.adverts_sent,
+            adverts_heard: router.adverts_heard,
+            adverts_refused: router.adverts_refused,
+            announcements_sent: router.announcements_sent,
+        }
+    }
+
+    fn vip(&self, address: &Address, state: &State) -> Vip {
+        let present = match self.links.get(address.link.as_str()) {
+            None => Presence::Unknown,
+            Some(link) if link.addresses.contains_key(&address.net) => Presence::Yes,
+            Some(_) => Presence::No,
+        };
+        Vip {
+            net: address.net,
+            link: address.link.clone(),
+            label: address.label.clone(),
+            present,
+            wanted: state.wants_addresses(),
+        }
+    }
+
+    fn service(&self, service: &lvs::Service) -> Service {
+        let address = service.spec.key.address.ip();
+        let has = |r: &&Router| r.machine.spec().addresses.iter().any(|a| a.net.addr() == address);
+        let router = self.routers.iter().find(has);
+        let here = |r: &Router| r.machine.spec().addresses.iter().any(|a| a.net.addr() == address && self.holds(a));
+        Service {
+            id: service.spec.key,
+            scheduler: service.spec.scheduler,
+            forwarding: service.spec.forwarding,
+            persistence: service.spec.persistence,
+            present: self.table.observed.as_ref().map(|t| t.services.contains_key(&service.spec.key)),
+            serving: router.map(here),
+            instance: router.map(|r| r.machine.spec().name.clone()),
+            reals: service.reals.iter().map(|r| self.real(service, r)).collect(),
+        }
+    }
+
+    fn real(&self, service: &lvs::Service, real: &lvs::Real) -> Real {
+        let by = self.intents_by.get(&(service.spec.key, real.spec.key)).cloned().unwrap_or_default();
+        let drain = real.intent.drain.as_ref().map(|d| Drain {
+            since: d.since,
+            by: by.0,
+            reason: by.1,
+            active_at_start: d.active_at_start,
+            drained_at: d.drained_at,
+        });
+        let admin = match &real.intent.drain {
+            None => Admin::Ready,
+            Some(d) if d.drained_at.is_some() => Admin::Drained,
+            Some(_) => Admin::Drain,
+        };
+        let seen = real.observed;
+        Real {
+            id: real.spec.key,
+            forwarding: real.spec.forwarding,
+            weight_configured: real.spec.weight,
+            weight_asked: real.intent.weight,
+            weight_effective: real.desired_weight(),
+            weight_kernel: seen.map(|o| o.weight),
+            health: health(real),
+            admin,
+            drain,
+            active: seen.map(|o| o.active),
+            inactive: seen.map(|o| o.inactive),
+            rate: real.rate(),
+            rates: real.rates().collect(),
+            connections_total: seen.map(|o| o.counters.connections),
+            bytes_in: seen.map(|o| o.counters.bytes_in),
+            bytes_out: seen.map(|o| o.counters.bytes_out),
+            packets_in: seen.map(|o| o.counters.packets_in),
+            packets_out: seen.map(|o| o.counters.packets_out),
+            counted_at: real.observed_at,
+        }
+    }
+}
+
+/// Next advert, next announcement, master down.
+const fn timers(state: &State) -> (Option<Instant>, Option<Instant>, Option<Instant>) {
+    match state {
+        State::Master { next_advert_at, announce_at } => (Some(*next_advert_at), *announce_at, None),
+        State::Backup { master_down_at } => (None, None, Some(*master_down_at)),
+        State::Yielding { until, .. } => (None, None, Some(*until)),
+        State::Init | State::Fault | State::Stopped => (None, None, None),
+    }
+}
+
+fn hold(router: &Router) -> Option<Hold> {
+    let kind = match router.machine.hold()? {
+        vrrp::Hold::Demoted => HoldKind::Demoted,
+        vrrp::Hold::Takeover => HoldKind::Takeover,
+    };
+    let held = router.held_by.as_ref()?;
+    Some(Hold { kind, since: held.since, by: held.by.clone(), reason: held.reason.clone() })
+}
+
+/// The check that decides: a failing one if there is one, else the first.
+fn health(real: &lvs::Real) -> Health {
+    let deciding = real.checks.iter().find(|c| c.is_down()).or_else(|| real.checks.first());
+    let Some(check) = deciding else {
+        return Health {
+            verdict: Verdict::NoCheck,
+            since: Instant::ZERO,
+            method: None,
+            last: None,
+            failing: 0,
+            retry: 0,
+            next_at: None,
+        };
+    };
+    Health {
+        verdict: match check.good() {
+            None => Verdict::Unchecked,
+            Some(true) => Verdict::Up,
+            Some(false) => Verdict::Down,
+        },
+        since: check.since(),
+        method: Some(check.spec().method.name().to_owned()),
+        last: last_result(check),
+        failing: check.failing(),
+        retry: check.spec().retry,
+        next_at: check.deadline(),
+    }
+}
+
+fn last_result(check: &Check) -> Option<CheckResult> {
+    check.last().map(|(at, outcome)| CheckResult {
+        at: *at,
+        good: outcome.good,
+        detail: outcome.detail.clone(),
+        took: outcome.took,
+    })
+}
+
+fn script(script: &Script) -> ScriptStatus {
+    let (streak, needed) = script.verdict.progress();
+    let result = |(at, o): &(Instant, crate::health::Outcome)| CheckResult {
+        at: *at,
+        good: o.good,
+        detail: o.detail.clone(),
+        took: o.took,
+    };
+    ScriptStatus {
+        name: script.spec.name.clone(),
+        command: script.spec.argv.join(" "),
+        good: script.verdict.good(),
+        since: script.since,
+        streak,
+        needed,
+        last: script.last.as_ref().map(result),
+        next_at: (script.spec.interval > Duration::ZERO).then(|| script.next_at()),
+        running: script.running,
+    }
+}

@@ -1,0 +1,179 @@
+//! One virtual service with its real servers: checks, intent, and what the table should hold.
+
+use super::spec::{RealSpec, ServiceSpec};
+use crate::health::Check;
+use crate::kernel::{self, Destination, ObservedDestination, ObservedService};
+use crate::time::{Duration, Instant, earliest};
+use std::collections::{BTreeMap, VecDeque};
+
+/// How many one-second samples of the rate of new connections are kept.
+const SAMPLES: usize = 60;
+
+/// What an operator asked of a real server; apart from health and configuration.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Intent {
+    pub drain: Option<Drain>,
+    pub weight: Option<u32>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Drain {
+    pub since: Instant,
+    /// Connections when it began, as far as they were known.
+    pub active_at_start: Option<u32>,
+    /// When the last connection ended.
+    pub drained_at: Option<Instant>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Service {
+    pub spec: ServiceSpec,
+    pub reals: Vec<Real>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Real {
+    pub spec: RealSpec,
+    pub checks: Vec<Check>,
+    pub intent: Intent,
+    /// As last read back.
+    pub observed: Option<ObservedDestination>,
+    pub observed_at: Option<Instant>,
+    rate: Rate,
+}
+
+/// New connections each second, from successive totals.
+#[derive(Clone, Debug, Default)]
+struct Rate {
+    last: Option<(Instant, u64)>,
+    now: Option<f64>,
+    samples: VecDeque<u32>,
+}
+
+impl Service {
+    /// `fraction` gives a number from 0 to 1 for each check's place in its warm-up.
+    pub fn new(spec: ServiceSpec, now: Instant, mut fraction: impl FnMut() -> f64) -> Self {
+        let mut real = |spec: &RealSpec| Real {
+            spec: spec.clone(),
+            checks: spec.checks.iter().map(|c| Check::new(c.clone(), now, fraction())).collect(),
+            intent: Intent::default(),
+            observed: None,
+            observed_at: None,
+            rate: Rate::default(),
+        };
+        let reals = spec.reals.iter().map(&mut real).collect();
+        Self { spec, reals }
+    }
+
+    /// The service as the table should hold it.
+    pub fn desired(&self) -> kernel::Service {
+        let destination = |real: &Real| {
+            let weight = real.desired_weight()?;
+            Some((real.spec.key, Destination { forwarding: real.spec.forwarding, weight }))
+        };
+        kernel::Service {
+            scheduler: self.spec.scheduler,
+            persistence: self.spec.persistence,
+            destinations: self.reals.iter().filter_map(destination).collect(),
+        }
+    }
+
+    /// Takes the service as read back; none: the table does not have it. Returns the real servers that have just
+    /// become empty after a drain.
+    pub fn observe(&mut self, now: Instant, seen: Option<&ObservedService>) -> Vec<usize> {
+        let mut drained = Vec::new();
+        for (index, real) in self.reals.iter_mut().enumerate() {
+            real.observed = seen.and_then(|s| s.destinations.get(&real.spec.key)).copied();
+            real.observed_at = Some(now);
+            real.rate.record(now, real.observed.map(|o| o.counters.connections));
+            if real.drain_has_ended(now) {
+                drained.push(index);
+            }
+        }
+        drained
+    }
+
+    /// When the next check is due.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.reals.iter().flat_map(|r| &r.checks).map(Check::deadline).fold(None, earliest)
+    }
+}
+
+impl Real {
+    pub fn is_up(&self) -> bool {
+        !self.checks.iter().any(Check::is_down)
+    }
+
+    /// None: the server should not be in the table.
+    pub fn desired_weight(&self) -> Option<u32> {
+        if !self.is_up() {
+            return self.spec.inhibit_on_failure.then_some(0);
+        }
+        if self.intent.drain.is_some() {
+            return Some(0);
+        }
+        Some(self.intent.weight.unwrap_or(self.spec.weight))
+    }
+
+    pub fn drain(&mut self, now: Instant) {
+        let active_at_start = self.observed.map(|o| o.active);
+        self.intent.drain = Some(Drain { since: now, active_at_start, drained_at: None });
+    }
+
+    /// New connections a second; none: not known yet.
+    pub const fn rate(&self) -> Option<f64> {
+        self.rate.now
+    }
+
+    pub fn rates(&self) -> impl Iterator<Item = u32> {
+        self.rate.samples.iter().copied()
+    }
+
+    fn drain_has_ended(&mut self, now: Instant) -> bool {
+        let Some(drain) = &mut self.intent.drain else { return false };
+        if let Some(observed) = self.observed {
+            drain.active_at_start.get_or_insert(observed.active);
+            if observed.weight > 0 || observed.active > 0 {
+                drain.drained_at = None;
+                return false;
+            }
+        }
+        let first = drain.drained_at.is_none() && now > drain.since;
+        if first {
+            drain.drained_at = Some(now);
+        }
+        first
+    }
+}
+
+impl Rate {
+    fn record(&mut self, now: Instant, total: Option<u64>) {
+        let Some(total) = total else {
+            *self = Self { samples: std::mem::take(&mut self.samples), ..Self::default() };
+            return;
+        };
+        let Some((then, before)) = self.last else {
+            self.last = Some((now, total));
+            return;
+        };
+        let span = now.since(then);
+        if span < Duration::from_millis(900) {
+            return;
+        }
+        // A smaller total: the entry was made anew.
+        let new = total.checked_sub(before).unwrap_or(total);
+        let rate = new as f64 / span.as_secs_f64();
+        self.now = Some(rate);
+        if self.samples.len() == SAMPLES {
+            self.samples.pop_front();
+        }
+        self.samples.push_back(rate.round() as u32);
+        self.last = Some((now, total));
+    }
+}
+
+/// The table of all services.
+pub fn desired_table<'a>(services: impl Iterator<Item = &'a Service>) -> kernel::Table {
+    let entries: BTreeMap<_, _> = services.map(|s| (s.spec.key, s.desired())).collect();
+    kernel::Table { services: entries }
+}

@@ -1,0 +1,92 @@
+//! What serves the virtual services: the kernel's IPVS, or the embedded balancer where there is none. On a thread of
+//! its own, since a large table takes its time.
+
+use crate::balancer::Balancer;
+use crate::engine::Input;
+use crate::kernel::{Change, ObservedTable};
+use crate::status::{Dataplane, DataplaneKind};
+use crate::sys::ipvs::{Ipvs, IpvsError};
+use anyhow::Context;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::Duration;
+use tokio::sync::mpsc::UnboundedSender;
+
+/// The table is read back so often, and after each change.
+const READ: Duration = Duration::from_secs(1);
+
+/// Starts the thread and says what serves. Each batch of changes comes back as what failed, then the table.
+pub(super) fn start(results: UnboundedSender<Input>) -> anyhow::Result<(Sender<Vec<Change>>, Dataplane)> {
+    let (table, dataplane) = open()?;
+    let (orders, received) = channel();
+    std::thread::Builder::new()
+        .name("dataplane".into())
+        .spawn(move || table.serve(&received, &results))
+        .context("start the dataplane's thread")?;
+    Ok((orders, dataplane))
+}
+
+enum Table {
+    Ipvs(Ipvs),
+    Balancer(Balancer, tokio::runtime::Runtime),
+}
+
+fn open() -> anyhow::Result<(Table, Dataplane)> {
+    match Ipvs::open() {
+        Ok(ipvs) => Ok((Table::Ipvs(ipvs), Dataplane { kind: DataplaneKind::Ipvs, note: None })),
+        Err(missing @ IpvsError::NoModule) => {
+            let balancer = Balancer::start().context("start the embedded balancer")?;
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            let missing = missing.to_string().replace('\n', "; ");
+            let note = format!("{missing}; until then the embedded balancer serves, in user space");
+            let dataplane = Dataplane { kind: DataplaneKind::Balancer, note: Some(note) };
+            Ok((Table::Balancer(balancer, runtime), dataplane))
+        }
+        Err(other) => Err(other).context("open the kernel's IPVS table"),
+    }
+}
+
+impl Table {
+    /// Until the engine drops its end.
+    fn serve(mut self, orders: &Receiver<Vec<Change>>, results: &UnboundedSender<Input>) {
+        loop {
+            self.report(results);
+            match orders.recv_timeout(READ) {
+                Ok(changes) => {
+                    let failures = changes.into_iter().filter_map(|change| self.apply(change)).collect();
+                    if results.send(Input::TableDone(failures)).is_err() {
+                        return;
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    fn report(&mut self, results: &UnboundedSender<Input>) {
+        match self.read() {
+            Ok(table) => {
+                let _ = results.send(Input::Table(table));
+            }
+            // The last table stays, with its age; the next reading may work.
+            Err(error) => tracing::warn!("the table could not be read back: {error}"),
+        }
+    }
+
+    fn read(&mut self) -> Result<ObservedTable, IpvsError> {
+        match self {
+            Self::Ipvs(ipvs) => ipvs.read(),
+            Self::Balancer(balancer, _) => Ok(balancer.read()),
+        }
+    }
+
+    /// The change with its reason, if it failed.
+    fn apply(&mut self, change: Change) -> Option<(Change, String)> {
+        match self {
+            Self::Ipvs(ipvs) => ipvs.apply(&change).err().map(|error| (change, error.to_string())),
+            Self::Balancer(balancer, runtime) => {
+                runtime.block_on(balancer.apply(&change)).err().map(|refused| (change, refused.reason))
+            }
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! The sockets of the links that virtual routers use.
+
+use crate::kernel::Link;
+use crate::net::{LinkName, Mac};
+use crate::sys::advert_socket::AdvertSocket;
+use crate::sys::packet_socket::PacketSocket;
+use crate::wire::ipv4::{self, Header};
+use futures_util::future::select_all;
+use std::collections::BTreeMap;
+use std::io;
+use std::net::Ipv4Addr;
+
+pub(super) struct Links {
+    /// The links that are needed, and what is known of each.
+    needed: BTreeMap<LinkName, Known>,
+    announcer: PacketSocket,
+    identification: u16,
+}
+
+#[derive(Default)]
+struct Known {
+    index: u32,
+    mac: Option<Mac>,
+    socket: Option<AdvertSocket>,
+}
+
+impl Links {
+    pub(super) fn new(needed: Vec<LinkName>) -> io::Result<Self> {
+        let needed = needed.into_iter().map(|name| (name, Known::default())).collect();
+        Ok(Self { needed, announcer: PacketSocket::open()?, identification: 0 })
+    }
+
+    /// Takes news of a link. A link that came back with another index gets another socket.
+    pub(super) fn update(&mut self, link: &Link) -> io::Result<()> {
+        let Some(known) = self.needed.get_mut(&link.name) else { return Ok(()) };
+        known.mac = link.mac;
+        if known.index != link.index || known.socket.is_none() {
+            known.index = link.index;
+            known.socket = None;
+            known.socket = Some(AdvertSocket::open(&link.name, link.index)?);
+        }
+        Ok(())
+    }
+
+    pub(super) fn forget(&mut self, name: &LinkName) {
+        if let Some(known) = self.needed.get_mut(name) {
+            *known = Known::default();
+        }
+    }
+
+    /// Returns when a packet may have arrived on any of them; never, if there is none.
+    pub(super) async fn ready(&self) {
+        let waiting: Vec<_> = self.sockets().map(|(_, socket)| Box::pin(socket.ready())).collect();
+        if waiting.is_empty() {
+            std::future::pending::<()>().await;
+        } else {
+            let _ = select_all(waiting).await;
+        }
+    }
+
+    pub(super) fn sockets(&self) -> impl Iterator<Item = (&LinkName, &AdvertSocket)> {
+        self.needed.iter().filter_map(|(name, known)| known.socket.as_ref().map(|socket| (name, socket)))
+    }
+
+    pub(super) fn send(&mut self, link: &LinkName, source: Ipv4Addr, payload: &[u8]) -> io::Result<()> {
+        self.identification = self.identification.wrapping_add(1);
+        let known = self.needed.get_mut(link).ok_or_else(|| io::Error::other("the link is not there"))?;
+        if known.socket.is_none() && known.index != 0 {
+            known.socket = Some(AdvertSocket::open(link, known.index)?);
+        }
+        let socket = known.socket.as_ref().ok_or_else(|| io::Error::other("the link is not there"))?;
+        let header = Header { identification: self.identification, ..Header::advert(source) };
+        let packet = ipv4::encode(&header, payload).map_err(|e| io::Error::new(io::ErrorKind::InvalidInput, e))?;
+        socket.send(&packet)
+    }
+
+    pub(super) fn announce(&self, link: &LinkName, address: Ipv4Addr) -> io::Result<()> {
+        let known = self.needed.get(link).ok_or_else(|| io::Error::other("the link is not there"))?;
+        // A link without a hardware address has no neighbours to tell.
+        known.mac.map_or(Ok(()), |mac| self.announcer.announce(known.index, mac, address))
+    }
+}

@@ -1,0 +1,135 @@
+//! From a file to a running engine.
+
+use super::links::Links;
+use super::turn::{STOP_WITHIN, Turning};
+use super::{dataplane, journal, workers};
+use crate::cli;
+use crate::conf::{self, Config, Severity};
+use crate::control::{Access, Board, default_socket, server};
+use crate::engine::{Engine, Setup};
+use crate::report;
+use crate::settings::Settings;
+use crate::status::{Dataplane, DataplaneKind};
+use crate::sys::clock::{Clock, wall_us};
+use crate::sys::files::Files;
+use crate::sys::netlink::Netlink;
+use crate::time::Instant;
+use anyhow::Context;
+use std::collections::BTreeMap;
+use std::io::IsTerminal;
+use std::path::Path;
+use std::sync::Arc;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+
+/// Runs the engine on this thread until SIGTERM or SIGINT. Exit status 0 if everything was released, 1 if not.
+pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> {
+    log_to_stderr();
+    let (config, host) = configuration(&args.file)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let _entered = runtime.enter();
+    let clock = Clock::start();
+    let (results_in, results) = mpsc::unbounded_channel();
+    let has_services = !config.services.is_empty();
+    let mut engine = Engine::new(Setup {
+        config,
+        host,
+        config_path: args.file.display().to_string(),
+        pid: std::process::id(),
+        seed: wall_us() ^ u64::from(std::process::id()),
+        wall_zero_us: wall_us(),
+        dataplane: Dataplane { kind: DataplaneKind::None, note: None },
+    });
+    let table = if has_services {
+        let (table, kind) = dataplane::start(results_in.clone())?;
+        engine.set_dataplane(clock.now(), kind);
+        Some(table)
+    } else {
+        None
+    };
+    let (netlink, monitor) = Netlink::open().context("open rtnetlink")?;
+    let links = Links::new(engine.interfaces()).context("open the socket for ARP; it takes root (CAP_NET_RAW)")?;
+    let board = Arc::new(Board::default());
+    journal::start(board.clone())?;
+    let (requests_in, requests) = mpsc::channel(64);
+    let socket = args.control.clone().unwrap_or_else(|| default_socket(&settings.control.directory, engine.name()));
+    let server = server::serve(board.clone(), requests_in, &socket, &Access::from(&settings.control))?;
+    tracing::info!("{} listens for consoles at {}", engine.name(), socket.display());
+    let turning = Turning {
+        clock,
+        engine,
+        links,
+        netlink,
+        monitor,
+        table,
+        workers: workers::start(results_in)?,
+        results,
+        requests,
+        replies: BTreeMap::new(),
+        board,
+        asked: 0,
+        published_at: Instant::ZERO,
+        changed: true,
+        stop_at: None,
+        ended: false,
+    };
+    let stop = stop_signals()?;
+    // Without a service manager there is nobody to tell.
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+    let released = runtime.block_on(turning.run(stop));
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+    server.stop();
+    if released {
+        tracing::info!("everything is released");
+    } else {
+        tracing::error!("not everything was released within {STOP_WITHIN:?}: look with `ip address` and `ipvsadm -Ln`");
+    }
+    Ok(u8::from(!released))
+}
+
+/// Reads a configuration that is to be run, and this machine's name. Errors in it are the error, with their places;
+/// warnings and notes go to `vipdeck check`.
+pub fn configuration(file: &Path) -> anyhow::Result<(Config, String)> {
+    let (config, diagnostics, sources) = conf::parse(file, &Files);
+    let errors: Vec<_> = diagnostics
+        .iter()
+        .filter(|d| d.severity == Severity::Error)
+        .map(|d| report::check::text(d, &sources, file, report::check::Look::Plain))
+        .collect();
+    anyhow::ensure!(errors.is_empty(), "{} cannot be run as it is\n{}", file.display(), errors.concat().trim_end());
+    let host = nix::unistd::gethostname().context("this machine's name")?;
+    Ok((config, host.to_string_lossy().into_owned()))
+}
+
+/// SIGTERM and SIGINT ask to stop. SIGHUP is no reason to end: a terminal that closes sends it, too.
+fn stop_signals() -> anyhow::Result<mpsc::Receiver<()>> {
+    let (stop, asked) = mpsc::channel(1);
+    for kind in [SignalKind::terminate(), SignalKind::interrupt()] {
+        let mut signals = signal(kind).context("listen for signals")?;
+        let stop = stop.clone();
+        tokio::spawn(async move {
+            while signals.recv().await.is_some() {
+                let _ = stop.try_send(());
+            }
+        });
+    }
+    let mut hangups = signal(SignalKind::hangup()).context("listen for signals")?;
+    tokio::spawn(async move {
+        while hangups.recv().await.is_some() {
+            tracing::warn!("SIGHUP: this version does not reload; restart it to read the file again");
+        }
+    });
+    Ok(asked)
+}
+
+fn log_to_stderr() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("VIPDECK_LOG")
+        .unwrap_or_else(|_unset| tracing_subscriber::EnvFilter::new("info"));
+    let colour = std::io::stderr().is_terminal();
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(colour)
+        .with_target(false)
+        .with_writer(std::io::stderr)
+        .try_init();
+}

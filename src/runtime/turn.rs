@@ -1,0 +1,215 @@
+//! One turn: wait for anything, read what has arrived, and only then believe a deadline.
+//!
+//! A process that was stalled finds both an expired deadline and the adverts that would have prevented it. Reading
+//! first tells a slow self from a dead peer; the lateness itself is said, as an event.
+
+use super::links::Links;
+use super::workers::Job;
+use crate::control::{Board, Request};
+use crate::engine::{Engine, Input, Packet};
+use crate::kernel::Change;
+use crate::status::Reply;
+use crate::sys::clock::{Clock, wall_us};
+use crate::sys::netlink::{LinkEvent, Monitor, Netlink};
+use crate::time::{Duration, Instant};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot};
+
+/// A wake-up later than this is worth saying.
+const LATE: Duration = Duration::from_millis(50);
+/// Packets taken from one socket in one turn: a flood cannot hold deadlines back.
+const PACKETS: usize = 256;
+/// Results and news taken in one turn, of each kind.
+const INPUTS: usize = 1024;
+/// Snapshots are published at most this often, and at least once a second, so that consoles know the engine lives.
+const PUBLISH: Duration = Duration::from_millis(50);
+const PUBLISH_AT_LEAST: Duration = Duration::from_secs(1);
+/// After being asked to stop, the engine leaves within this, whatever happens.
+pub(super) const STOP_WITHIN: Duration = Duration::from_secs(3);
+
+/// What the loop works on.
+pub(super) struct Turning {
+    pub(super) clock: Clock,
+    pub(super) engine: Engine,
+    pub(super) links: Links,
+    pub(super) netlink: Netlink,
+    pub(super) monitor: Monitor,
+    pub(super) table: Option<std::sync::mpsc::Sender<Vec<Change>>>,
+    pub(super) workers: mpsc::UnboundedSender<Job>,
+    pub(super) results: mpsc::UnboundedReceiver<Input>,
+    pub(super) requests: mpsc::Receiver<Request>,
+    pub(super) replies: BTreeMap<u64, oneshot::Sender<Reply>>,
+    pub(super) board: Arc<Board>,
+    pub(super) asked: u64,
+    pub(super) published_at: Instant,
+    pub(super) changed: bool,
+    pub(super) stop_at: Option<Instant>,
+    pub(super) ended: bool,
+}
+
+/// What ended the waiting.
+enum Woken {
+    Packets,
+    Link(LinkEvent),
+    Result(Input),
+    Request(Request),
+    Timer,
+    Stop,
+}
+
+impl Turning {
+    /// Until everything is released, or the time for that is over; true if everything was.
+    pub(super) async fn run(mut self, mut stop: mpsc::Receiver<()>) -> bool {
+        let mut more = false;
+        while !self.ended {
+            let deadline = self.engine.deadline();
+            let woken = if more { Woken::Packets } else { self.wait(deadline, &mut stop).await };
+            let now = self.clock.now();
+            let late = deadline.map(|at| now.since(at)).filter(|by| *by > LATE);
+            more = self.read_packets().await;
+            self.take(woken).await;
+            self.read_rest().await;
+            if let Some(by) = late {
+                self.step(Input::Late(by)).await;
+            }
+            let now = self.clock.now();
+            if self.engine.deadline().is_some_and(|at| at <= now) {
+                self.step(Input::Deadline).await;
+            }
+            self.publish();
+            if self.stop_at.is_some_and(|at| self.clock.now() >= at) {
+                self.publish_now();
+                return false;
+            }
+        }
+        self.publish_now();
+        true
+    }
+
+    async fn wait(&mut self, deadline: Option<Instant>, stop: &mut mpsc::Receiver<()>) -> Woken {
+        let publish_after = if self.changed { PUBLISH } else { PUBLISH_AT_LEAST };
+        let wake_at = [deadline, Some(self.published_at + publish_after), self.stop_at].into_iter().flatten().min();
+        let wake_at = self.clock.to_std(wake_at.unwrap_or(self.published_at + PUBLISH_AT_LEAST));
+        let stopping = self.stop_at.is_some();
+        tokio::select! {
+            biased;
+            () = self.links.ready() => Woken::Packets,
+            () = tokio::time::sleep_until(wake_at.into()) => Woken::Timer,
+            event = self.monitor.next() => Woken::Link(event),
+            Some(result) = self.results.recv() => Woken::Result(result),
+            Some(request) = self.requests.recv() => Woken::Request(request),
+            Some(()) = stop.recv(), if !stopping => Woken::Stop,
+        }
+    }
+
+    async fn take(&mut self, woken: Woken) {
+        match woken {
+            Woken::Packets | Woken::Timer => {}
+            Woken::Link(event) => self.link(event).await,
+            Woken::Result(input) => self.step(input).await,
+            Woken::Request(request) => self.request(request).await,
+            Woken::Stop => {
+                self.stop_at = Some(self.clock.now() + STOP_WITHIN);
+                self.step(Input::Stop).await;
+            }
+        }
+    }
+
+    /// Reads what has arrived; true if there may be more.
+    async fn read_packets(&mut self) -> bool {
+        let mut packets = Vec::new();
+        let mut more = false;
+        let mut buffer = [0; 2048];
+        for (link, socket) in self.links.sockets() {
+            let mut budget = PACKETS;
+            while budget > 0 {
+                budget -= 1;
+                match socket.try_recv(&mut buffer) {
+                    Ok(None) => break,
+                    Ok(Some(received)) => packets.push(Packet {
+                        link: link.clone(),
+                        source: received.source,
+                        ttl: received.ttl,
+                        payload: received.payload.to_vec(),
+                    }),
+                    Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {}
+                    // The link is going away; its news come from the monitor.
+                    Err(_gone) => break,
+                }
+            }
+            more |= budget == 0;
+        }
+        for packet in packets {
+            self.step(Input::Packet(packet)).await;
+        }
+        more
+    }
+
+    async fn read_rest(&mut self) {
+        for _ in 0..INPUTS {
+            let Some(event) = self.monitor.try_next() else { break };
+            self.link(event).await;
+        }
+        for _ in 0..INPUTS {
+            let Ok(result) = self.results.try_recv() else { break };
+            self.step(result).await;
+        }
+        for _ in 0..INPUTS {
+            let Ok(request) = self.requests.try_recv() else { break };
+            self.request(request).await;
+        }
+    }
+
+    async fn link(&mut self, event: LinkEvent) {
+        match event {
+            LinkEvent::Link(link) => {
+                if let Err(error) = self.links.update(&link) {
+                    let error = format!("no socket for adverts: {error}");
+                    self.step(Input::SendFailed { link: link.name.clone(), error }).await;
+                }
+                self.step(Input::Link(link)).await;
+            }
+            LinkEvent::Gone(name) => {
+                self.links.forget(&name);
+                self.step(Input::LinkGone(name)).await;
+            }
+            LinkEvent::Resynced => {}
+        }
+    }
+
+    async fn request(&mut self, request: Request) {
+        self.asked += 1;
+        self.replies.insert(self.asked, request.reply);
+        self.step(Input::Command { id: self.asked, ask: request.ask }).await;
+    }
+
+    /// One input, and everything that follows from it at once.
+    pub(super) async fn step(&mut self, input: Input) {
+        let mut inputs = VecDeque::from([input]);
+        while let Some(input) = inputs.pop_front() {
+            let now = self.clock.now();
+            let effects = self.engine.handle(now, input);
+            self.changed = true;
+            for effect in effects {
+                inputs.extend(self.perform(effect).await);
+            }
+        }
+    }
+
+    fn publish(&mut self) {
+        let since = self.clock.now().since(self.published_at);
+        if (self.changed && since >= PUBLISH) || since >= PUBLISH_AT_LEAST {
+            self.publish_now();
+        }
+    }
+
+    fn publish_now(&mut self) {
+        let now = self.clock.now();
+        self.engine.set_wall_zero(wall_us().saturating_sub(now.as_micros()));
+        self.board.record(self.engine.take_events());
+        self.board.publish(self.engine.snapshot(now));
+        self.published_at = now;
+        self.changed = false;
+    }
+}

@@ -1,0 +1,46 @@
+//! Health checks and scripts, on a thread of their own.
+
+use crate::conf::ScriptSpec;
+use crate::engine::{CheckId, Input};
+use crate::health::{Method, Outcome};
+use crate::sys::{probe, process};
+use std::io;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+pub(super) enum Job {
+    Check { id: CheckId, method: Method },
+    Script(ScriptSpec),
+}
+
+/// Starts the thread; each job's result comes back as an input.
+pub(super) fn start(results: UnboundedSender<Input>) -> io::Result<UnboundedSender<Job>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let (jobs, received) = unbounded_channel();
+    std::thread::Builder::new().name("workers".into()).spawn(move || runtime.block_on(work(received, results)))?;
+    Ok(jobs)
+}
+
+async fn work(mut jobs: UnboundedReceiver<Job>, results: UnboundedSender<Input>) {
+    while let Some(job) = jobs.recv().await {
+        let results = results.clone();
+        tokio::spawn(async move {
+            let input = match job {
+                Job::Check { id, method } => Input::Checked { id, outcome: probe::run(&method).await },
+                Job::Script(spec) => Input::ScriptDone { outcome: script(&spec).await, name: spec.name },
+            };
+            // The engine has ended: nobody wants to know.
+            let _ = results.send(input);
+        });
+    }
+}
+
+async fn script(spec: &ScriptSpec) -> Outcome {
+    let script = process::Script {
+        argv: spec.argv.clone(),
+        user: spec.user.as_ref().map(|u| u.user.clone()),
+        group: spec.user.as_ref().and_then(|u| u.group.clone()),
+        timeout: spec.timeout,
+    };
+    let ended = process::run_script(&script).await;
+    Outcome { good: ended.good, detail: ended.detail(), took: ended.took }
+}

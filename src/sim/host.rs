@@ -1,0 +1,195 @@
+//! A virtual machine: its kernel (addresses, IPVS table) and the engine that runs on it.
+
+use crate::engine::{Engine, Packet, Setup};
+use crate::kernel::{
+    Change, Counters, DestinationKey, Link, ObservedDestination, ObservedService, ObservedTable, ServiceKey,
+};
+use crate::lvs::scheduler::{Candidate, Rotation};
+use crate::net::{IpNet, LinkName, Mac};
+use crate::status::{Event, Reply};
+use crate::time::Instant;
+use std::collections::{BTreeMap, VecDeque};
+use std::net::{IpAddr, Ipv4Addr};
+
+/// A machine that runs an engine.
+#[derive(Clone, Debug)]
+pub struct Host {
+    pub name: String,
+    pub address: Ipv4Addr,
+    pub link: LinkName,
+    mac: Mac,
+    /// What its engine starts from, each time.
+    pub(super) setup: Setup,
+    pub(super) engine: Option<Incarnation>,
+    /// How often an engine was started here: what was meant for an earlier one is dropped.
+    pub(super) life: u64,
+    /// The machine has a carrier.
+    pub(super) link_up: bool,
+    /// The engine is stopped (SIGSTOP) and hears nothing until it goes on.
+    pub(super) paused: bool,
+    pub(super) waiting: VecDeque<Packet>,
+    pub(super) addresses: BTreeMap<IpNet, u8>,
+    pub(super) table: ObservedTable,
+    rotations: BTreeMap<ServiceKey, Rotation>,
+    /// Events of all its engines, until taken.
+    pub(super) events: Vec<Event>,
+    pub(super) replies: Vec<(u64, Reply)>,
+}
+
+/// One life of an engine.
+#[derive(Clone, Debug)]
+pub struct Incarnation {
+    pub engine: Engine,
+    /// The world's time at its instant zero.
+    pub born: Instant,
+}
+
+impl Incarnation {
+    /// The world's time on the engine's clock.
+    pub const fn local(&self, now: Instant) -> Instant {
+        Instant::from_micros(now.as_micros().saturating_sub(self.born.as_micros()))
+    }
+}
+
+impl Host {
+    pub(super) fn new(index: usize, address: Ipv4Addr, link: LinkName, setup: Setup) -> Self {
+        let name = setup.config.router_id.clone().unwrap_or_else(|| setup.host.clone());
+        let mut host = Self {
+            name,
+            address,
+            link,
+            mac: Mac([2, 0, 0, 0, 0, index as u8 + 1]),
+            setup,
+            engine: None,
+            life: 0,
+            link_up: true,
+            paused: false,
+            waiting: VecDeque::new(),
+            addresses: BTreeMap::new(),
+            table: ObservedTable::default(),
+            rotations: BTreeMap::new(),
+            events: Vec::new(),
+            replies: Vec::new(),
+        };
+        host.boot();
+        host
+    }
+
+    /// What a machine has after it was switched on: its own address, and nothing else.
+    pub(super) fn boot(&mut self) {
+        self.addresses.clear();
+        self.table = ObservedTable::default();
+        self.rotations.clear();
+        self.waiting.clear();
+        self.paused = false;
+        if let Ok(net) = format!("{}/24", self.address).parse() {
+            self.addresses.insert(net, 0);
+        }
+    }
+
+    pub fn is_alive(&self) -> bool {
+        self.engine.is_some()
+    }
+
+    pub fn engine(&self) -> Option<&Incarnation> {
+        self.engine.as_ref()
+    }
+
+    /// Whether the machine answers for an address: also after its engine was killed without the machine.
+    pub fn holds(&self, address: IpAddr) -> bool {
+        self.addresses.keys().any(|net| net.addr() == address)
+    }
+
+    pub(super) fn link_state(&self) -> Link {
+        Link {
+            name: self.link.clone(),
+            index: 2,
+            up: self.link_up,
+            mac: Some(self.mac),
+            mtu: 1500,
+            addresses: self.addresses.clone(),
+        }
+    }
+
+    /// The address half of the virtual kernel.
+    pub(super) fn apply_address(&mut self, change: &Change) {
+        match change {
+            Change::AddAddress(a) => {
+                self.addresses.insert(a.net, 18);
+            }
+            Change::RemoveAddress(a) => {
+                self.addresses.remove(&a.net);
+            }
+            _ => {}
+        }
+    }
+
+    /// The IPVS half of the virtual kernel.
+    pub(super) fn apply_table(&mut self, change: &Change) {
+        let services = &mut self.table.services;
+        match change {
+            Change::AddService(key, s) | Change::EditService(key, s) => {
+                let entry = services.entry(*key).or_insert_with(|| ObservedService {
+                    scheduler: String::new(),
+                    persistence: None,
+                    counters: Counters::default(),
+                    destinations: BTreeMap::new(),
+                });
+                s.scheduler.name().clone_into(&mut entry.scheduler);
+                entry.persistence = s.persistence;
+            }
+            Change::RemoveService(key) => {
+                services.remove(key);
+            }
+            Change::AddDestination(key, to, d) | Change::EditDestination(key, to, d) => {
+                let Some(service) = services.get_mut(key) else { return };
+                let entry = service.destinations.entry(*to).or_insert_with(|| ObservedDestination {
+                    forwarding: None,
+                    weight: 0,
+                    active: 0,
+                    inactive: 0,
+                    counters: Counters::default(),
+                });
+                entry.forwarding = Some(d.forwarding);
+                entry.weight = d.weight;
+            }
+            Change::RemoveDestination(key, to) => {
+                if let Some(service) = services.get_mut(key) {
+                    service.destinations.remove(to);
+                }
+            }
+            Change::AddAddress(_) | Change::RemoveAddress(_) => {}
+        }
+    }
+
+    /// No virtual service is configured: the machine itself answers on its addresses.
+    pub(super) fn serves_itself(&self) -> bool {
+        self.setup.config.services.is_empty()
+    }
+
+    /// A new connection: which real server gets it, if any. It counts as active until [`Host::close`].
+    pub(super) fn open(&mut self, key: ServiceKey, client: IpAddr) -> Option<DestinationKey> {
+        let service = self.table.services.get_mut(&key)?;
+        let scheduler = service.scheduler.parse().ok()?;
+        let candidates: Vec<_> = service
+            .destinations
+            .iter()
+            .map(|(key, d)| Candidate { key: *key, weight: d.weight, active: d.active, inactive: d.inactive })
+            .collect();
+        let chosen = self.rotations.entry(key).or_default().pick(scheduler, &candidates, client)?;
+        let destination = service.destinations.get_mut(&chosen)?;
+        destination.active += 1;
+        destination.counters.connections += 1;
+        destination.counters.packets_in += 5;
+        destination.counters.bytes_in += 400;
+        service.counters.connections += 1;
+        Some(chosen)
+    }
+
+    pub(super) fn close(&mut self, key: ServiceKey, real: DestinationKey) {
+        let service = self.table.services.get_mut(&key);
+        if let Some(destination) = service.and_then(|s| s.destinations.get_mut(&real)) {
+            destination.active = destination.active.saturating_sub(1);
+        }
+    }
+}

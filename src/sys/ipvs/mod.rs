@@ -1,0 +1,91 @@
+//! The kernel's load balancer, over generic netlink.
+//!
+//! [`codec`] is bytes and attributes, [`message`] the IPVS objects in them, [`socket`] the conversation; all our own,
+//! because no crate writes the whole of it. The calls block (each at most some seconds): use an [`Ipvs`] on a thread
+//! of its own, in the namespace whose table is meant.
+
+mod codec;
+mod error;
+mod message;
+mod socket;
+
+pub use codec::Malformed;
+pub use error::{IpvsError, Refusal};
+
+use crate::kernel::{Change, ObservedService, ObservedTable, ServiceKey};
+use crate::sys::Outcome;
+use message::Command;
+use socket::Socket;
+
+/// The table of this network namespace.
+#[derive(Debug)]
+pub struct Ipvs {
+    socket: Socket,
+}
+
+impl Ipvs {
+    /// Opens the table of this thread's network namespace. The kernel loads ip_vs by itself if it may and can.
+    pub fn open() -> Result<Self, IpvsError> {
+        Ok(Self { socket: Socket::open()? })
+    }
+
+    /// All services and their real servers with their counters. Entries of a kind that we never write (by firewall
+    /// mark, other protocols) are left out.
+    pub fn read(&mut self) -> Result<ObservedTable, IpvsError> {
+        let mut table = ObservedTable::default();
+        let answers = self.socket.dump(Command::GetService, &[]).map_err(|e| e.during("read the virtual services"))?;
+        for answer in answers {
+            let Some((key, mut service)) = message::read_service(&answer).map_err(IpvsError::Malformed)? else {
+                continue;
+            };
+            self.read_destinations(&key, &mut service)?;
+            table.services.insert(key, service);
+        }
+        Ok(table)
+    }
+
+    fn read_destinations(&mut self, key: &ServiceKey, service: &mut ObservedService) -> Result<(), IpvsError> {
+        let of = message::service_named(key);
+        let answers = match self.socket.dump(Command::GetDestination, &of) {
+            // The service went between the two requests.
+            Err(socket::Failure::Errno(nix::errno::Errno::ESRCH)) => return Ok(()),
+            other => other.map_err(|e| e.during(&format!("read the real servers of {key}")))?,
+        };
+        for answer in answers {
+            let read = message::read_destination(&answer, key.address.ip());
+            let (to, destination) = read.map_err(IpvsError::Malformed)?;
+            service.destinations.insert(to, destination);
+        }
+        Ok(())
+    }
+
+    /// Carries out one step. To remove what is gone is [`Outcome::AlreadySo`]; to add what is there is an error,
+    /// because it may be there with other parameters: read the table again.
+    pub fn apply(&mut self, change: &Change) -> Result<Outcome, IpvsError> {
+        let Some((command, attributes)) = message::request(change) else {
+            return Err(IpvsError::NotATableChange(change.to_string()));
+        };
+        match self.socket.request(command, &attributes) {
+            Ok(()) => Ok(Outcome::Done),
+            Err(failure) => self.refused(change, failure),
+        }
+    }
+
+    fn refused(&mut self, change: &Change, failure: socket::Failure) -> Result<Outcome, IpvsError> {
+        let socket::Failure::Errno(errno) = failure else {
+            return Err(failure.during(&change.to_string()));
+        };
+        // Without the module the kernel also says ENOENT; then the family no longer resolves.
+        if errno == nix::errno::Errno::ENOENT {
+            self.socket.resolve()?;
+        }
+        match error::refusal(change, errno) {
+            Refusal::Gone if removes(change) => Ok(Outcome::AlreadySo),
+            refusal => Err(IpvsError::Refused { change: change.to_string(), refusal }),
+        }
+    }
+}
+
+const fn removes(change: &Change) -> bool {
+    matches!(change, Change::RemoveService(_) | Change::RemoveDestination(..))
+}

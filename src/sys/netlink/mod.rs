@@ -1,0 +1,29 @@
+//! Links, addresses and routes of this network namespace, over rtnetlink.
+//!
+//! Two connections: a connection that both asks and listens would swallow the notifications about its own changes,
+//! because they carry its sequence numbers. [`Netlink`] asks, [`Monitor`] listens.
+
+mod error;
+mod monitor;
+mod requests;
+mod view;
+
+pub use error::NetlinkError;
+pub use monitor::Monitor;
+pub use requests::{HostRoute, Netlink};
+pub use view::LinkEvent;
+
+use std::io;
+
+/// The protocol number that marks what is ours, the one keepalived uses (`RTPROT_KEEPALIVED`). Kernels before 5.18
+/// keep none for addresses and ignore it.
+pub const PROTOCOL_TAG: u8 = 18;
+
+impl Netlink {
+    /// Opens both connections in this thread's network namespace and runs them on the current tokio runtime.
+    pub fn open() -> io::Result<(Self, Monitor)> {
+        let netlink = Self::requests_only()?;
+        let monitor = Monitor::start(netlink.clone())?;
+        Ok((netlink, monitor))
+    }
+}

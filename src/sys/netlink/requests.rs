@@ -1,0 +1,279 @@
+//! The connection that asks.
+
+use super::PROTOCOL_TAG;
+use super::error::NetlinkError;
+use super::view::{LinkEvent, View};
+use crate::kernel::{Address, Change, Link};
+use crate::net::{IpNet, LinkName};
+use crate::sys::Outcome;
+use futures_util::StreamExt;
+use netlink_packet_core::{
+    NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload,
+};
+use netlink_packet_route::address::{
+    AddressAttribute, AddressHeaderFlags, AddressMessage, AddressProtocol, AddressScope,
+};
+use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
+use netlink_packet_route::route::{RouteAddress, RouteAttribute, RouteMessage, RouteProtocol, RouteScope, RouteType};
+use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
+use nix::errno::Errno;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr};
+
+/// Asks the kernel for changes. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Netlink {
+    handle: rtnetlink::Handle,
+}
+
+/// A route to one IPv4 address over one link, in the main table.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct HostRoute {
+    pub to: Ipv4Addr,
+    pub link: LinkName,
+}
+
+impl Netlink {
+    /// Only the connection that asks, for those who do not watch.
+    pub fn requests_only() -> io::Result<Self> {
+        let (mut connection, handle, _) = rtnetlink::new_connection()?;
+        // Without these an answer that was cut short looks like one that is complete.
+        connection.set_forward_ack(true);
+        connection.set_forward_done(true);
+        tokio::spawn(connection);
+        Ok(Self { handle })
+    }
+
+    /// Carries out a change of addresses; one of the load balancer's table is refused.
+    pub async fn apply(&self, change: &Change) -> Result<Outcome, NetlinkError> {
+        match change {
+            Change::AddAddress(address) => self.add(address).await,
+            Change::RemoveAddress(address) => self.remove(address).await,
+            table => Err(NetlinkError::new(
+                table.to_string(),
+                io::Error::new(io::ErrorKind::InvalidInput, "this belongs to the load balancer, not to a link"),
+            )),
+        }
+    }
+
+    /// Puts an address on its link. On a link that already has it, nothing changes, not even label or scope.
+    pub async fn add(&self, address: &Address) -> Result<Outcome, NetlinkError> {
+        let what = format!("add {} to {}", address.net, address.link);
+        let index = self.index(&address.link, &what).await?;
+        let request = RouteNetlinkMessage::NewAddress(added(address, index));
+        let result = self.ask(request, NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK).await;
+        outcome(&what, result, &[Errno::EEXIST])
+    }
+
+    /// Takes an address off its link. The kernel may take secondary addresses of the same prefix with it.
+    pub async fn remove(&self, address: &Address) -> Result<Outcome, NetlinkError> {
+        let what = format!("remove {} from {}", address.net, address.link);
+        let index = match self.index(&address.link, &what).await {
+            Ok(index) => index,
+            // With the link its addresses went too.
+            Err(e) if e.errno() == Some(libc::ENODEV) => return Ok(Outcome::AlreadySo),
+            Err(e) => return Err(e),
+        };
+        let request = RouteNetlinkMessage::DelAddress(named(&address.net, index));
+        let result = self.ask(request, NLM_F_ACK).await;
+        outcome(&what, result, &[Errno::EADDRNOTAVAIL, Errno::ENODEV])
+    }
+
+    pub async fn add_host_route(&self, route: &HostRoute) -> Result<Outcome, NetlinkError> {
+        let what = format!("add route to {} over {}", route.to, route.link);
+        let index = self.index(&route.link, &what).await?;
+        let request = RouteNetlinkMessage::NewRoute(route_message(route.to, index));
+        let result = self.ask(request, NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK).await;
+        outcome(&what, result, &[Errno::EEXIST])
+    }
+
+    pub async fn remove_host_route(&self, route: &HostRoute) -> Result<Outcome, NetlinkError> {
+        let what = format!("remove route to {} over {}", route.to, route.link);
+        let index = self.index(&route.link, &what).await?;
+        let request = RouteNetlinkMessage::DelRoute(route_message(route.to, index));
+        let result = self.ask(request, NLM_F_ACK).await;
+        outcome(&what, result, &[Errno::ESRCH])
+    }
+
+    /// The addresses that have a host route over `link` in the main table.
+    pub async fn host_routes(&self, link: &LinkName) -> Result<Vec<Ipv4Addr>, NetlinkError> {
+        let what = format!("read the host routes over {link}");
+        let index = self.index(link, &what).await?;
+        let mut all = RouteMessage::default();
+        all.header.address_family = AddressFamily::Inet;
+        let answer = self.ask(RouteNetlinkMessage::GetRoute(all), NLM_F_DUMP).await;
+        let answer = answer.map_err(|cause| NetlinkError::new(what, cause))?;
+        Ok(answer.iter().filter_map(|message| host_route(message, index)).collect())
+    }
+
+    /// All links with their addresses, read once.
+    pub async fn links(&self) -> Result<Vec<Link>, NetlinkError> {
+        let events = View::default().replace(&self.dump_links().await?, &self.dump_addresses().await?);
+        let links = events.into_iter().filter_map(|event| match event {
+            LinkEvent::Link(link) => Some(link),
+            LinkEvent::Gone(_) | LinkEvent::Resynced => None,
+        });
+        Ok(links.collect())
+    }
+
+    /// Brings a link up (administratively).
+    pub async fn set_up(&self, link: &LinkName) -> Result<Outcome, NetlinkError> {
+        let what = format!("bring {link} up");
+        let mut message = LinkMessage::default();
+        message.header.index = self.index(link, &what).await?;
+        message.header.flags = LinkFlags::Up;
+        message.header.change_mask = LinkFlags::Up;
+        outcome(&what, self.ask(RouteNetlinkMessage::SetLink(message), NLM_F_ACK).await, &[])
+    }
+
+    pub(super) async fn dump_links(&self) -> Result<Vec<RouteNetlinkMessage>, NetlinkError> {
+        let request = RouteNetlinkMessage::GetLink(LinkMessage::default());
+        self.ask(request, NLM_F_DUMP).await.map_err(|cause| NetlinkError::new("read the links", cause))
+    }
+
+    pub(super) async fn dump_addresses(&self) -> Result<Vec<RouteNetlinkMessage>, NetlinkError> {
+        let request = RouteNetlinkMessage::GetAddress(AddressMessage::default());
+        self.ask(request, NLM_F_DUMP).await.map_err(|cause| NetlinkError::new("read the addresses", cause))
+    }
+
+    async fn index(&self, link: &LinkName, what: &str) -> Result<u32, NetlinkError> {
+        let mut by_name = LinkMessage::default();
+        by_name.attributes.push(LinkAttribute::IfName(link.to_string()));
+        let answer = self.ask(RouteNetlinkMessage::GetLink(by_name), NLM_F_ACK).await;
+        let answer = answer.map_err(|cause| NetlinkError::new(what, cause))?;
+        let found = answer.iter().find_map(|message| match message {
+            RouteNetlinkMessage::NewLink(link) => Some(link.header.index),
+            _ => None,
+        });
+        found.ok_or_else(|| NetlinkError::new(what, io::Error::from_raw_os_error(libc::ENODEV)))
+    }
+
+    /// Sends a request and gathers the answer to its end.
+    async fn ask(&self, request: RouteNetlinkMessage, flags: u16) -> io::Result<Vec<RouteNetlinkMessage>> {
+        let mut message = NetlinkMessage::from(request);
+        message.header.flags = NLM_F_REQUEST | flags;
+        let mut handle = self.handle.clone();
+        let mut answers =
+            handle.request(message).map_err(|e| io::Error::new(io::ErrorKind::NotConnected, e.to_string()))?;
+        let mut gathered = Vec::new();
+        while let Some(answer) = answers.next().await {
+            match answer.payload {
+                NetlinkPayload::InnerMessage(inner) => gathered.push(inner),
+                NetlinkPayload::Done(_) => return Ok(gathered),
+                NetlinkPayload::Error(e) if e.code.is_none() => return Ok(gathered),
+                NetlinkPayload::Error(e) => return Err(e.to_io()),
+                // A dump that lost messages is no dump.
+                NetlinkPayload::Overrun(_) => return Err(io::Error::from_raw_os_error(libc::ENOBUFS)),
+                _ => {}
+            }
+        }
+        Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the netlink connection ended before the answer"))
+    }
+}
+
+fn outcome<T>(what: &str, result: io::Result<T>, so_already: &[Errno]) -> Result<Outcome, NetlinkError> {
+    match result {
+        Ok(_) => Ok(Outcome::Done),
+        Err(e) if e.raw_os_error().is_some_and(|code| so_already.contains(&Errno::from_raw(code))) => {
+            Ok(Outcome::AlreadySo)
+        }
+        Err(cause) => Err(NetlinkError::new(what, cause)),
+    }
+}
+
+/// What names an address: rtnetlink's own helper would also make up a broadcast address.
+fn named(net: &IpNet, index: u32) -> AddressMessage {
+    let mut message = AddressMessage::default();
+    message.header.family = if net.addr().is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
+    message.header.prefix_len = net.prefix_len();
+    message.header.index = index;
+    message.attributes.push(AddressAttribute::Local(net.addr()));
+    message.attributes.push(AddressAttribute::Address(net.addr()));
+    message
+}
+
+fn added(address: &Address, index: u32) -> AddressMessage {
+    let mut message = named(&address.net, index);
+    message.header.scope = AddressScope::from(address.scope.number());
+    message.attributes.push(AddressAttribute::Protocol(AddressProtocol::from(PROTOCOL_TAG)));
+    match address.net.addr() {
+        IpAddr::V4(_) => {
+            message.attributes.extend(address.label.clone().map(AddressAttribute::Label));
+            message.attributes.extend(address.broadcast.map(AddressAttribute::Broadcast));
+        }
+        // A virtual address moves while its former owner may still answer for it: no duplicate detection.
+        IpAddr::V6(_) => message.header.flags |= AddressHeaderFlags::Nodad,
+    }
+    message
+}
+
+fn route_message(to: Ipv4Addr, index: u32) -> RouteMessage {
+    let mut message = RouteMessage::default();
+    message.header.address_family = AddressFamily::Inet;
+    message.header.table = netlink_packet_route::route::RouteHeader::RT_TABLE_MAIN;
+    message.header.destination_prefix_length = 32;
+    message.header.protocol = RouteProtocol::from(PROTOCOL_TAG);
+    message.header.scope = RouteScope::Link;
+    message.header.kind = RouteType::Unicast;
+    message.attributes.push(RouteAttribute::Destination(RouteAddress::Inet(to)));
+    message.attributes.push(RouteAttribute::Oif(index));
+    message
+}
+
+fn host_route(message: &RouteNetlinkMessage, index: u32) -> Option<Ipv4Addr> {
+    let RouteNetlinkMessage::NewRoute(route) = message else { return None };
+    let header = &route.header;
+    let main = header.table == netlink_packet_route::route::RouteHeader::RT_TABLE_MAIN;
+    let over = route.attributes.iter().any(|a| matches!(a, RouteAttribute::Oif(i) if *i == index));
+    if !main || !over || header.destination_prefix_length != 32 || header.kind != RouteType::Unicast {
+        return None;
+    }
+    route.attributes.iter().find_map(|a| match a {
+        RouteAttribute::Destination(RouteAddress::Inet(to)) => Some(*to),
+        _ => None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(net: &str) -> Address {
+        Address::new(LinkName::new("eth0").unwrap(), net.parse().unwrap())
+    }
+
+    #[test]
+    fn an_address_carries_what_was_given_and_nothing_made_up() {
+        let plain = added(&address("10.0.0.9/24"), 3);
+        assert_eq!((plain.header.prefix_len, plain.header.index), (24, 3));
+        assert!(
+            !plain.attributes.iter().any(|a| matches!(a, AddressAttribute::Broadcast(_) | AddressAttribute::Label(_)))
+        );
+        assert!(plain.attributes.contains(&AddressAttribute::Protocol(AddressProtocol::Other(18))));
+
+        let mut full = address("10.0.0.9/24");
+        full.label = Some("eth0:vip".into());
+        full.broadcast = Some(Ipv4Addr::new(10, 0, 0, 255));
+        full.scope = crate::kernel::Scope::Link;
+        let full = added(&full, 3);
+        assert_eq!(full.header.scope, AddressScope::Link);
+        assert!(full.attributes.contains(&AddressAttribute::Label("eth0:vip".into())));
+        assert!(full.attributes.contains(&AddressAttribute::Broadcast(Ipv4Addr::new(10, 0, 0, 255))));
+    }
+
+    #[test]
+    fn an_ipv6_address_skips_duplicate_detection() {
+        let message = added(&address("2001:db8::9/64"), 3);
+        assert_eq!(message.header.family, AddressFamily::Inet6);
+        assert!(message.header.flags.contains(AddressHeaderFlags::Nodad));
+    }
+
+    #[test]
+    fn only_the_expected_errno_means_already_so() {
+        let refused = |errno: Errno| Err::<(), _>(io::Error::from_raw_os_error(errno as i32));
+        let so = outcome("add x", refused(Errno::EEXIST), &[Errno::EEXIST]);
+        assert!(matches!(so, Ok(Outcome::AlreadySo)));
+        let error = outcome("add 10.0.0.9/24 to eth0", refused(Errno::EPERM), &[Errno::EEXIST]).unwrap_err();
+        assert_eq!(error.to_string(), "add 10.0.0.9/24 to eth0: Operation not permitted (os error 1)");
+    }
+}

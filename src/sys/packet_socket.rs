@@ -1,0 +1,41 @@
+//! The packet socket that announces addresses on any link.
+
+use super::raw;
+use crate::net::Mac;
+use crate::wire::arp;
+use socket2::{Domain, Protocol, Socket, Type};
+use std::io;
+use std::net::Ipv4Addr;
+
+/// Sends Ethernet frames and receives nothing. One serves all links of a namespace.
+#[derive(Debug)]
+pub struct PacketSocket {
+    socket: Socket,
+}
+
+impl PacketSocket {
+    /// Needs CAP_NET_RAW.
+    pub fn open() -> io::Result<Self> {
+        // Protocol 0: it is not hooked into reception, so nothing piles up in it.
+        let socket = Socket::new(Domain::PACKET, Type::RAW, Some(Protocol::from(0)))?;
+        socket.set_nonblocking(true)?;
+        Ok(Self { socket })
+    }
+
+    /// Tells all stations on the link with interface index `index` that `address` is at `mac` (gratuitous ARP).
+    pub fn announce(&self, index: u32, mac: Mac, address: Ipv4Addr) -> io::Result<()> {
+        self.send(index, arp::ETHERTYPE, Mac::BROADCAST, &arp::announcement(mac, address))
+    }
+
+    /// Sends a whole Ethernet frame, at once or not at all.
+    pub fn send(&self, index: u32, ethertype: u16, destination: Mac, frame: &[u8]) -> io::Result<()> {
+        let index = i32::try_from(index).map_err(|e| io::Error::new(io::ErrorKind::InvalidInput, e))?;
+        let to = raw::link_address(index, ethertype, destination.0);
+        let sent = self.socket.send_to(frame, &to)?;
+        if sent == frame.len() {
+            Ok(())
+        } else {
+            Err(io::Error::new(io::ErrorKind::WriteZero, "the kernel took a part of the frame"))
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! Why a state changed, and what else is worth saying, as sentences.
+
+use super::state::Role;
+use crate::time::Duration;
+use std::fmt;
+use std::net::Ipv4Addr;
+
+/// Why the state changed: the answer to "why did it move?", written once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// The conditions are good, the router takes part.
+    Started,
+    /// Priority 255: the addresses are this router's own.
+    Owner,
+    /// The master fell silent; who it was and its priority, if any was heard.
+    Silence {
+        waited: Duration,
+        last: Option<(Ipv4Addr, u8)>,
+    },
+    /// The master said that it gives up (priority 0).
+    MasterResigned {
+        from: Ipv4Addr,
+        waited: Duration,
+    },
+    /// The master that is heard has a lower priority.
+    Preempting {
+        from: Ipv4Addr,
+        theirs: u8,
+        ours: u8,
+    },
+    HigherPriority {
+        from: Ipv4Addr,
+        theirs: u8,
+        ours: u8,
+    },
+    /// The same priority from a higher address (RFC 3768, 6.4.3).
+    HigherAddress {
+        from: Ipv4Addr,
+        ours: Ipv4Addr,
+        priority: u8,
+    },
+    Conditions {
+        faults: Vec<String>,
+    },
+    Demoted,
+    TakenOver,
+    /// Demoted or stopping, and nobody else took the addresses in time.
+    NobodyTookOver {
+        waited: Duration,
+    },
+    Stopping,
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Started => write!(f, "link and trackers are good"),
+            Self::Owner => write!(f, "priority 255 owns the addresses"),
+            Self::Silence { waited, last: Some((from, priority)) } => {
+                write!(f, "no advert for {}; the last was from {from}, priority {priority}", Seconds(*waited))
+            }
+            Self::Silence { waited, last: None } => write!(f, "no advert heard for {}", Seconds(*waited)),
+            Self::MasterResigned { from, waited } => {
+                write!(f, "{from} gave up (priority 0); skew of {} ran out", Seconds(*waited))
+            }
+            Self::Preempting { from, theirs, ours } => {
+                write!(f, "the master {from} has priority {theirs}, ours is {ours}")
+            }
+            Self::HigherPriority { from, theirs, ours } => {
+                write!(f, "priority {theirs} heard from {from}, ours is {ours}")
+            }
+            Self::HigherAddress { from, ours, priority } => {
+                write!(f, "equal priority {priority} heard from {from}, a higher address than our {ours}")
+            }
+            Self::Conditions { faults } => write!(f, "{}", faults.join("; ")),
+            Self::Demoted => write!(f, "demoted by an operator"),
+            Self::TakenOver => write!(f, "taken over by an operator"),
+            Self::NobodyTookOver { waited } => {
+                write!(f, "nobody took over within {}: this node keeps the addresses at priority 1", Seconds(*waited))
+            }
+            Self::Stopping => write!(f, "the engine is stopping"),
+        }
+    }
+}
+
+/// Something worth saying that changed no state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// A successor was heard: the addresses are released.
+    HandedOver { to: Ipv4Addr, priority: u8, after: Duration },
+    /// As master, a lower priority was heard: somebody else believes to be master.
+    LowerPriority { from: Ipv4Addr, theirs: u8, ours: u8 },
+    /// An advert with our own source address.
+    OwnAddress { from: Ipv4Addr },
+    /// Somebody gave up (priority 0) while this router is not waiting for it.
+    ResignationHeard { from: Ipv4Addr },
+    /// The hold was lifted.
+    Restored { role: Role },
+    /// Already master: the takeover only raises the priority.
+    Pinned,
+    /// The demotion of a router that does not hold the addresses.
+    HeldBack,
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::HandedOver { to, priority, after } => {
+                write!(f, "taken over by {to} (priority {priority}) after {}; addresses released", Seconds(*after))
+            }
+            Self::LowerPriority { from, theirs, ours } => write!(
+                f,
+                "{from} advertises priority {theirs} while we are MASTER at {ours}: answered with an advert and ARP"
+            ),
+            Self::OwnAddress { from } => {
+                write!(f, "an advert came from our own address {from}: another machine has it, or the network loops")
+            }
+            Self::ResignationHeard { from } => write!(f, "{from} gave up (priority 0)"),
+            Self::Restored { .. } => write!(f, "hold lifted, priority as configured"),
+            Self::Pinned => write!(f, "already MASTER, now at priority 254"),
+            Self::HeldBack => write!(f, "held at priority 1"),
+        }
+    }
+}
+
+/// Seconds to the millisecond.
+struct Seconds(Duration);
+
+impl fmt::Display for Seconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.3} s", self.0.as_secs_f64())
+    }
+}

@@ -1,0 +1,121 @@
+//! The states of a virtual router and what they depend on.
+//!
+//! ```text
+//!            conditions good                    silence
+//!   Init ───────────────────────▶ Backup ─────────────────────▶ Master
+//!     ▲                           ▲  ▲  ◀───────────────────────  │ │
+//!     │                 successor │  │      higher priority heard  │ │
+//!     │                     heard │  │                             │ │ demote, stop
+//!   Fault ◀── conditions bad ──── │  └─────── Yielding ◀───────────┼─┘
+//!            (from any state)     │             │    silence       │
+//!                                 └─────────────┘    └─────────────┘ (after a stop: Stopped)
+//! ```
+
+use crate::time::Instant;
+use std::net::Ipv4Addr;
+
+/// What the virtual router is. Each state owns its timers, so a timer of another state cannot exist.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Not started, or waiting for the first result of a script that decides.
+    Init,
+    Backup {
+        /// When the master is taken for dead.
+        master_down_at: Instant,
+    },
+    Master {
+        next_advert_at: Instant,
+        /// The second set of gratuitous ARP.
+        announce_at: Option<Instant>,
+    },
+    /// BACKUP to the protocol, but still answering for the addresses until a successor is heard.
+    Yielding {
+        since: Instant,
+        /// Nobody took over by then.
+        until: Instant,
+        then: Then,
+    },
+    Fault,
+    /// Out of the protocol for good.
+    Stopped,
+}
+
+/// What follows when nobody took over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Then {
+    /// Master again: somebody must hold the addresses.
+    Serve,
+    /// The engine is to end.
+    Stop,
+}
+
+/// The state as the protocol and people see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    Init,
+    Backup,
+    Master,
+    Fault,
+}
+
+impl State {
+    pub const fn role(&self) -> Role {
+        match self {
+            Self::Init | Self::Stopped => Role::Init,
+            Self::Backup { .. } | Self::Yielding { .. } => Role::Backup,
+            Self::Master { .. } => Role::Master,
+            Self::Fault => Role::Fault,
+        }
+    }
+
+    /// Whether this router answers for the addresses.
+    pub const fn wants_addresses(&self) -> bool {
+        match self {
+            Self::Master { .. } | Self::Yielding { .. } => true,
+            Self::Init | Self::Backup { .. } | Self::Fault | Self::Stopped => false,
+        }
+    }
+
+    /// When something is due.
+    pub fn deadline(&self) -> Option<Instant> {
+        match self {
+            Self::Init | Self::Fault | Self::Stopped => None,
+            Self::Backup { master_down_at } => Some(*master_down_at),
+            Self::Master { next_advert_at, announce_at } => {
+                Some(announce_at.map_or(*next_advert_at, |at| at.min(*next_advert_at)))
+            }
+            Self::Yielding { until, .. } => Some(*until),
+        }
+    }
+}
+
+/// An operator's override of the priority, until restored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hold {
+    /// Priority 1.
+    Demoted,
+    /// Priority 254.
+    Takeover,
+}
+
+/// One term of the effective priority.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Term {
+    pub label: String,
+    pub value: i32,
+    pub note: Option<String>,
+}
+
+/// Everything around the router that decides whether it may take part and with what priority: the link and the
+/// trackers. Given whole at each change, so that it is derived and never toggled.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Conditions {
+    /// The address adverts leave from; none: the router cannot take part.
+    pub source: Option<Ipv4Addr>,
+    /// Why it is in fault; none: it is not.
+    pub faults: Vec<String>,
+    /// What it waits for before it starts: the first result of an unweighted script.
+    pub waiting: Vec<String>,
+    /// What trackers add to the priority.
+    pub terms: Vec<Term>,
+}

@@ -1,0 +1,165 @@
+//! Stored pictures of each screen at each size.
+
+use crate::fixture::{Console, DARK, Look, at, AT, down, draining, hold, snapshot, stage};
+use std::sync::Arc;
+use vipdeck::console::model::Link;
+use vipdeck::console::theme::Depth;
+use vipdeck::console::update::Msg;
+use vipdeck::status::{HoldKind, Mode, Role, ServerState};
+
+const MONO: Look = Look { theme: "mono", depth: Depth::None, ..DARK };
+const ASCII: Look = Look { ascii: true, ..MONO };
+
+macro_rules! picture {
+    ($name:literal, $console:expr) => {
+        insta::assert_snapshot!($name, $console.screen())
+    };
+}
+
+#[test]
+fn overview_of_a_healthy_cluster() {
+    picture!("overview_120x36", Console::live(DARK));
+    picture!("overview_100x30", Console::live(DARK.size(100, 30)));
+    picture!("overview_80x24", Console::live(DARK.size(80, 24)));
+    picture!("overview_60x16", Console::live(DARK.size(60, 16)));
+    picture!("overview_50x12", Console::live(DARK.size(50, 12)));
+    picture!("overview_ascii_120x36", Console::live(ASCII));
+    picture!("overview_ascii_80x24", Console::live(ASCII.size(80, 24)));
+}
+
+#[test]
+fn the_demo_has_a_stage() {
+    picture!("demo_120x36", Console::staged(DARK, Mode::Lab));
+    picture!("demo_100x30", Console::staged(DARK.size(100, 30), Mode::Lab));
+    picture!("demo_80x24", Console::staged(DARK.size(80, 24), Mode::Lab));
+    picture!("demo_stage_80x24", Console::staged(DARK.size(80, 24), Mode::Lab).keys("<Tab><Tab>"));
+    picture!("demo_60x16", Console::staged(DARK.size(60, 16), Mode::Lab));
+}
+
+/// lvs1 crashed, lvs2 took over, one web server is stopped.
+#[test]
+fn a_crashed_node_and_a_stopped_server() {
+    let mut console = Console::staged(DARK, Mode::Lab);
+    let mut stage = stage(true);
+    stage.nodes[0].alive = false;
+    stage.servers[0].state = ServerState::Stopped;
+    stage.clients[0].outage_now = Some(std::time::Duration::from_millis(840));
+    let mut second = snapshot(2);
+    second.instances[0].state = Role::Master;
+    second.instances[0].next_advert_at = Some(at(AT + 300_000));
+    second.instances[0].vips[0].present = vipdeck::status::Presence::Yes;
+    for service in &mut second.services {
+        service.serving = Some(true);
+        down(&mut service.reals[0]);
+    }
+    console.tell(Msg::Stage(stage));
+    console.tell(Msg::Link { node: 0, link: Link::Lost { since: 900_000, why: "the engine ended".into() } });
+    console.tell(Msg::Snapshot { node: 1, snapshot: Some(Arc::new(second)) });
+    picture!("crashed_120x36", console);
+    console.keys("2");
+    picture!("crashed_services_120x36", console);
+}
+
+#[test]
+fn services() {
+    picture!("services_120x36", Console::live(DARK).keys("2"));
+    picture!("services_80x24", Console::live(DARK.size(80, 24)).keys("2"));
+    picture!("services_60x16", Console::live(DARK.size(60, 16)).keys("2"));
+}
+
+#[test]
+fn a_drain_from_its_beginning_to_drained() {
+    let mut console = Console::live(DARK);
+    let mut first = snapshot(1);
+    draining(&mut first.services[0].reals[0], 5);
+    console.show(first.clone(), snapshot(2));
+    console.keys("2j");
+    picture!("drain_120x36", console);
+    draining(&mut first.services[0].reals[0], 0);
+    console.show(first, snapshot(2));
+    picture!("drained_120x36", console);
+    console.keys("1");
+    picture!("drained_overview_120x36", console);
+}
+
+#[test]
+fn a_stale_node_is_never_drawn_as_live() {
+    let mut console = Console::live(DARK);
+    console.tell(Msg::Link { node: 0, link: Link::Lost { since: 1_000_000, why: "connection refused".into() } });
+    console.pass(12_300_000);
+    console.tell(Msg::Snapshot { node: 1, snapshot: Some(Arc::new(snapshot(2))) });
+    picture!("stale_120x36", console);
+    console.keys("<Enter>");
+    picture!("stale_details_120x36", console);
+}
+
+#[test]
+fn two_masters_are_a_split_and_loud() {
+    picture!("split_120x36", split(DARK));
+    picture!("split_80x24", split(DARK.size(80, 24)));
+    picture!("split_ascii_60x16", split(ASCII.size(60, 16)));
+}
+
+pub(crate) fn split(look: Look) -> Console {
+    let mut console = Console::live(look);
+    let mut second = snapshot(2);
+    second.instances[0].state = Role::Master;
+    second.instances[0].since = at(AT - 3_000_000);
+    second.instances[0].next_advert_at = Some(at(AT + 300_000));
+    second.instances[0].vips[0].present = vipdeck::status::Presence::Yes;
+    console.pass(1_000_000);
+    console.show(snapshot(1), second);
+    console
+}
+
+#[test]
+fn timeline_details_help_filter() {
+    picture!("timeline_120x36", Console::live(DARK).keys("3"));
+    picture!("timeline_80x24", Console::live(DARK.size(80, 24)).keys("3"));
+    picture!("timeline_filtered_120x36", Console::live(DARK).keys("3/master<Enter>"));
+    picture!("details_120x36", Console::live(DARK).keys("<Enter>"));
+    picture!("details_server_80x24", Console::live(DARK.size(80, 24)).keys("2j<Enter>"));
+    picture!("help_120x36", Console::staged(DARK, Mode::Lab).keys("?"));
+    picture!("frozen_80x24", {
+        let mut console = Console::live(DARK.size(80, 24));
+        console.keys("f");
+        console.show(snapshot(1), snapshot(2));
+        console
+    });
+}
+
+#[test]
+fn questions_at_each_size() {
+    picture!("demote_120x36", Console::live(DARK).keys("D"));
+    picture!("demote_80x24", Console::live(DARK.size(80, 24)).keys("D"));
+    picture!("demote_60x16", Console::live(DARK.size(60, 16)).keys("D"));
+    picture!("demote_ascii_80x24", Console::live(ASCII.size(80, 24)).keys("D"));
+    picture!("takeover_120x36", Console::live(DARK).keys("T"));
+    picture!("drain_question_120x36", Console::live(DARK).keys("2jD"));
+    picture!("weight_question_80x24", Console::live(DARK.size(80, 24)).keys("2jW~<Backspace>5"));
+    picture!("crash_question_120x36", Console::staged(DARK, Mode::Live).keys("X"));
+    let mut console = Console::live(DARK);
+    console.model.owns_engine = true;
+    picture!("leave_question_120x36", console.keys("q"));
+}
+
+#[test]
+fn a_held_node() {
+    let mut console = Console::live(DARK);
+    let (mut first, mut second) = (snapshot(1), snapshot(2));
+    first.instances[0].state = Role::Backup;
+    first.instances[0].hold = Some(hold(HoldKind::Demoted));
+    first.instances[0].effective_priority = 1;
+    first.instances[0].terms.push(vipdeck::status::Term { label: "demoted".into(), value: -149, note: None });
+    first.instances[0].vips[0].present = vipdeck::status::Presence::No;
+    first.instances[0].next_advert_at = None;
+    first.instances[0].master_down_at = Some(at(AT + 3_500_000));
+    second.instances[0].state = Role::Master;
+    second.instances[0].master_down_at = None;
+    second.instances[0].next_advert_at = Some(at(AT + 300_000));
+    second.instances[0].vips[0].present = vipdeck::status::Presence::Yes;
+    console.show(first, second);
+    picture!("held_120x36", console);
+    console.keys("R");
+    picture!("restore_120x36", console);
+}

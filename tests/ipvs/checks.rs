@@ -1,0 +1,211 @@
+//! What is checked, each in a namespace of its own.
+
+use crate::ipvsadm::{as_saved, ipvsadm, saved};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::Command;
+use std::time::{Duration, Instant};
+use vipdeck::kernel::{Change, Destination, Forwarding, Scheduler, Service, ServiceKey, Table, plan_table};
+use vipdeck::sys::Outcome;
+use vipdeck::sys::ipvs::{Ipvs, IpvsError, Refusal};
+
+type Check = (&'static str, fn());
+
+pub(crate) const ALL: &[Check] = &[
+    ("every kind of entry is written and read back", every_kind_of_entry),
+    ("entries are edited in place", edits),
+    ("a refusal says what was refused and why", refusals),
+    ("what others wrote is read", foreign_entries),
+    ("a big table converges in one pass", a_big_table),
+    ("connections are counted", counters),
+];
+
+fn key(text: &str) -> ServiceKey {
+    text.parse().unwrap()
+}
+
+fn to(text: &str) -> SocketAddr {
+    text.parse().unwrap()
+}
+
+fn service(scheduler: Scheduler, persistence: Option<u32>, reals: &[(&str, Forwarding, u32)]) -> Service {
+    let real = |(at, forwarding, weight): &(&str, Forwarding, u32)| {
+        (to(at), Destination { forwarding: *forwarding, weight: *weight })
+    };
+    Service { scheduler, persistence, destinations: reals.iter().map(real).collect() }
+}
+
+/// Makes the kernel's table the desired one, and sees that it is.
+fn converge(ipvs: &mut Ipvs, desired: &Table) {
+    for change in plan_table(desired, &ipvs.read().unwrap(), |_| true) {
+        assert_eq!(ipvs.apply(&change).unwrap(), Outcome::Done, "{change}");
+    }
+    let observed = ipvs.read().unwrap();
+    assert_eq!(plan_table(desired, &observed, |_| true), [], "{observed:#?}");
+    assert_eq!(as_saved(&observed), saved());
+}
+
+fn table(entries: &[(&str, Service)]) -> Table {
+    Table { services: entries.iter().map(|(name, service)| (key(name), service.clone())).collect() }
+}
+
+fn every_kind_of_entry() {
+    use Forwarding::{Dr, Nat};
+    let mut ipvs = Ipvs::open().unwrap();
+    assert!(ipvs.read().unwrap().services.is_empty());
+    let desired = table(&[
+        ("tcp/192.0.2.10:80", service(Scheduler::Rr, None, &[("10.0.0.11:80", Dr, 1), ("10.0.0.12:80", Dr, 0)])),
+        ("udp/192.0.2.10:80", service(Scheduler::Wrr, None, &[("10.0.0.11:8080", Nat, 65_535)])),
+        ("tcp/192.0.2.10:443", service(Scheduler::Lc, Some(50), &[])),
+        ("tcp/[2001:db8::10]:80", service(Scheduler::Wlc, Some(300), &[("[2001:db8::11]:80", Dr, 5)])),
+        ("udp/[2001:db8::10]:53", service(Scheduler::Sh, None, &[("[2001:db8::11]:5353", Nat, 1)])),
+    ]);
+    converge(&mut ipvs, &desired);
+    assert_eq!(saved().len(), 5 + 5);
+    converge(&mut ipvs, &Table::default());
+    assert_eq!(saved(), [""; 0]);
+}
+
+fn edits() {
+    use Forwarding::{Dr, Nat};
+    let mut ipvs = Ipvs::open().unwrap();
+    let with = |scheduler, persistence, forwarding, weight| {
+        table(&[("tcp/192.0.2.10:80", service(scheduler, persistence, &[("10.0.0.11:80", forwarding, weight)]))])
+    };
+    converge(&mut ipvs, &with(Scheduler::Wlc, None, Dr, 1));
+    converge(&mut ipvs, &with(Scheduler::Rr, Some(60), Dr, 0));
+    converge(&mut ipvs, &with(Scheduler::Rr, Some(120), Nat, 7));
+    converge(&mut ipvs, &with(Scheduler::Sh, None, Nat, 7));
+    assert_eq!(saved(), ["-A -t 192.0.2.10:80 -s sh", "-a -t 192.0.2.10:80 -r 10.0.0.11:80 -m -w 7"]);
+}
+
+fn refused(ipvs: &mut Ipvs, change: &Change) -> Refusal {
+    match ipvs.apply(change) {
+        Err(IpvsError::Refused { refusal, .. }) => refusal,
+        other => panic!("{change}: {other:?}"),
+    }
+}
+
+fn refusals() {
+    let mut ipvs = Ipvs::open().unwrap();
+    let web = key("tcp/192.0.2.10:80");
+    let one = Destination { forwarding: Forwarding::Dr, weight: 1 };
+    let add = Change::AddService(web, service(Scheduler::Wlc, None, &[]));
+    assert_eq!(ipvs.apply(&add).unwrap(), Outcome::Done);
+    assert_eq!(refused(&mut ipvs, &add), Refusal::Present);
+    let add = Change::AddDestination(web, to("10.0.0.11:80"), one);
+    assert_eq!(ipvs.apply(&add).unwrap(), Outcome::Done);
+    assert_eq!(refused(&mut ipvs, &add), Refusal::Present);
+    let error = ipvs.apply(&add).unwrap_err().to_string();
+    assert_eq!(error, "add real server 10.0.0.11:80 to tcp/192.0.2.10:80, DR weight 1: it is there already");
+
+    let other = key("tcp/192.0.2.99:80");
+    assert_eq!(refused(&mut ipvs, &Change::AddDestination(other, to("10.0.0.11:80"), one)), Refusal::Gone);
+    assert_eq!(refused(&mut ipvs, &Change::EditDestination(web, to("10.0.0.99:80"), one)), Refusal::Gone);
+    let edit = Change::EditService(other, service(Scheduler::Wlc, None, &[]));
+    assert_eq!(refused(&mut ipvs, &edit), Refusal::Gone);
+    for gone in [
+        Change::RemoveService(other),
+        Change::RemoveDestination(other, to("10.0.0.11:80")),
+        Change::RemoveDestination(web, to("10.0.0.99:80")),
+    ] {
+        assert_eq!(ipvs.apply(&gone).unwrap(), Outcome::AlreadySo, "{gone}");
+    }
+    assert_eq!(saved().len(), 2, "a refused step changes nothing");
+}
+
+fn foreign_entries() {
+    ipvsadm("-A -t 192.0.2.10:80 -s wrr -p 77");
+    ipvsadm("-a -t 192.0.2.10:80 -r 10.0.0.11:80 -i -w 4");
+    ipvsadm("-A -u 192.0.2.10:53 -s dh");
+    ipvsadm("-A -f 7 -s rr");
+    ipvsadm("-a -f 7 -r 10.0.0.11:0 -g -w 1");
+    let observed = Ipvs::open().unwrap().read().unwrap();
+    assert_eq!(observed.services.len(), 2, "the service by firewall mark is left out: {observed:#?}");
+    let web = &observed.services[&key("tcp/192.0.2.10:80")];
+    assert_eq!((web.scheduler.as_str(), web.persistence), ("wrr", Some(77)));
+    let tunnel = &web.destinations[&to("10.0.0.11:80")];
+    assert_eq!((tunnel.forwarding, tunnel.weight), (None, 4));
+    assert_eq!(observed.services[&key("udp/192.0.2.10:53")].scheduler, "dh");
+}
+
+/// More than one datagram of services, and of real servers.
+fn a_big_table() {
+    let mut ipvs = Ipvs::open().unwrap();
+    let mut desired = Table::default();
+    for port in 1..=150 {
+        let one = Destination { forwarding: Forwarding::Dr, weight: u32::from(port) };
+        let reals = if port == 1 { 250 } else { 1 };
+        let destinations = (1..=reals).map(|i| (SocketAddr::from(([10, 0, 1, i], 80)), one)).collect();
+        let service = Service { scheduler: Scheduler::Wlc, persistence: None, destinations };
+        desired.services.insert(ServiceKey::tcp([192, 0, 2, 10].into(), port), service);
+    }
+    converge(&mut ipvs, &desired);
+    assert_eq!(saved().len(), 150 + 250 + 149);
+}
+
+fn counters() {
+    run("ip", "link set lo up");
+    run("ip", "address add 192.0.2.10/32 dev lo");
+    run("ip", "address add 192.0.2.11/32 dev lo");
+    let mut ipvs = Ipvs::open().unwrap();
+    let web = key("tcp/192.0.2.10:80");
+    // A real server of this machine gets the packet as it is, with the VIP in it.
+    let desired = service(Scheduler::Rr, None, &[]);
+    ipvs.apply(&Change::AddService(web, desired)).unwrap();
+    let one = Destination { forwarding: Forwarding::Dr, weight: 1 };
+    ipvs.apply(&Change::AddDestination(web, to("192.0.2.11:80"), one)).unwrap();
+    let listener = TcpListener::bind(web.address).unwrap();
+    let mut client = TcpStream::connect(web.address).unwrap();
+    let (mut server, _) = listener.accept().unwrap();
+    client.write_all(b"hello").unwrap();
+    server.read_exact(&mut [0; 5]).unwrap();
+
+    let observed = ipvs.read().unwrap();
+    let service = &observed.services[&web];
+    let real = &service.destinations[&to("192.0.2.11:80")];
+    assert_eq!((real.active, real.inactive), (1, 0), "{real:?}");
+    assert_eq!((real.counters.connections, service.counters.connections), (1, 1));
+    assert!(real.counters.packets_in >= 3 && real.counters.bytes_in > 100, "{real:?}");
+    // The kernel takes its own addresses for local, whatever the method asked for.
+    assert_eq!(real.forwarding, None);
+    let listed = ipvsadm("-Ln --stats --exact");
+    let line = listed.lines().find(|line| line.contains("192.0.2.11:80")).unwrap();
+    let numbers: Vec<u64> = line.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+    let c = real.counters;
+    assert_eq!(numbers, [c.connections, c.packets_in, c.packets_out, c.bytes_in, c.bytes_out], "{listed}");
+}
+
+pub(crate) fn a_missing_scheduler_is_named() {
+    run("rmmod", "ip_vs_sh");
+    let change = Change::AddService(key("tcp/192.0.2.10:80"), service(Scheduler::Sh, None, &[]));
+    let error = Ipvs::open().unwrap().apply(&change).unwrap_err().to_string();
+    let expected =
+        "add virtual service tcp/192.0.2.10:80 sh: the kernel has no scheduler sh\nload it with: modprobe ip_vs_sh";
+    assert_eq!(error, expected);
+}
+
+pub(crate) fn a_missing_module_is_told() {
+    let mut open = Ipvs::open().unwrap();
+    // The namespaces of the checks before are taken down in the background, and with them what uses the modules.
+    let end = Instant::now() + Duration::from_secs(20);
+    let gone = || {
+        let _ = Command::new("rmmod").args(["ip_vs_rr", "ip_vs_wrr", "ip_vs_lc", "ip_vs_wlc", "ip_vs_dh"]).output();
+        Command::new("rmmod").arg("ip_vs").output().unwrap().status.success()
+    };
+    while !gone() {
+        assert!(Instant::now() < end, "ip_vs stays loaded");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let error = Ipvs::open().unwrap_err();
+    assert!(matches!(error, IpvsError::NoModule), "{error}");
+    assert!(error.to_string().contains("modprobe ip_vs"), "{error}");
+    let change = Change::AddService(key("tcp/192.0.2.10:80"), service(Scheduler::Rr, None, &[]));
+    let error = open.apply(&change).unwrap_err();
+    assert!(matches!(error, IpvsError::NoModule), "{error}");
+}
+
+fn run(program: &str, arguments: &str) {
+    let output = Command::new(program).args(arguments.split(' ')).output().unwrap();
+    assert!(output.status.success(), "{program} {arguments}: {}", String::from_utf8_lossy(&output.stderr));
+}

@@ -1,0 +1,80 @@
+//! The IPVS table of a real kernel, written and read by us, compared with what ipvsadm says.
+//!
+//! On a kernel without ip_vs the one test runs itself again under `tests/uml/run`, so that all checks cost one boot.
+
+#![expect(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods, reason = "test code")]
+
+mod checks;
+mod ipvsadm;
+
+use std::io::Write;
+use std::path::Path;
+use std::process::Command;
+use vipdeck::sys::ipvs::{Ipvs, IpvsError};
+
+/// Set by `tests/uml/run`.
+const IN_GUEST: &str = "VIPDECK_IN_UML";
+
+#[test]
+fn against_a_kernel_with_ipvs() {
+    match Ipvs::open() {
+        Ok(_) if !nix::unistd::geteuid().is_root() => skipped("a namespace of one's own needs root"),
+        Ok(_) => check_all(),
+        Err(IpvsError::NoModule) if std::env::var(IN_GUEST).is_err() => again_in_guest(),
+        Err(error) => panic!("{error}"),
+    }
+}
+
+/// Each check in a network namespace, and so with a table, of its own.
+fn check_all() {
+    let missing = Command::new("ipvsadm").arg("--version").output().is_err();
+    if missing {
+        return skipped("ipvsadm is not installed");
+    }
+    for (name, check) in checks::ALL {
+        in_new_namespace(*check);
+        writeln!(std::io::stderr(), "checked: {name}").unwrap();
+    }
+    if std::env::var(IN_GUEST).is_ok() {
+        // These take modules away, which only the guest can do without.
+        checks::a_missing_scheduler_is_named();
+        checks::a_missing_module_is_told();
+        writeln!(std::io::stderr(), "checked: missing modules").unwrap();
+    }
+}
+
+fn in_new_namespace(work: impl FnOnce() + Send) {
+    std::thread::scope(|scope| {
+        let thread = scope.spawn(|| {
+            nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).unwrap();
+            work();
+        });
+        thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+    });
+}
+
+fn again_in_guest() {
+    if !nix::unistd::geteuid().is_root() {
+        return skipped("this kernel has no ip_vs, and the guest kernel works on files as root");
+    }
+    let runner = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/uml/run");
+    let output = Command::new(runner)
+        .args(["-t", "180"])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", "against_a_kernel_with_ipvs", "--nocapture"])
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    match output.status.code() {
+        // Only what was checked there counts, not that a binary ended well.
+        Some(0) if text.contains("checked: missing modules") => {}
+        Some(0) if text.contains("skipped:") => skipped(&text),
+        Some(125) => skipped(&format!("this kernel has no ip_vs, and none with it could be started: {text}")),
+        code => panic!("under the guest kernel, exit status {code:?}:\n{text}"),
+    }
+}
+
+fn skipped(reason: &str) {
+    writeln!(std::io::stderr(), "skipped: {reason}").unwrap();
+    assert!(std::env::var("CI").as_deref() != Ok("true"), "skipped: {reason}");
+}

@@ -1,0 +1,8 @@
+//! The real effects, in throw-away network namespaces. Needs root.
+
+#![expect(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods, reason = "test code")]
+
+mod addresses;
+mod adverts;
+mod namespaces;
+mod real_server;
