@@ -57,10 +57,7 @@ pub enum Action {
 impl Action {
     /// Whether it changes the cluster: taken away by view only, and below the smallest size.
     pub const fn is_verb(self) -> bool {
-        matches!(
-            self,
-            Self::Demote | Self::Restore | Self::Takeover | Self::Drain | Self::Return | Self::Weight
-        )
+        matches!(self, Self::Demote | Self::Restore | Self::Takeover | Self::Drain | Self::Return | Self::Weight)
     }
 
     /// Whether it acts on the machines around the engines.

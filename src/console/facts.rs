@@ -91,9 +91,10 @@ impl<'a> Row<'a> {
                 Some((view.received.saturating_sub(since), view.received))
             })
             .collect();
-        masters.iter().enumerate().any(|(i, a)| {
-            masters.iter().skip(i + 1).any(|b| a.0.max(b.0).saturating_add(MARGIN) < a.1.min(b.1))
-        })
+        masters
+            .iter()
+            .enumerate()
+            .any(|(i, a)| masters.iter().skip(i + 1).any(|b| a.0.max(b.0).saturating_add(MARGIN) < a.1.min(b.1)))
     }
 
     pub fn state(&self, picture: &Picture, node: usize) -> State {
@@ -250,8 +251,13 @@ fn instance_alarms(picture: &Picture, row: &Row, alarms: &mut Vec<Alarm>) {
     let masters = row.masters(picture);
     let vip = row.vip();
     if row.is_split(picture) {
-        let names: Vec<String> = masters.iter().filter_map(|(n, _)| Some(picture.nodes.get(*n)?.name().into())).collect();
-        let text = format!("SPLIT: {} are both MASTER of {} ({vip}); clients may reach either", text::listing(&names), row.name);
+        let names: Vec<String> =
+            masters.iter().filter_map(|(n, _)| Some(picture.nodes.get(*n)?.name().into())).collect();
+        let text = format!(
+            "SPLIT: {} are both MASTER of {} ({vip}); clients may reach either",
+            text::listing(&names),
+            row.name
+        );
         alarms.push(Alarm { severity: Severity::Alarm, word: "SPLIT", text });
     }
     if masters.is_empty() && row.all_known(picture) {

@@ -62,12 +62,13 @@ impl FromStr for Key {
     fn from_str(word: &str) -> Result<Self, String> {
         let (control, rest) = word.strip_prefix("Ctrl-").map_or((false, word), |rest| (true, rest));
         let mut chars = rest.chars();
-        let code = match (chars.next(), chars.next()) {
-            (Some(c), None) => KeyCode::Char(c),
-            _ => NAMED.iter().find(|(name, _)| *name == rest).map(|(_, code)| *code).ok_or_else(|| {
-                format!("`{word}` is not a key: a character, `gg`, Ctrl-d, or one of {}", names())
-            })?,
-        };
+        let code =
+            match (chars.next(), chars.next()) {
+                (Some(c), None) => KeyCode::Char(c),
+                _ => NAMED.iter().find(|(name, _)| *name == rest).map(|(_, code)| *code).ok_or_else(|| {
+                    format!("`{word}` is not a key: a character, `gg`, Ctrl-d, or one of {}", names())
+                })?,
+            };
         Ok(Self { code, control })
     }
 }

@@ -47,13 +47,21 @@ fn row(out: &mut String, buffer: &Buffer, y: u16, theme: &Theme) {
 fn run(out: &mut String, (x, y, cells): (u16, u16, u16), text: &str, cell: &Cell, theme: &Theme) {
     let (mut fg, mut bg) = (cell.fg, cell.bg);
     if cell.modifier.contains(Modifier::REVERSED) {
-        (fg, bg) = (if bg == Color::Reset { theme.background } else { bg }, if fg == Color::Reset { theme.foreground } else { fg });
+        (fg, bg) = (
+            if bg == Color::Reset { theme.background } else { bg },
+            if fg == Color::Reset { theme.foreground } else { fg },
+        );
     }
     let left = 8.0 + f64::from(x) * CELL.0;
     let top = 8.0 + f64::from(y) * CELL.1;
     let width = f64::from(cells) * CELL.0;
     if bg != Color::Reset {
-        let _ = writeln!(out, "<rect x=\"{left:.1}\" y=\"{top:.1}\" width=\"{width:.1}\" height=\"{:.1}\" fill=\"{}\"/>", CELL.1, hex(bg));
+        let _ = writeln!(
+            out,
+            "<rect x=\"{left:.1}\" y=\"{top:.1}\" width=\"{width:.1}\" height=\"{:.1}\" fill=\"{}\"/>",
+            CELL.1,
+            hex(bg)
+        );
     }
     if text.trim().is_empty() {
         return;

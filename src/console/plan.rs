@@ -123,19 +123,21 @@ impl<'a> Handover<'a> {
             return plan;
         }
         let successor = self.row.stand_in(self.picture, Some(self.node));
-        plan.steps.push(format!(
-            "{me} sends priority 0, keeps {vips} until the successor is heard, stays at priority 1"
-        ));
+        plan.steps
+            .push(format!("{me} sends priority 0, keeps {vips} until the successor is heard, stays at priority 1"));
         match successor {
             Some((n, next)) => {
                 let (name, skew) = (self.name(n), seconds(next.skew));
-                plan.steps.push(format!("{name} becomes MASTER after {skew} of skew (priority {})", next.effective_priority));
+                plan.steps
+                    .push(format!("{name} becomes MASTER after {skew} of skew (priority {})", next.effective_priority));
                 plan.steps.push(format!("{name} adds {vips} and announces by gratuitous ARP"));
                 plan.steps.push(format!("{me} hears {name}, removes {vips}, is HELD"));
                 plan.checks.extend(self.fitness(n, next));
             }
             None => {
-                plan.steps.push(format!("no other node is known to be BACKUP: nobody may take over, and {me} then keeps serving"));
+                plan.steps.push(format!(
+                    "no other node is known to be BACKUP: nobody may take over, and {me} then keeps serving"
+                ));
                 plan.checks.push(bad("no stand-in: what this node cannot see may still answer"));
             }
         }
@@ -162,13 +164,17 @@ impl<'a> Handover<'a> {
             return plan;
         }
         let limit = own.advert_interval * 3 + std::time::Duration::from_micros(7_813);
-        plan.steps.push(format!("{me} becomes MASTER within {}, adds {vips}, announces by gratuitous ARP", seconds(limit)));
+        plan.steps
+            .push(format!("{me} becomes MASTER within {}, adds {vips}, announces by gratuitous ARP", seconds(limit)));
         if let Some((n, _)) = self.row.master(self.picture) {
             plan.steps.push(format!("{} hears priority 254, removes {vips}, becomes BACKUP", self.name(n)));
         }
         plan.checks.extend(self.fitness(self.node, own));
         plan.checks.extend(self.silent());
-        plan.notes.push(format!("R lifts it: {me} goes back to priority {}; where preempt is on, the old MASTER returns.", own.base_priority));
+        plan.notes.push(format!(
+            "R lifts it: {me} goes back to priority {}; where preempt is on, the old MASTER returns.",
+            own.base_priority
+        ));
         plan
     }
 
@@ -192,7 +198,9 @@ impl<'a> Handover<'a> {
         plan.steps.push(format!("the {was} by {} is lifted{why}; priority {} again", hold.by.user, own.base_priority));
         let master = self.row.master(self.picture);
         match (hold.kind, master) {
-            (HoldKind::Demoted, Some((n, m))) if own.preempt && n != self.node && own.base_priority > m.effective_priority => {
+            (HoldKind::Demoted, Some((n, m)))
+                if own.preempt && n != self.node && own.base_priority > m.effective_priority =>
+            {
                 plan.risk = Some(Risk::Medium);
                 let vips = text::plural(own.vips.len(), "VIP");
                 plan.steps.push(format!("{me} becomes MASTER again: {vips} move from {}", self.name(n)));
@@ -223,7 +231,8 @@ impl<'a> Handover<'a> {
             checks.push(good(format!("{name} is fresh: BACKUP at its full priority {prio}, no faults")));
         }
         let missing = self.picture.fresh(node).into_iter().flat_map(|s| &s.services);
-        let services: Vec<_> = missing.filter(|s| next.vips.iter().any(|v| v.net.addr() == s.id.address.ip())).collect();
+        let services: Vec<_> =
+            missing.filter(|s| next.vips.iter().any(|v| v.net.addr() == s.id.address.ip())).collect();
         for service in services {
             let up = service.reals.iter().filter(|r| facts::is_good(r)).count();
             let text = format!("{name} sees {up} of {} servers of {} up", service.reals.len(), service.id);
@@ -294,10 +303,16 @@ fn real_plan(
     }
     if others.is_empty() {
         plan.risk = Some(Risk::Medium);
-        plan.checks.push(bad(format!("{name} is the last server of {service} that takes connections: new clients get none")));
+        plan.checks
+            .push(bad(format!("{name} is the last server of {service} that takes connections: new clients get none")));
     } else {
         let names: Vec<String> = others.iter().map(|r| facts::server_name(picture, &r.id)).collect();
-        plan.checks.push(good(format!("{} of {} still take connections: {}", others.len(), served.service.reals.len(), text::listing(&names))));
+        plan.checks.push(good(format!(
+            "{} of {} still take connections: {}",
+            others.len(),
+            served.service.reals.len(),
+            text::listing(&names)
+        )));
     }
     plan
 }
@@ -326,7 +341,11 @@ fn stage_plan(model: &Model, action: &StageAction) -> Plan {
         }
         other => (format!("{other:?}"), "Do it".into(), "on the stage only".into()),
     };
-    let note = if model.mode == Mode::Lab { "nothing is real here" } else { "the lab's own machines; nothing outside is touched" };
+    let note = if model.mode == Mode::Lab {
+        "nothing is real here"
+    } else {
+        "the lab's own machines; nothing outside is touched"
+    };
     Plan {
         title,
         risk: Some(Risk::Medium),
@@ -347,12 +366,18 @@ fn leave_plan(picture: &Picture) -> Plan {
     let stop = if served.is_empty() {
         "Stop the engine: it is MASTER of nothing, no address moves".to_owned()
     } else {
-        format!("Stop the engine: priority 0 for {}, addresses removed; a BACKUP takes over if there is one", text::listing(&served))
+        format!(
+            "Stop the engine: priority 0 for {}, addresses removed; a BACKUP takes over if there is one",
+            text::listing(&served)
+        )
     };
     Plan {
         title: "Leave the console".into(),
         risk: None,
-        steps: vec!["Leave it running: the engine goes on without a screen; `vipdeck attach` opens one again".into(), stop],
+        steps: vec![
+            "Leave it running: the engine goes on without a screen; `vipdeck attach` opens one again".into(),
+            stop,
+        ],
         buttons: vec!["Cancel".into(), "Leave it running".into(), "Stop the engine".into()],
         ..Plan::default()
     }

@@ -31,8 +31,17 @@ pub struct Question {
 /// What is asked about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Subject {
-    Instance { verb: InstanceVerb, node: usize, instance: String, seen: Role },
-    Real { verb: RealVerb, service: ServiceKey, real: DestinationKey },
+    Instance {
+        verb: InstanceVerb,
+        node: usize,
+        instance: String,
+        seen: Role,
+    },
+    Real {
+        verb: RealVerb,
+        service: ServiceKey,
+        real: DestinationKey,
+    },
     Stage(StageAction),
     /// `run`: leaving may stop the engine.
     Leave,

@@ -162,7 +162,7 @@ pub(super) fn as_json(model: &Model, row: &RowId) -> Option<String> {
         RowId::Event(node, wall, seq) => {
             let mut events = picture.nodes.get(*node)?.events.iter();
             json!(**events.find(|e| e.seq == *seq && e.wall_us == *wall)?)
-        },
+        }
     };
     serde_json::to_string_pretty(&value).ok()
 }

@@ -34,7 +34,8 @@ pub(super) struct Promise {
 impl Promise {
     /// Reads `NO_COLOR`, `COLORTERM` and the locale; refuses what is no terminal.
     pub(super) fn read() -> anyhow::Result<Self> {
-        let variable = |name: &str| std::env::var_os(name).map(|v| v.to_string_lossy().into_owned()).filter(|v| !v.is_empty());
+        let variable =
+            |name: &str| std::env::var_os(name).map(|v| v.to_string_lossy().into_owned()).filter(|v| !v.is_empty());
         let is_terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
         anyhow::ensure!(
             is_terminal && variable("TERM").is_none_or(|t| t != "dumb"),
@@ -212,8 +213,7 @@ pub(super) fn is_hung_up() -> bool {
     let stdin = std::io::stdin();
     let mut fds = [PollFd::new(stdin.as_fd(), PollFlags::empty())];
     let gone = PollFlags::POLLHUP | PollFlags::POLLERR | PollFlags::POLLNVAL;
-    poll(&mut fds, PollTimeout::ZERO).is_ok()
-        && fds.iter().any(|f| f.revents().is_some_and(|r| r.intersects(gone)))
+    poll(&mut fds, PollTimeout::ZERO).is_ok() && fds.iter().any(|f| f.revents().is_some_and(|r| r.intersects(gone)))
 }
 
 /// Puts a silent end in the place of standard input. crossterm's reader (0.29) takes the end of a terminal for "nothing

@@ -17,16 +17,31 @@ use std::sync::Arc;
 #[derive(Clone, Debug)]
 pub enum Msg {
     /// Time has passed: the console's clock and the wall's.
-    Tick { now: u64, wall_us: u64 },
+    Tick {
+        now: u64,
+        wall_us: u64,
+    },
     Key(Key),
     Mouse(MouseEvent),
     Paste(String),
     Resize(Size),
-    Snapshot { node: usize, snapshot: Option<Arc<Snapshot>> },
-    Events { node: usize, events: Vec<Arc<Event>> },
-    Link { node: usize, link: Link },
+    Snapshot {
+        node: usize,
+        snapshot: Option<Arc<Snapshot>>,
+    },
+    Events {
+        node: usize,
+        events: Vec<Arc<Event>>,
+    },
+    Link {
+        node: usize,
+        link: Link,
+    },
     Stage(Stage),
-    Reply { about: About, answer: Answer },
+    Reply {
+        about: About,
+        answer: Answer,
+    },
 }
 
 /// Which request an answer belongs to.
@@ -49,7 +64,11 @@ pub enum Answer {
 /// What the program is to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
-    Send { node: usize, ask: Ask, about: About },
+    Send {
+        node: usize,
+        ask: Ask,
+        about: About,
+    },
     Stage(StageAction),
     /// To the terminal's clipboard.
     Copy(String),
@@ -181,7 +200,8 @@ fn on_reply(model: &mut Model, about: &About, answer: Answer) {
     };
     // A second node's good news does not cover the first one's bad news.
     let now = model.now;
-    let bad_before = model.message.as_ref().is_some_and(|m| m.tone == Tone::Bad && now.saturating_sub(m.at) < 1_000_000);
+    let bad_before =
+        model.message.as_ref().is_some_and(|m| m.tone == Tone::Bad && now.saturating_sub(m.at) < 1_000_000);
     if tone == Tone::Bad || !bad_before {
         model.message = Some(Message { tone, text, at: now });
     }

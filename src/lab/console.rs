@@ -3,11 +3,11 @@
 use super::crew::Crew;
 use super::report::Report;
 use super::scenario::Scenario;
-use crate::control::{Feed, StageFeed, StageRequest};
-use crate::settings::{self, Settings};
+use crate::control::{self, Feed, StageFeed, StageRequest};
+use crate::settings::Settings;
 use crate::status::{Mode, Stage};
-use crate::{cli, console};
-use anyhow::{Context, anyhow, bail};
+use crate::{cli, console, launch};
+use anyhow::{Context, bail};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc as channel;
 use tokio::runtime::{Builder, Handle};
@@ -41,7 +41,8 @@ pub(super) fn run(
 
 /// A stage that stands, as the console's thread gets it.
 struct Standing {
-    sockets: Vec<PathBuf>,
+    /// Of each node, by name.
+    sockets: Vec<(String, PathBuf)>,
     stage: watch::Receiver<Stage>,
     requests: mpsc::Sender<StageRequest>,
     runtime: Handle,
@@ -62,7 +63,12 @@ async fn perform(
     }
     let (requests, mut asked) = mpsc::channel(16);
     let stage = stage_only(crew.watch());
-    let standing = Standing { sockets: crew.sockets(), stage, requests, runtime: Handle::current() };
+    let standing = Standing {
+        sockets: ready.nodes.into_iter().map(|n| (n.machine.name, n.socket)).collect(),
+        stage,
+        requests,
+        runtime: Handle::current(),
+    };
     up.send(standing).ok().context("the console is gone")?;
     tokio::select! {
         () = crew.play(&mut asked) => {}
@@ -86,29 +92,24 @@ fn stage_only(mut seen: watch::Receiver<(Stage, Report)>) -> watch::Receiver<Sta
 
 fn open(scenario: &'static Scenario, standing: Standing, look: &cli::Look, settings: &Settings) -> anyhow::Result<()> {
     let Standing { sockets, stage, requests, runtime } = standing;
-    let feeds = sockets.iter().map(|socket| feed(socket, &runtime)).collect::<anyhow::Result<Vec<_>>>()?;
+    let feeds = sockets.iter().map(|(name, socket)| feed(name, socket, &runtime));
+    let feeds = feeds.collect::<anyhow::Result<Vec<_>>>()?;
     console::run(console::Start {
         title: format!("lab {}", scenario.name),
         mode: Mode::Live,
         feeds,
         stage: Some(StageFeed { stage, requests }),
-        look: chosen(&settings.console, look),
+        look: launch::look(&settings.console, look),
         owns_engine: false,
     })?;
     Ok(())
 }
 
-/// PLUG IN HERE: `control::client::connect` for the socket, its tasks on `runtime`.
-fn feed(socket: &Path, _runtime: &Handle) -> anyhow::Result<Feed> {
-    Err(anyhow!("attach to {}: this build has no control client", socket.display()))
-}
-
-/// The settings, with the flags above them.
-fn chosen(settings: &settings::Console, look: &cli::Look) -> settings::Console {
-    settings::Console {
-        theme: look.theme.clone().unwrap_or_else(|| settings.theme.clone()),
-        ascii: settings.ascii || look.ascii,
-        view_only: settings.view_only || look.view_only,
-        ..settings.clone()
-    }
+/// The link to one engine, kept by tasks on the lab's own runtime.
+fn feed(name: &str, socket: &Path, runtime: &Handle) -> anyhow::Result<Feed> {
+    let socket = socket.to_str().with_context(|| format!("{} is not UTF-8", socket.display()))?;
+    let mut targets = control::resolve(&[socket.to_owned()], Path::new(""))?;
+    let mut target = targets.pop().with_context(|| format!("{socket} names no engine"))?;
+    target.label = name.to_owned();
+    Ok(control::client::connect(target, runtime))
 }

@@ -1,6 +1,6 @@
 //! Stored pictures of each screen at each size.
 
-use crate::fixture::{Console, DARK, Look, at, AT, down, draining, hold, snapshot, stage};
+use crate::fixture::{AT, Console, DARK, Look, at, down, draining, hold, snapshot, stage};
 use std::sync::Arc;
 use vipdeck::console::model::Link;
 use vipdeck::console::theme::Depth;

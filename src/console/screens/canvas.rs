@@ -72,7 +72,13 @@ impl Canvas<'_> {
     }
 
     /// A bordered pane; LAB has double borders.
-    pub(super) fn pane(&mut self, area: Rect, title: &[(Ink, String)], right: &[(Ink, String)], pane: Option<Pane>) -> Rect {
+    pub(super) fn pane(
+        &mut self,
+        area: Rect,
+        title: &[(Ink, String)],
+        right: &[(Ink, String)],
+        pane: Option<Pane>,
+    ) -> Rect {
         let has_keys = pane.is_some_and(|p| p == self.model.pane) && self.model.panes().len() > 1;
         let set = if self.model.mode == Mode::Lab { border::DOUBLE } else { border::PLAIN };
         let style = self.style(if has_keys { Ink::Focus } else { Ink::Border });

@@ -60,7 +60,8 @@ pub(super) fn lines(model: &Model, row: &RowId, width: usize) -> Vec<Line> {
             None => vec![vec![dim("no fresh node has it")]],
         },
         RowId::StageNode(name) => {
-            let alive = picture.stage_node(name).map_or("not on the stage", |n| if n.alive { "runs" } else { "crashed" });
+            let alive =
+                picture.stage_node(name).map_or("not on the stage", |n| if n.alive { "runs" } else { "crashed" });
             vec![vec![dim("machine  "), t(alive)]]
         }
         RowId::StageServer(name) => {
@@ -102,7 +103,11 @@ fn instance(model: &Model, row: &Row, width: usize) -> Vec<Line> {
 
 fn member(model: &Model, view: &NodeView, snapshot: &Snapshot, i: &Instance, width: usize) -> Vec<Line> {
     let picture = model.shown();
-    let mut lines = fact("since", &format!("{} ({} ago)", time_of(model, snapshot.wall_of(i.since), true), text::age(picture.age(view, i.since))), width);
+    let mut lines = fact(
+        "since",
+        &format!("{} ({} ago)", time_of(model, snapshot.wall_of(i.since), true), text::age(picture.age(view, i.since))),
+        width,
+    );
     lines.extend(fact("priority", &format!("{} = {}", i.effective_priority, facts::sum(i)), width));
     if let Some(hold) = &i.hold {
         let what = match hold.kind {
@@ -126,7 +131,11 @@ fn member(model: &Model, view: &NodeView, snapshot: &Snapshot, i: &Instance, wid
         lines.extend(fact("vip", &format!("{} {}: {there}, {wanted}", vip.net, vip.link), width));
     }
     let every = text::took(i.advert_interval.as_micros());
-    let timers = format!("advert every {every}, skew {}, acts after {} of silence", text::took(i.skew.as_micros()), text::took(i.master_down.as_micros()));
+    let timers = format!(
+        "advert every {every}, skew {}, acts after {} of silence",
+        text::took(i.skew.as_micros()),
+        text::took(i.master_down.as_micros())
+    );
     lines.extend(fact("timers", &timers, width));
     for heard in &i.heard {
         let ago = text::span(picture.age(view, heard.at));
@@ -134,9 +143,17 @@ fn member(model: &Model, view: &NodeView, snapshot: &Snapshot, i: &Instance, wid
     }
     let counts = [i.adverts_sent, i.adverts_heard, i.adverts_refused, i.announcements_sent].map(text::count);
     let [sent, heard, refused, garp] = counts;
-    lines.extend(fact("adverts", &format!("{sent} sent, {heard} heard, {refused} refused; {garp} gratuitous ARP sent"), width));
+    lines.extend(fact(
+        "adverts",
+        &format!("{sent} sent, {heard} heard, {refused} refused; {garp} gratuitous ARP sent"),
+        width,
+    ));
     let from = i.source.map_or("no address yet".into(), |a| a.to_string());
-    lines.extend(fact("wire", &format!("VRRPv{} on {} from {from}, preempt {}", i.version, i.interface, if i.preempt { "on" } else { "off" }), width));
+    lines.extend(fact(
+        "wire",
+        &format!("VRRPv{} on {} from {from}, preempt {}", i.version, i.interface, if i.preempt { "on" } else { "off" }),
+        width,
+    ));
     for transition in i.transitions.iter().rev().take(TRANSITIONS) {
         let when = time_of(model, snapshot.wall_of(transition.at), true);
         lines.extend(fact(&when, &format!("{} → {}  {}", transition.from, transition.to, transition.cause), width));
@@ -157,7 +174,11 @@ fn service(served: &facts::Served, width: usize) -> Vec<Line> {
         lines.extend(fact("", note, width));
     }
     let persistence = service.persistence.map_or("none".into(), |s| format!("{s} s"));
-    lines.extend(fact("scheduler", &format!("{} {}, persistence {persistence}", service.scheduler, service.forwarding), width));
+    lines.extend(fact(
+        "scheduler",
+        &format!("{} {}, persistence {persistence}", service.scheduler, service.forwarding),
+        width,
+    ));
     let present = match service.present {
         Some(true) => "it is there",
         Some(false) => "it is NOT there",
@@ -192,27 +213,52 @@ fn real(model: &Model, served: &facts::Served, r: &Real, width: usize) -> Vec<Li
     lines.extend(fact("weight", &weights, width));
     let method = r.health.method.as_deref().unwrap_or("no check");
     let since = text::age(picture.age(served.view, r.health.since));
-    let failing = if r.health.failing > 0 { format!(", {} of {} tries failed", r.health.failing, r.health.retry + 1) } else { String::new() };
+    let failing = if r.health.failing > 0 {
+        format!(", {} of {} tries failed", r.health.failing, r.health.retry + 1)
+    } else {
+        String::new()
+    };
     lines.extend(fact("health", &format!("{method}, {} for {since}{failing}", health.word()), width));
     if let Some(last) = &r.health.last {
         let ago = text::age(picture.age(served.view, last.at));
-        let next = r.health.next_at.map_or(String::new(), |at| format!(", next in {}", text::age(picture.remaining(served.view, at))));
-        lines.extend(fact("last check", &format!("{} in {}, {ago} ago{next}", last.detail, text::took(last.took.as_micros())), width));
+        let next = r
+            .health
+            .next_at
+            .map_or(String::new(), |at| format!(", next in {}", text::age(picture.remaining(served.view, at))));
+        lines.extend(fact(
+            "last check",
+            &format!("{} in {}, {ago} ago{next}", last.detail, text::took(last.took.as_micros())),
+            width,
+        ));
     }
     let total = r.connections_total.map_or("–".into(), text::count);
     let bytes = |n: Option<u64>| n.map_or("–".into(), text::count);
-    lines.extend(fact("connections", &format!("{} active, {} inactive, {total} in all", shown(r.active), shown(r.inactive)), width));
+    lines.extend(fact(
+        "connections",
+        &format!("{} active, {} inactive, {total} in all", shown(r.active), shown(r.inactive)),
+        width,
+    ));
     lines.extend(fact("bytes", &format!("{} in, {} out", bytes(r.bytes_in), bytes(r.bytes_out)), width));
     if let Some(drain) = &r.drain {
         let why = drain.reason.as_deref().unwrap_or("no reason given");
-        lines.extend(fact("drain", &format!("by {}, {} ago: {why}", drain.by, text::age(picture.age(served.view, drain.since))), width));
+        lines.extend(fact(
+            "drain",
+            &format!("by {}, {} ago: {why}", drain.by, text::age(picture.age(served.view, drain.since))),
+            width,
+        ));
     }
     for (node, view) in picture.nodes.iter().enumerate().filter(|(n, _)| *n != served.node) {
-        let Some(other) = picture.fresh(node).and_then(|s| s.service(&served.service.id)?.reals.iter().find(|o| o.id == r.id)) else {
+        let Some(other) =
+            picture.fresh(node).and_then(|s| s.service(&served.service.id)?.reals.iter().find(|o| o.id == r.id))
+        else {
             continue;
         };
         let (h, a) = (facts::health_of(other), facts::admin_of(other));
-        lines.extend(fact("stand-in", &format!("{}: {}, {}, weight {} there", view.name(), h.word(), a.word(), shown(other.weight_effective)), width));
+        lines.extend(fact(
+            "stand-in",
+            &format!("{}: {}, {}, weight {} there", view.name(), h.word(), a.word(), shown(other.weight_effective)),
+            width,
+        ));
     }
     lines
 }
@@ -224,7 +270,12 @@ fn event(model: &Model, node: usize, id: (u64, u64), width: usize) -> Vec<Line> 
     };
     let mut lines = fact("what", &e.text, width);
     lines.extend(fact("why", e.cause.as_deref().unwrap_or("not given"), width));
-    let when = format!("{} on {}, {} after its engine started", time_of(model, e.wall_us, true), e.node, text::span(e.at.as_micros()));
+    let when = format!(
+        "{} on {}, {} after its engine started",
+        time_of(model, e.wall_us, true),
+        e.node,
+        text::span(e.at.as_micros())
+    );
     lines.extend(fact("when", &when, width));
     lines.extend(fact("subject", &format!("{}, {} ({}), number {}", e.subject, e.kind, e.severity, e.seq), width));
     lines

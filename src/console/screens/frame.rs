@@ -185,7 +185,11 @@ fn calm(model: &Model) -> String {
     let drains = facts::served(picture).iter().flat_map(|s| &s.service.reals).filter(|r| r.drain.is_some()).count();
     match (holds, drains) {
         (0, 0) => " Everything is as configured.".into(),
-        _ => format!(" Held back by hand: {}, {}. R lifts each.", text::plural(holds, "instance"), text::plural(drains, "server")),
+        _ => format!(
+            " Held back by hand: {}, {}. R lifts each.",
+            text::plural(holds, "instance"),
+            text::plural(drains, "server")
+        ),
     }
 }
 

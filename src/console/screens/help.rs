@@ -48,7 +48,9 @@ fn contexts(model: &Model) -> Vec<Context> {
     let mut contexts = Vec::new();
     match model.row() {
         Some(super::super::model::RowId::Instance(..)) => contexts.push(Context::Instances),
-        Some(super::super::model::RowId::Real(..) | super::super::model::RowId::Service(_)) => contexts.push(Context::Servers),
+        Some(super::super::model::RowId::Real(..) | super::super::model::RowId::Service(_)) => {
+            contexts.push(Context::Servers)
+        }
         _ => {}
     }
     if model.has_stage {

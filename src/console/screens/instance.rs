@@ -20,7 +20,12 @@ pub(super) fn draw(canvas: &mut Canvas, area: Rect) {
     };
     let member = row.members.iter().flatten().next();
     let kind = member.map_or(String::new(), |i| format!(" · VRRPv{} · {}", i.version, i.interface));
-    let inner = canvas.pane(area, &[title(row.name), dim(format!(" · VRID {}{kind}", row.vrid))], &[dim("Enter details")], None);
+    let inner = canvas.pane(
+        area,
+        &[title(row.name), dim(format!(" · VRID {}{kind}", row.vrid))],
+        &[dim("Enter details")],
+        None,
+    );
     let inner = Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner };
     for (i, line) in lines(model, row, usize::from(inner.width), usize::from(inner.height)).iter().enumerate() {
         canvas.put(line_of(inner, i), line);
@@ -65,7 +70,10 @@ fn names(picture: &Picture) -> usize {
 fn timer(picture: &Picture, row: &Row, node: usize, name: usize, width: usize) -> Option<Line> {
     let view = picture.nodes.get(node)?;
     let state = row.state(picture, node);
-    let mut line: Line = vec![dim(text::left(&text::cut_middle(view.name(), name - 1), name)), (state.ink(), text::left(&state.label(), 9))];
+    let mut line: Line = vec![
+        dim(text::left(&text::cut_middle(view.name(), name - 1), name)),
+        (state.ink(), text::left(&state.label(), 9)),
+    ];
     let Some(i) = row.fresh(picture, node) else {
         let what = match state {
             State::Absent => return None,
@@ -154,11 +162,17 @@ fn facts_of_wire(picture: &Picture, row: &Row) -> Vec<Line> {
     {
         let ago = text::seconds_2(picture.age(view, heard.at));
         let every = text::took(i.advert_interval.as_micros());
-        lines.push(vec![dim("adverts  "), t(format!("{name} heard {} at {} {ago} s ago, every {every}", heard.address, heard.priority))]);
+        lines.push(vec![
+            dim("adverts  "),
+            t(format!("{name} heard {} at {} {ago} s ago, every {every}", heard.address, heard.priority)),
+        ]);
     }
     let refused: u64 = row.all_fresh(picture).iter().map(|(_, i)| i.adverts_refused).sum();
     if refused > 0 {
-        lines.push(vec![dim("refused  "), (Ink::Warn, format!("{} adverts dropped: Enter, or 3 for why", text::count(refused)))]);
+        lines.push(vec![
+            dim("refused  "),
+            (Ink::Warn, format!("{} adverts dropped: Enter, or 3 for why", text::count(refused))),
+        ]);
     }
     if let Some((name, n, i)) = &master {
         let preempt = if i.preempt {

@@ -82,11 +82,16 @@ pub(super) fn draw(canvas: &mut Canvas, area: Rect) {
     let c = Columns::fit(width, &all, picture.nodes.len());
     let (first, shown) = nodes_shown(model, width, &c);
     let hidden = picture.nodes.len() - shown;
-    let right = if hidden > 0 { format!("{} not shown, ← →", text::plural(hidden, "node")) } else { "reported by the nodes".into() };
+    let right = if hidden > 0 {
+        format!("{} not shown, ← →", text::plural(hidden, "node"))
+    } else {
+        "reported by the nodes".into()
+    };
     let inner = canvas.pane(area, &[title("Who is master")], &[dim(right)], Some(Pane::Matrix));
     header(canvas, line_of(inner, 0), &c, first..first + shown);
     if rows.is_empty() {
-        let why = if model.filter.is_empty() { "no instance is known yet" } else { "the filter lets no instance through" };
+        let why =
+            if model.filter.is_empty() { "no instance is known yet" } else { "the filter lets no instance through" };
         canvas.put(line_of(inner, 1), &[dim(format!("  {why}"))]);
     }
     let room = usize::from(inner.height).saturating_sub(2).max(1);

@@ -96,18 +96,22 @@ fn strip(canvas: &mut Canvas, area: Rect) {
     for (i, alarm) in alarms.iter().take(usize::from(rest.height)).enumerate() {
         canvas.put(line_of(rest, i), &[(Ink::Warn, format!(" ! {}", alarm.text))]);
     }
-    let below = Rect { y: rest.y + alarms.len() as u16, height: rest.height.saturating_sub(alarms.len() as u16), ..rest };
+    let below =
+        Rect { y: rest.y + alarms.len() as u16, height: rest.height.saturating_sub(alarms.len() as u16), ..rest };
     for (i, served) in facts::served(picture).iter().take(usize::from(below.height)).enumerate() {
         let up = served.service.reals.iter().filter(|r| facts::is_good(r)).count();
         let count = format!("{up}/{} up", served.service.reals.len());
         let at = if served.service.serving == Some(true) { "served by" } else { "ready on" };
         let plane = served.snapshot.node.dataplane.kind;
         let line = line_of(below, i);
-        canvas.put(line, &[
-            t(format!(" {} ", text::left(&served.service.id.to_string(), 24))),
-            t(text::left(&count, 8)),
-            dim(format!("{at} {}, {plane}", served.view.name())),
-        ]);
+        canvas.put(
+            line,
+            &[
+                t(format!(" {} ", text::left(&served.service.id.to_string(), 24))),
+                t(text::left(&count, 8)),
+                dim(format!("{at} {}, {plane}", served.view.name())),
+            ],
+        );
     }
 }
 

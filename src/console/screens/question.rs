@@ -38,7 +38,10 @@ pub(super) fn draw(canvas: &mut Canvas, question: &Question) {
     }
     if cut {
         let left = body.len() - room.saturating_sub(1);
-        canvas.put(line_of(inner, room.saturating_sub(1)), &[dim(format!("({} more do not fit)", text::plural(left, "line")))]);
+        canvas.put(
+            line_of(inner, room.saturating_sub(1)),
+            &[dim(format!("({} more do not fit)", text::plural(left, "line")))],
+        );
     }
     let start = body.len().min(room);
     for (i, (field, line)) in fields.iter().enumerate() {
@@ -91,7 +94,9 @@ fn command(model: &Model, question: &Question, width: usize) -> Vec<Line> {
         lines.push(vec![dim(intro)]);
     }
     for command in commands {
-        lines.extend(text::wrap(&command, width.saturating_sub(2)).into_iter().map(|l| vec![(Ink::Key, format!("  {l}"))]));
+        lines.extend(
+            text::wrap(&command, width.saturating_sub(2)).into_iter().map(|l| vec![(Ink::Key, format!("  {l}"))]),
+        );
     }
     lines
 }
@@ -102,7 +107,9 @@ fn fields(question: &Question, width: usize) -> Vec<(Field, Line)> {
         let ink = if question.focus == field { Ink::Field } else { Ink::Text };
         let line: Line = match field {
             Field::Button(_) => continue,
-            Field::Weight => vec![dim("Weight   "), (ink, format!("[ {} ]", text::left(&question.weight, 5).trim_end()))],
+            Field::Weight => {
+                vec![dim("Weight   "), (ink, format!("[ {} ]", text::left(&question.weight, 5).trim_end()))]
+            }
             Field::Reason => {
                 let room = width.saturating_sub(30).max(10);
                 // The end of a long reason is what is being typed.
@@ -117,7 +124,12 @@ fn fields(question: &Question, width: usize) -> Vec<(Field, Line)> {
                     Subject::Real { verb: RealVerb::Return, .. } => "return it",
                     _ => "drain it",
                 };
-                vec![dim("Where    "), (ink, format!("[{mark}]")), t(format!(" {verb} in every service that has this server")), dim("  Space")]
+                vec![
+                    dim("Where    "),
+                    (ink, format!("[{mark}]")),
+                    t(format!(" {verb} in every service that has this server")),
+                    dim("  Space"),
+                ]
             }
         };
         out.push((field, line));
@@ -131,7 +143,8 @@ fn buttons(canvas: &mut Canvas, area: Rect, question: &Question) {
     let mut x = area.x + 2;
     for (i, label) in question.plan.buttons.iter().enumerate() {
         let on = question.focus == Field::Button(i);
-        let (ink, text) = if on { (Ink::Field, format!("[[ {label} ]]")) } else { (Ink::Text, format!(" [ {label} ] ")) };
+        let (ink, text) =
+            if on { (Ink::Field, format!("[[ {label} ]]")) } else { (Ink::Text, format!(" [ {label} ] ")) };
         let at = Rect { x, width: (text::width(&text) as u16).min(area.right().saturating_sub(x)), ..area };
         canvas.put(at, &[(ink, text)]);
         canvas.hits.push((at, Hit::Button(i)));

@@ -44,14 +44,8 @@ impl Columns {
             spark: 14,
             check: 14,
         };
-        let drops: [fn(&mut Self); 6] = [
-            |c| c.check = 0,
-            |c| c.spark = 0,
-            |c| c.inactive = 0,
-            |c| c.fwd = 0,
-            |c| c.rate = 0,
-            |c| c.server = 18,
-        ];
+        let drops: [fn(&mut Self); 6] =
+            [|c| c.check = 0, |c| c.spark = 0, |c| c.inactive = 0, |c| c.fwd = 0, |c| c.rate = 0, |c| c.server = 18];
         for drop in drops {
             if c.total() <= width {
                 break;
@@ -95,7 +89,8 @@ pub(super) fn draw(canvas: &mut Canvas, area: Rect) {
 fn table(canvas: &mut Canvas, area: Rect) {
     let model = canvas.model;
     let c = Columns::fit(usize::from(area.width.saturating_sub(2)));
-    let inner = canvas.pane(area, &[title("Services")], &[dim("weight: in the file → in the table")], Some(Pane::Servers));
+    let inner =
+        canvas.pane(area, &[title("Services")], &[dim("weight: in the file → in the table")], Some(Pane::Servers));
     header(canvas, line_of(inner, 0), &c);
     let lines = lines(model);
     if lines.is_empty() {
@@ -321,7 +316,8 @@ fn short(model: &Model, real: &Real, row: &RowId, width: usize) -> Line {
         None if !facts::is_good(real) => (state.ink(), state.label()),
         None => (shown.ink(), shown.label()),
     };
-    let mut line = vec![t(format!("  {}", text::left(&text::cut_middle(&name, 13), 14))), (ink, text::left(&label, 11))];
+    let mut line =
+        vec![t(format!("  {}", text::left(&text::cut_middle(&name, 13), 14))), (ink, text::left(&label, 11))];
     let rate = known(real.rate.map(|r| format!("{r:.0}")));
     let active = known(real.active.map(|n| text::count(u64::from(n))));
     line.push(t(text::right(&active, 5)));
@@ -363,7 +359,12 @@ fn drain(canvas: &mut Canvas, area: Rect) {
     let name = facts::server_name(model.shown(), &real.id);
     let done = drain.drained_at.is_some();
     let head = if done { "Drained" } else { "Draining" };
-    let inner = canvas.pane(area, &[(Ink::Drained, format!("{head} {name}")), dim(format!(" of {}", served.service.id))], &[], None);
+    let inner = canvas.pane(
+        area,
+        &[(Ink::Drained, format!("{head} {name}")), dim(format!(" of {}", served.service.id))],
+        &[],
+        None,
+    );
     let inner = Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner };
     let now = known(real.active.map(|n| n.to_string()));
     let start = known(drain.active_at_start.map(|n| n.to_string()));
@@ -377,7 +378,11 @@ fn drain(canvas: &mut Canvas, area: Rect) {
         active.push((Ink::Bar, text::progress(gone, start, 24)));
     }
     lines.push(active);
-    lines.push(vec![dim("inactive  "), t(known(real.inactive.map(|n| n.to_string()))), dim("  waiting out their timers")]);
+    lines.push(vec![
+        dim("inactive  "),
+        t(known(real.inactive.map(|n| n.to_string()))),
+        dim("  waiting out their timers"),
+    ]);
     let why = drain.reason.as_ref().map_or(String::new(), |r| format!(", {r}"));
     let ago = text::age(model.shown().age(served.view, drain.since));
     lines.push(vec![dim("asked     "), t(format!("by {} {ago} ago{why}", drain.by))]);

@@ -12,7 +12,8 @@ pub(super) fn draw(canvas: &mut Canvas, area: Rect) {
     let mut masters = Vec::new();
     for (n, view) in picture.nodes.iter().enumerate() {
         let rows = facts::rows(picture);
-        let of: Vec<&str> = rows.iter().filter(|r| r.masters(picture).iter().any(|(m, _)| *m == n)).map(|r| r.name).collect();
+        let of: Vec<&str> =
+            rows.iter().filter(|r| r.masters(picture).iter().any(|(m, _)| *m == n)).map(|r| r.name).collect();
         if !of.is_empty() {
             masters.push(format!("{} MASTER of {}", view.name(), of.join(" and ")));
         }

@@ -22,7 +22,8 @@ pub(super) fn draw(canvas: &mut Canvas, area: Rect) {
     };
     let stage = &stage.stage;
     let note = if stage.clock.is_some() { "nothing here is real" } else { "real packets, this machine only" };
-    let inner = canvas.pane(area, &[title("Stage"), dim(format!(" · {}", stage.scenario))], &[dim(note)], Some(Pane::Stage));
+    let inner =
+        canvas.pane(area, &[title("Stage"), dim(format!(" · {}", stage.scenario))], &[dim(note)], Some(Pane::Stage));
     let mut lines: Vec<(Option<RowId>, Line)> = Vec::new();
     lines.extend(stage.nodes.iter().map(|n| (Some(RowId::StageNode(n.name.clone())), node(n))));
     lines.extend(stage.servers.iter().map(|s| (Some(RowId::StageServer(s.name.clone())), server(s))));

@@ -31,7 +31,9 @@ pub(super) fn events(canvas: &mut Canvas, area: Rect, pane: Pane) {
         let why = if model.filter.is_empty() { "nothing has happened yet" } else { "the filter lets no event through" };
         canvas.put(line_of(inner, 0), &[dim(format!("  {why}"))]);
     }
-    let is_selected = |(n, e): &(usize, &std::sync::Arc<Event>)| model.selected.get(&pane) == Some(&RowId::Event(*n, e.wall_us, e.seq));
+    let is_selected = |(n, e): &(usize, &std::sync::Arc<Event>)| {
+        model.selected.get(&pane) == Some(&RowId::Event(*n, e.wall_us, e.seq))
+    };
     let room = usize::from(inner.height);
     let top = first_shown(history.len(), room, history.iter().position(is_selected));
     let longest = |of: fn(&Event) -> usize, most: usize| {
