@@ -10,5 +10,6 @@
 )]
 
 mod client;
+mod cluster;
 mod harness;
 mod stage;
