@@ -109,7 +109,6 @@ fn open(scenario: &'static Scenario, standing: Standing, look: &cli::Look, setti
 fn feed(name: &str, socket: &Path, runtime: &Handle) -> anyhow::Result<Feed> {
     let socket = socket.to_str().with_context(|| format!("{} is not UTF-8", socket.display()))?;
     let mut targets = control::resolve(&[socket.to_owned()], Path::new(""))?;
-    let mut target = targets.pop().with_context(|| format!("{socket} names no engine"))?;
-    target.label = name.to_owned();
-    Ok(control::client::connect(target, runtime))
+    let target = targets.pop().with_context(|| format!("{socket} names no engine"))?;
+    Ok(control::client::connect(control::Target { label: name.to_owned(), ..target }, runtime))
 }
