@@ -252,14 +252,13 @@ impl Instance {
             }
             Input::Heard(heard) => self.hear_as_backup(heard, out),
             Input::Announced if release_at.is_some() => self.release(master_down_at, out),
-            Input::Announced => {}
             Input::Deadline if now >= master_down_at => {
                 let waited = now.since(self.quiet_since);
                 let cause = self.why_takeover(waited);
                 self.become_master(now, cause, out);
             }
             Input::Deadline if release_at.is_some_and(|at| now >= at) => self.release(master_down_at, out),
-            Input::Deadline => {}
+            Input::Deadline | Input::Announced => {}
             Input::Demote => {
                 self.hold_back(out);
                 self.await_silence(now);
@@ -391,12 +390,11 @@ impl Instance {
             }
             Input::Heard(heard) => self.hear_while_yielding(now, heard, out),
             Input::Announced if succeeded => self.enter(now, State::Stopped, Cause::Stopping, out),
-            Input::Announced => {}
             Input::Deadline if now >= until => match then {
                 Then::Serve => self.become_master(now, Cause::NobodyTookOver { waited: now.since(since) }, out),
                 Then::Stop => self.enter(now, State::Stopped, Cause::Stopping, out),
             },
-            Input::Deadline => {}
+            Input::Deadline | Input::Announced => {}
             Input::Demote => self.hold = Some(Hold::Demoted),
             Input::Takeover => {
                 self.hold = Some(Hold::Takeover);
