@@ -255,6 +255,9 @@ pub struct Demo {
     /// The same seed gives the same run.
     #[arg(long, default_value_t = 42)]
     pub seed: u64,
+    /// Write the first screen (120×36) to FILE as an SVG picture and leave: needs no terminal.
+    #[arg(long, value_name = "FILE")]
+    pub picture: Option<PathBuf>,
     #[command(flatten)]
     pub look: Look,
 }

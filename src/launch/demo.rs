@@ -21,11 +21,17 @@ const FRAME: Duration = Duration::from_millis(33);
 /// A machine that was asleep does not make up for hours at once.
 const LONGEST_STEP: Duration = Duration::from_secs(1);
 
-pub fn run(args: &cli::Demo, settings: &Settings, _out: &mut dyn Write) -> anyhow::Result<u8> {
+pub fn run(args: &cli::Demo, settings: &Settings, out: &mut dyn Write) -> anyhow::Result<u8> {
     let mut world = scenario(&args.scenario, args.seed, wall_us())?;
     // The first picture shows a cluster that has elected its masters and served for a while.
     world.run_for(Duration::from_secs(10));
     let pace = Pace::new(args.seed);
+    if let Some(file) = &args.picture {
+        let stage = stage(&world, &args.scenario, &pace);
+        super::picture::write(file, &mut world, &stage)?;
+        writeln!(out, "wrote {}", file.display())?;
+        return Ok(0);
+    }
     let (nodes, feeds): (Vec<_>, Vec<_>) = world.hosts.iter().map(|host| node(&host.name)).unzip();
     let (stage_in, stage_out) = watch::channel(stage(&world, &args.scenario, &pace));
     let (asks, asked) = mpsc::channel(64);

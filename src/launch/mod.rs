@@ -3,5 +3,6 @@
 pub mod attach;
 pub mod demo;
 mod engine;
+mod picture;
 
 pub mod run;

@@ -27,7 +27,7 @@ fn the_status_is_the_snapshot() {
 #[test]
 fn curl_can_ask_as_documented() {
     if Command::new("curl").arg("--version").output().is_err() {
-        eprintln!("skipped: there is no curl");
+        writeln!(std::io::stderr(), "skipped: there is no curl").unwrap();
         return;
     }
     let fake = Fake::start(World::Obliging);
