@@ -119,7 +119,8 @@ fn fields(pdml: &str) -> BTreeMap<String, Vec<String>> {
 fn tshark(file: &Path, filter: &str, fields: &[&str]) -> Vec<BTreeMap<String, String>> {
     let mut command = Command::new("tshark");
     command.args(["-r", &file.display().to_string(), "-o", "ip.check_checksum:TRUE", "-Y", filter]);
-    command.args(["-T", "fields", "-E", "separator=|"]);
+    // A VIP that moves is at two hardware addresses, one after the other.
+    command.args(["-o", "arp.detect_duplicate_ips:FALSE", "-T", "fields", "-E", "separator=|"]);
     for field in fields {
         command.args(["-e", field]);
     }

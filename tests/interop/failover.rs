@@ -69,7 +69,9 @@ impl Journey {
         self.stage.start(0);
         let since = self.watch.until("the first election", FIRST, Duration::from_secs(8));
         self.say("first election", &[("after the start", since.saturating_sub(started))]);
-        assert!(since - started >= down(100), "nobody takes over before the master-down time");
+        let took = since - started;
+        // At most a second of it is the program's start.
+        assert!(took >= down(100) && took <= down(100) + Duration::from_secs(1), "{took:?}");
         self.stage.start(1);
         let from = wall();
         std::thread::sleep(Duration::from_secs(5));

@@ -68,6 +68,10 @@ impl Stage {
             run(&["-n", namespace, "address", "add", &format!("{address}/24"), "dev", "eth0"]);
             run(&["-n", namespace, "link", "set", "eth0", "up"]);
         }
+        for namespace in [&pair.a, &pair.b] {
+            let link = || run(&["-n", namespace, "-oneline", "link", "show", "eth0"]);
+            wait_for("the carrier", 5, || link().contains("state UP"));
+        }
         let directory = tempfile::tempdir().unwrap();
         let stage = Self { servers: [None, None], programs, directory, switch, pair };
         stage.write_files(|_, text| text);
