@@ -19,6 +19,14 @@ use std::net::{IpAddr, Ipv4Addr};
 pub(super) fn finish(cx: &mut Cx<'_>, draft: root::Draft) -> Config {
     let root::Draft { globals, scripts, instances, servers } = draft;
     duplicate_names(cx, &instances);
+    let strict = instances.iter().filter_map(|i| i.strict.as_ref()).filter(|s| s.value).map(|s| s.span);
+    let mut strict = globals.strict.into_iter().chain(strict);
+    if let Some(first) = strict.next() {
+        let message = "of strict mode only the authentication is acted on: it is dropped";
+        let note =
+            Diagnostic::note("no-effect", message).at(first, "packets to the addresses are accepted all the same");
+        cx.report(strict.fold(note, |note, span| note.at(span, "and here")));
+    }
     let tracked: BTreeSet<String> =
         instances.iter().flat_map(|i| i.scripts.iter().map(|track| track.name.value.clone())).collect();
     let weights: BTreeMap<String, (i32, bool)> = scripts.iter().map(|s| (s.name.clone(), s.weight)).collect();
@@ -91,9 +99,9 @@ fn script_spec(
     if !tracked.contains(&draft.name) {
         let message = format!("no instance tracks vrrp_script `{}`; it will not run", draft.name);
         cx.report(
-            Diagnostic::warning("unused-script", message)
+            Diagnostic::note("unused-script", message)
                 .at(draft.span, "")
-                .help(format!("add `track_script {{ {} }}`, on three lines, to an instance", draft.name)),
+                .help(format!("name it in the `track_script` block of an instance: `{}`", draft.name)),
         );
         return None;
     }

@@ -8,7 +8,7 @@ use super::model::ScriptUser;
 use super::source::{Loader, Sources, Span, Spanned};
 use super::suggest;
 use super::tree::{Body, Statement};
-use super::{value, vip};
+use super::{tree, value, vip};
 use crate::net::LinkName;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -110,7 +110,9 @@ impl<'a> Cx<'a> {
 
     fn unknown(&mut self, block: &str, names: &[&'static str], statement: &Statement, first: &Word) {
         let near = suggest::nearest(&first.text, names.iter().copied());
-        if statement.wrapped || (statement.below_comment && near.is_none() && statement.body.is_none()) {
+        // A keyword of another block is misplaced, unless prose begins with it by chance.
+        let prose = statement.words.len() > 2 || !(keywords::is_known(&first.text) || tree::is_address(first));
+        if statement.wrapped || (statement.below_comment && near.is_none() && statement.body.is_none() && prose) {
             self.wrapped(statement);
             return;
         }
@@ -252,7 +254,7 @@ fn refusal<D>(keyword: &Keyword<D>, statement: &Statement, first: &Word) -> Diag
     let effect = if statement.body.is_some() { "this block is not read" } else { "this line is not read" };
     Diagnostic::error("not-supported", message)
         .at(first.span, effect)
-        .help(format!("it says: {}. Without it the cluster would do something else than this file says", keyword.help))
+        .help(format!("it means: {}; without it the cluster would not do what this file says", keyword.help))
 }
 
 /// Accepted keywords must still have their argument: keepalived ends at once without it.

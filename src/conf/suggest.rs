@@ -12,7 +12,9 @@ pub(super) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a s
         return None;
     }
     let limit = (length / 3).clamp(1, 3);
-    let scored = candidates.into_iter().map(|candidate| (distance(word, candidate), candidate));
+    // Keywords are ASCII, so their bytes are letters; a greater difference in length cannot be near.
+    let similar = candidates.into_iter().filter(|candidate| candidate.len().abs_diff(length) <= limit);
+    let scored = similar.map(|candidate| (distance(word, candidate), candidate));
     // The first of the nearest: tables put the common words first.
     scored.filter(|(d, _)| *d <= limit).min_by_key(|(d, _)| *d).map(|(_, candidate)| candidate)
 }

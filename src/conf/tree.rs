@@ -5,6 +5,7 @@ use super::keywords;
 use super::lexer::{Piece, Token, Word};
 use super::source::{SourceId, Sources, Span};
 use super::suggest;
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 /// One statement: words, and a body if it is a block.
@@ -55,6 +56,7 @@ pub(super) fn build(mut pieces: Vec<Piece>, sources: &Sources, diagnostics: &mut
         too_deep: 0,
         odd: None,
     };
+    let none = BTreeSet::new();
     let mut previous = None;
     for piece in &pieces {
         let place = (piece.source, piece.line);
@@ -63,7 +65,7 @@ pub(super) fn build(mut pieces: Vec<Piece>, sources: &Sources, diagnostics: &mut
         let wrapped = set_aside && suspects.contains(&place);
         builder.piece(piece, wrapped, first_on_line);
     }
-    builder.end(if set_aside { &[] } else { &suspects }, &pieces);
+    builder.end(if set_aside { &none } else { &suspects }, &pieces);
     builder.root
 }
 
@@ -92,26 +94,34 @@ fn carry_comments_on(pieces: &mut [Piece]) {
 fn is_prose(piece: &Piece) -> bool {
     let Token::Words(words) = &piece.token else { return false };
     let Some(first) = words.first() else { return false };
-    let address = first.text.split('/').next().is_some_and(|text| text.parse::<IpAddr>().is_ok());
     let name_only = words.len() == 1 && first.text.is_ascii();
-    !address && !name_only && !keywords::is_known(&first.text) && suggest::near_any(&first.text).is_none()
+    !is_address(first) && !name_only && !keywords::is_known(&first.text) && suggest::near_any(&first.text).is_none()
+}
+
+/// Whether a word is an address, with or without a prefix length.
+pub(super) fn is_address(word: &Word) -> bool {
+    word.text.split('/').next().is_some_and(|text| text.parse::<IpAddr>().is_ok())
 }
 
 /// Lines with braces that look like the rest of a comment.
-fn suspects(pieces: &[Piece]) -> Vec<(SourceId, usize)> {
-    let mut found = Vec::new();
+fn suspects(pieces: &[Piece]) -> BTreeSet<(SourceId, usize)> {
+    let mut found = BTreeSet::new();
     for line in pieces.chunk_by(|a, b| (a.source, a.line) == (b.source, b.line)) {
         let Some(first) = line.first() else { continue };
         let has_brace = line.iter().any(|p| !matches!(p.token, Token::Words(_)));
-        let mut words = line.iter().filter(|p| matches!(p.token, Token::Words(_))).peekable();
-        let unknown = |piece: &Piece| match &piece.token {
-            Token::Words(words) => words
-                .first()
-                .is_some_and(|word| !keywords::is_known(&word.text) && suggest::near_any(&word.text).is_none()),
-            Token::Open(_) | Token::Close(_) => false,
+        let starts = line.iter().filter_map(|piece| match &piece.token {
+            Token::Words(words) => words.first(),
+            Token::Open(_) | Token::Close(_) => None,
+        });
+        let strange = |word: &Word| {
+            !is_address(word) && !keywords::is_known(&word.text) && suggest::near_any(&word.text).is_none()
         };
-        if has_brace && first.below_comment && words.peek().is_some() && words.all(unknown) {
-            found.push((first.source, first.line));
+        // One plain word with a brace may as well be a name: `chk_nginx }`.
+        let count: usize =
+            line.iter().map(|piece| if let Token::Words(words) = &piece.token { words.len() } else { 0 }).sum();
+        let prose = count > 1 || starts.clone().any(|word| !word.text.is_ascii());
+        if has_brace && first.below_comment && prose && starts.clone().all(strange) {
+            found.insert((first.source, first.line));
         }
     }
     found
@@ -237,11 +247,13 @@ impl Builder<'_> {
             if self.recovered > 0 {
                 self.recovered -= 1;
             } else {
-                self.diagnostics.push(
-                    Diagnostic::error("extra-brace", "a `}` that closes nothing")
-                        .at(span, "every block is closed already")
-                        .help("remove it, or look for a `{` that a comment swallowed above"),
-                );
+                let mut problem = Diagnostic::error("extra-brace", "a `}` that closes nothing")
+                    .at(span, "every block is closed already");
+                if let Some((open, close)) = self.odd.take() {
+                    problem = problem.at(close, "this closes a block that begins at another indentation");
+                    problem = problem.at(open, "namely this");
+                }
+                self.diagnostics.push(problem.help("remove it, or look for a `{` that a comment swallowed above"));
             }
             return;
         };
@@ -252,7 +264,23 @@ impl Builder<'_> {
         self.fold(frame);
     }
 
-    fn end(&mut self, suspects: &[(SourceId, usize)], pieces: &[Piece]) {
+    fn braces_count(&mut self, line: &[Piece]) {
+        let brace = line.iter().find_map(|piece| match piece.token {
+            Token::Open(span) | Token::Close(span) => Some(span),
+            Token::Words(_) => None,
+        });
+        let Some(span) = brace else { return };
+        self.diagnostics.push(
+            Diagnostic::warning(
+                "wrapped-brace",
+                "this line is probably the rest of the comment above, and its braces count",
+            )
+            .at(span, "the blocks of the file agree only with this brace")
+            .help("put a `#` in front of the line, then look whether a brace is missing or left over"),
+        );
+    }
+
+    fn end(&mut self, suspects: &BTreeSet<(SourceId, usize)>, pieces: &[Piece]) {
         self.flush();
         if let Some(innermost) = self.frames.last() {
             let count = self.frames.len();
@@ -271,18 +299,12 @@ impl Builder<'_> {
             self.diagnostics.push(problem.help("a `}` behind `#` or `!` is part of the comment"));
         }
         let unbalanced = !self.frames.is_empty() || self.diagnostics.iter().any(|d| d.id == "extra-brace");
-        if unbalanced {
-            for (source, line) in suspects {
-                let brace = pieces.iter().find_map(|p| match p.token {
-                    Token::Open(span) | Token::Close(span) if (p.source, p.line) == (*source, *line) => Some(span),
-                    _ => None,
-                });
-                let Some(span) = brace else { continue };
-                self.diagnostics.push(
-                    Diagnostic::warning("wrapped-comment", "this line is probably the rest of the comment above")
-                        .at(span, "its braces count")
-                        .help("put a `#` in front of it"),
-                );
+        for line in pieces.chunk_by(|a, b| (a.source, a.line) == (b.source, b.line)) {
+            let suspect = line.first().is_some_and(|first| suspects.contains(&(first.source, first.line)));
+            let closes = line.iter().any(|p| matches!(p.token, Token::Close(_)));
+            // An unknown block is told as that; a `}` in prose has closed something that its writer left open.
+            if suspect && (unbalanced || (closes && line.iter().any(is_prose))) {
+                self.braces_count(line);
             }
         }
         self.fold_all();

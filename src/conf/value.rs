@@ -44,10 +44,7 @@ pub(super) fn duration(keyword: &str, word: &Word, min: u64, max: u64) -> Result
             let problem = Diagnostic::error("bad-duration", format!("`{}` is not a number of seconds", word.text))
                 .at(word.span, format!("{keyword} takes seconds, such as 2 or 0.5"));
             Err(match bare_seconds(&word.text) {
-                Some(fix) => problem.help(format!(
-                    "times have no unit: write `{keyword} {fix}` (keepalived would read a far shorter time, not {})",
-                    word.text
-                )),
+                Some(fix) => problem.help(format!("times have no unit: write `{keyword} {fix}`")),
                 None if word.text.contains('.') => problem.help("digits with at most six after the point"),
                 None => problem,
             })

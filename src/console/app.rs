@@ -10,7 +10,7 @@ use super::update::{About, Answer, Effect, Msg, update};
 use super::{Left, Start, screens};
 use crate::control::{Connection, Feed, Request, StageFeed, StageRequest};
 use anyhow::Context;
-use crossterm::event::{Event, EventStream, KeyEventKind};
+use crossterm::event::{Event, EventStream, KeyEventKind, MouseEventKind};
 use futures_util::{FutureExt, StreamExt};
 use ratatui::layout::Size;
 use std::time::Duration;
@@ -87,6 +87,11 @@ enum Woken {
     Time,
 }
 
+/// The pointer moving over the screen changes nothing.
+fn is_idle_motion(woken: &Woken) -> bool {
+    matches!(woken, Woken::Input(Some(Ok(Event::Mouse(mouse)))) if mouse.kind == MouseEventKind::Moved)
+}
+
 impl App {
     fn new(model: Model, start: Start, screen: Screen) -> Self {
         let (out, incoming) = mpsc::channel(WAITING);
@@ -127,7 +132,7 @@ impl App {
                 () = self.screen.written(), if !self.screen.is_idle() => continue,
                 () = sleep_until(wake) => Woken::Time,
             };
-            changed = true;
+            changed |= !is_idle_motion(&woken);
             if self.screen.has_failed() || terminal::is_hung_up() {
                 return Ok(Left::TerminalGone);
             }
@@ -182,6 +187,9 @@ impl App {
 
     fn draw(&mut self) -> anyhow::Result<()> {
         self.pass_time();
+        if let Ok(size) = self.screen.size() {
+            update(&mut self.model, Msg::Resize(size));
+        }
         let title = screens::window_title(&self.model);
         let model = &self.model;
         self.screen.draw(title, |frame| screens::draw(model, frame))
@@ -194,7 +202,7 @@ impl App {
                 Effect::Copy(text) => self.screen.copy(&text)?,
                 Effect::Send { node, ask, about } => {
                     let (reply, answer) = oneshot::channel();
-                    let request = Request { ask, reply };
+                    let request = Request { ask: *ask, reply };
                     let sent = self.nodes.get(node).map(|to| to.try_send(request).map_err(|e| not_sent(&e)));
                     self.await_answer(sent, answer, about);
                 }

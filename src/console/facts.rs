@@ -6,7 +6,8 @@ use super::state::State;
 use super::text;
 use crate::kernel::{DestinationKey, ServiceKey};
 use crate::net::IpNet;
-use crate::status::{Admin, HoldKind, Instance, Presence, Real, Role, Service, Severity, Snapshot, Verdict};
+use crate::status::{Admin, Heard, HoldKind, Instance, Presence, Real, Role, Service, Severity, Snapshot, Verdict};
+use std::net::IpAddr;
 
 /// One virtual router with what each node says of it.
 #[derive(Debug)]
@@ -69,6 +70,26 @@ impl<'a> Row<'a> {
             [one] => Some(*one),
             _ => None,
         }
+    }
+
+    /// A MASTER that a believable BACKUP hears on the wire, with the BACKUP: a node that cannot be asked, or a router
+    /// that is none of ours. Its word is good for as long as the BACKUP itself would wait.
+    pub fn heard_master(&self, picture: &Picture) -> Option<(usize, &'a Heard)> {
+        self.all_fresh(picture).into_iter().find_map(|(node, instance)| {
+            let heard = instance.master.as_ref().filter(|h| h.priority > 0 && instance.state == Role::Backup)?;
+            // What a node that can be believed says of itself stands above what another heard of it before.
+            if self.all_fresh(picture).iter().any(|(_, i)| i.source == Some(heard.address)) {
+                return None;
+            }
+            let age = picture.age(picture.nodes.get(node)?, heard.at);
+            (u128::from(age) < instance.master_down.as_micros()).then_some((node, heard))
+        })
+    }
+
+    /// The name of the node that sends from `address`, also of one that is stale.
+    pub fn sender(&self, picture: &'a Picture, address: IpAddr) -> Option<&'a str> {
+        let node = self.members.iter().position(|m| m.is_some_and(|i| i.source == Some(address)))?;
+        picture.nodes.get(node).map(NodeView::name)
     }
 
     /// Who would take over from `from`: the BACKUP with the highest effective priority, then the higher address.
@@ -260,7 +281,7 @@ fn instance_alarms(picture: &Picture, row: &Row, alarms: &mut Vec<Alarm>) {
         );
         alarms.push(Alarm { severity: Severity::Alarm, word: "SPLIT", text });
     }
-    if masters.is_empty() && row.all_known(picture) {
+    if masters.is_empty() && row.all_known(picture) && row.heard_master(picture).is_none() {
         let text = format!("no MASTER of {}: nobody answers for {vip}", row.name);
         alarms.push(Alarm { severity: Severity::Alarm, word: "NO MASTER", text });
     }
@@ -332,9 +353,12 @@ pub fn sum(instance: &Instance) -> String {
             (_, false) => " + ",
             (_, true) => " − ",
         };
-        out.push_str(&format!("{sign}{} {}", term.value.unsigned_abs(), term.label));
+        out.push_str(sign);
+        out.push_str(&term.value.unsigned_abs().to_string());
+        out.push(' ');
+        out.push_str(&term.label);
         if let Some(note) = &term.note {
-            out.push_str(&format!(" ({note})"));
+            out.extend([" (", note, ")"]);
         }
     }
     out

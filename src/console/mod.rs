@@ -5,9 +5,11 @@
 //! and `terminal` touch the world.
 
 pub mod action;
+mod answer;
 mod app;
 mod ask;
 pub mod facts;
+mod intake;
 pub mod keymap;
 pub mod model;
 pub mod picture;

@@ -277,7 +277,7 @@ impl Model {
         let Size { width, height } = self.size;
         match () {
             () if width < SMALLEST.width || height < SMALLEST.height => Room::TooSmall,
-            () if width >= 120 && height >= 34 => Room::Full,
+            () if width >= 120 && height >= 36 => Room::Full,
             () if width >= 100 && height >= 30 => Room::Medium,
             () if width >= 80 && height >= 24 => Room::Narrow,
             () => Room::Strip,
@@ -287,16 +287,19 @@ impl Model {
     /// Where the keys go, the nearest context first.
     pub fn contexts(&self) -> Vec<Context> {
         match &self.modal {
-            Some(Modal::Question(_)) => return vec![Context::Question],
-            Some(_) => return vec![Context::Reading],
-            None if self.filtering => return vec![Context::Filter],
-            None => {}
+            Some(Modal::Question(_)) => vec![Context::Question],
+            Some(_) => vec![Context::Reading],
+            None if self.filtering => vec![Context::Filter],
+            None => self.place(),
         }
+    }
+
+    /// The contexts of the selected row, whatever lies over it.
+    pub fn place(&self) -> Vec<Context> {
         let mut contexts = Vec::new();
         match self.row() {
             Some(RowId::Instance(..)) => contexts.push(Context::Instances),
-            Some(RowId::Real(..)) => contexts.push(Context::Servers),
-            Some(RowId::Service(_)) if self.pane == Pane::Servers => contexts.push(Context::Servers),
+            Some(RowId::Real(..) | RowId::Service(_)) => contexts.push(Context::Servers),
             _ => {}
         }
         if self.has_stage {
@@ -331,7 +334,7 @@ impl Model {
     /// How long until the picture moves by itself, in microseconds.
     pub fn tick(&self) -> u64 {
         let paused = self.live.stage.as_ref().and_then(|s| s.stage.clock).is_some_and(|c| c.paused);
-        let timers = self.view == View::Overview || matches!(self.modal, Some(Modal::Details { .. }));
+        let timers = self.shows_timers();
         let ages = self.live.nodes.iter().any(|n| self.live.freshness_of(n) != Freshness::Fresh)
             || self.view == View::Services;
         match () {
@@ -340,6 +343,18 @@ impl Model {
             () if timers || ages => 250_000,
             () => 1_000_000,
         }
+    }
+
+    /// Whether the bars of the selected instance, or its ages, are in sight.
+    fn shows_timers(&self) -> bool {
+        let on_matrix = self.pane == Pane::Matrix;
+        let on_overview = match self.room() {
+            Room::Full => !self.zoomed || on_matrix,
+            Room::Medium => (!self.zoomed && !self.has_stage) || on_matrix,
+            Room::Narrow => on_matrix,
+            Room::Strip | Room::TooSmall => false,
+        };
+        matches!(self.modal, Some(Modal::Details { .. })) || (self.view == View::Overview && on_overview)
     }
 
     fn countdown_under(&self, limit: u64) -> bool {

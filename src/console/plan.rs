@@ -24,7 +24,7 @@ pub struct Plan {
 
 /// Something that was looked at: whether it speaks for the deed, and what was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Check {
+pub struct Check {
     pub good: bool,
     pub text: String,
 }
@@ -125,26 +125,27 @@ impl<'a> Handover<'a> {
         let successor = self.row.stand_in(self.picture, Some(self.node));
         plan.steps
             .push(format!("{me} sends priority 0, keeps {vips} until the successor is heard, stays at priority 1"));
-        match successor {
-            Some((n, next)) => {
-                let (name, skew) = (self.name(n), seconds(next.skew));
-                plan.steps
-                    .push(format!("{name} becomes MASTER after {skew} of skew (priority {})", next.effective_priority));
-                plan.steps.push(format!("{name} adds {vips} and announces by gratuitous ARP"));
-                plan.steps.push(format!("{me} hears {name}, removes {vips}, is HELD"));
-                plan.checks.extend(self.fitness(n, next));
-            }
-            None => {
-                plan.steps.push(format!(
-                    "no other node is known to be BACKUP: nobody may take over, and {me} then keeps serving"
-                ));
-                plan.checks.push(bad("no stand-in: what this node cannot see may still answer"));
-            }
+        if let Some((n, next)) = successor {
+            let (name, skew) = (self.name(n), seconds(next.skew));
+            plan.steps
+                .push(format!("{name} becomes MASTER after {skew} of skew (priority {})", next.effective_priority));
+            plan.steps.push(format!("{name} adds {vips} and announces by gratuitous ARP"));
+            plan.steps.push(format!("{me} hears {name}, removes {vips}, is HELD"));
+            plan.checks.extend(self.fitness(n, next));
+        } else {
+            let step = "no other node is known to be BACKUP: nobody may take over";
+            plan.steps.push(format!("{step}, and {me} then keeps serving"));
+            plan.checks.push(bad("no stand-in: what this node cannot see may still answer"));
         }
         plan.checks.extend(self.silent());
         plan.notes.push(match (successor, own.preempt) {
             (None, _) => format!("R lifts it: {me} gets its priority {} back.", own.base_priority),
-            (Some(_), true) => format!("R lifts it: preempt is on, so {me} takes the VIPs back at once."),
+            (Some((_, next)), true) if own.base_priority > next.effective_priority => {
+                format!("R lifts it: preempt is on, so {me} takes the VIPs back at once.")
+            }
+            (Some((n, _)), true) => {
+                format!("R lifts it: the VIPs stay on {}, whose priority is no lower.", self.name(n))
+            }
             (Some((n, _)), false) => format!("R lifts it: preempt is off, so the VIPs stay on {}.", self.name(n)),
         });
         plan
@@ -203,7 +204,7 @@ impl<'a> Handover<'a> {
             {
                 plan.risk = Some(Risk::Medium);
                 let vips = text::plural(own.vips.len(), "VIP");
-                plan.steps.push(format!("{me} becomes MASTER again: {vips} move from {}", self.name(n)));
+                plan.steps.push(format!("{me} becomes MASTER again and takes {vips} from {}", self.name(n)));
             }
             (HoldKind::Takeover, Some((n, _))) if n == self.node => {
                 plan.risk = Some(Risk::Medium);

@@ -135,21 +135,20 @@ pub(super) fn sparkline(samples: &[u32], cells: usize) -> String {
     if samples.is_empty() || cells == 0 {
         return left("–", cells);
     }
-    // Each cell stands for the highest of the samples it covers, counted from the newest.
+    // Each cell stands for the mean of the samples it covers, counted from the newest.
     let per_cell = samples.len().div_ceil(cells).max(1);
-    let mut highs: Vec<u32> = samples.rchunks(per_cell).map(|c| c.iter().copied().max().unwrap_or(0)).collect();
-    highs.reverse();
-    let top = highs.iter().copied().max().unwrap_or(0).max(1);
-    let bars: String = highs
-        .iter()
-        .map(|v| BARS.get((u64::from(*v) * 7).div_ceil(u64::from(top)) as usize).copied().unwrap_or('█'))
-        .collect();
+    let mean = |c: &[u32]| c.iter().copied().map(u64::from).sum::<u64>() * 8 / c.len().max(1) as u64;
+    let mut means: Vec<u64> = samples.rchunks(per_cell).map(mean).collect();
+    means.reverse();
+    let top = means.iter().copied().max().unwrap_or(0).max(1);
+    let bars: String = means.iter().map(|v| BARS.get((v * 7).div_ceil(top) as usize).copied().unwrap_or('█')).collect();
     right(&bars, cells)
 }
 
 /// A shrinking bar: what is left of `total` in `cells`, its last `shaded` part drawn lighter.
 pub(super) fn bar(remaining: u64, total: u64, shaded: u64, cells: usize) -> String {
-    const PARTS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
+    // An eighth is drawn as a quarter: "▏" is the frame of the bar.
+    const PARTS: [&str; 8] = ["", "▎", "▎", "▍", "▌", "▋", "▊", "▉"];
     let eighths = |part: u64| (part.min(total) as usize * cells * 8).checked_div(total as usize).unwrap_or(0);
     let (filled, light) = (eighths(remaining), eighths(shaded) / 8);
     let mut out = String::new();

@@ -1,11 +1,11 @@
 //! What happens to the model: the only writer. Effects are values; `app` carries them out.
 
 use super::action::Action;
+use super::answer::act_in_question;
+use super::intake::{data, on_reply, take_events, take_snapshot, take_stage};
 use super::keymap::{Found, Key};
-use super::model::{
-    Asked, EVENTS_KEPT, Frozen, Link, Message, Modal, Model, NodeView, Pane, Room, RowId, StageView, Tone, View,
-};
-use super::question::{Field, Question, Risk, Subject};
+use super::model::{Frozen, Link, Message, Modal, Model, Pane, Room, RowId, Tone, View};
+use super::question::{Field, Question, Subject};
 use super::{ask, rows, screens};
 use crate::console::Left;
 use crate::status::{Ask, Event, Reply, Snapshot, Stage, StageAction};
@@ -66,7 +66,7 @@ pub enum Answer {
 pub enum Effect {
     Send {
         node: usize,
-        ask: Ask,
+        ask: Box<Ask>,
         about: About,
     },
     Stage(StageAction),
@@ -122,89 +122,6 @@ fn tick(model: &mut Model, now: u64, wall_us: u64) {
     let now = model.now;
     model.message.take_if(|m| now.saturating_sub(m.at) > MESSAGE_FOR);
     model.asked.retain(|a| now.saturating_sub(a.at) < ASKED_FOR);
-}
-
-/// Takes in what came from a node, and looks again at what depends on it.
-fn data(model: &mut Model, take: impl FnOnce(&mut Model)) -> Vec<Effect> {
-    take(model);
-    if let Some(frozen) = &mut model.frozen {
-        frozen.changes += 1;
-    }
-    let asked = std::mem::take(&mut model.asked);
-    model.asked = asked.into_iter().filter(|a| ask::looks(model, &a.row, a.node) == a.before).collect();
-    if let Some(Modal::Question(mut question)) = model.modal.take() {
-        question.refresh(model);
-        model.modal = Some(Modal::Question(question));
-    }
-    Vec::new()
-}
-
-fn take_snapshot(model: &mut Model, node: usize, snapshot: Option<Arc<Snapshot>>) {
-    let (clock, now) = (model.live.clock(), model.now);
-    let Some(view) = model.live.nodes.get_mut(node) else { return };
-    match &snapshot {
-        Some(new) => view.called = Some(new.node.name.clone()),
-        // The engine was started anew and counts from the start; what it did before stays in the history.
-        None => view.last_seq = 0,
-    }
-    view.snapshot = snapshot;
-    view.received = clock;
-    view.received_console = now;
-}
-
-fn take_events(model: &mut Model, node: usize, events: Vec<Arc<Event>>) {
-    let Some(view) = model.live.nodes.get_mut(node) else { return };
-    for event in events {
-        if event.seq <= view.last_seq {
-            view.last_seq = 0;
-        }
-        if view.last_seq > 0 && event.seq > view.last_seq + 1 {
-            view.missed += event.seq - view.last_seq - 1;
-        }
-        view.last_seq = event.seq;
-        if view.events.len() == EVENTS_KEPT {
-            view.events.pop_front();
-        }
-        view.events.push_back(event);
-    }
-}
-
-fn take_stage(model: &mut Model, stage: Stage) {
-    /// What comes within this time belongs together, whichever came first.
-    const TOGETHER: u64 = 50_000;
-    model.live.stage = Some(StageView { stage, received: model.now });
-    let (clock, now) = (model.live.clock(), model.now);
-    for view in &mut model.live.nodes {
-        if now.saturating_sub(view.received_console) < TOGETHER {
-            view.received = clock;
-        }
-    }
-}
-
-fn on_reply(model: &mut Model, about: &About, answer: Answer) {
-    let (tone, text) = match answer {
-        Answer::Reply(Reply::Accepted { text }) => (Tone::Good, text),
-        Answer::Reply(Reply::Rejected { reason }) => (Tone::Bad, format!("rejected: {reason}")),
-        Answer::LinkLost => (Tone::Bad, "the link was lost; what became of the command is not known".to_owned()),
-        Answer::NotSent(why) => (Tone::Bad, format!("not sent: {why}")),
-    };
-    let text = match about {
-        About::Command { node, row, verb } => {
-            if tone == Tone::Bad {
-                model.asked.retain(|a| !(a.node == *node && a.row == *row));
-            }
-            let name = model.live.nodes.get(*node).map_or("?", NodeView::name);
-            format!("{verb} on {name}: {text}")
-        }
-        About::Stage => text,
-    };
-    // A second node's good news does not cover the first one's bad news.
-    let now = model.now;
-    let bad_before =
-        model.message.as_ref().is_some_and(|m| m.tone == Tone::Bad && now.saturating_sub(m.at) < 1_000_000);
-    if tone == Tone::Bad || !bad_before {
-        model.message = Some(Message { tone, text, at: now });
-    }
 }
 
 pub(super) fn say(model: &mut Model, tone: Tone, text: impl Into<String>) {
@@ -374,66 +291,6 @@ fn act_in_modal(model: &mut Model, action: Action) -> Vec<Effect> {
         *scroll = (*scroll).min(limit);
     }
     Vec::new()
-}
-
-fn act_in_question(model: &mut Model, action: Action) -> Vec<Effect> {
-    let Some(Modal::Question(mut question)) = model.modal.take() else { return Vec::new() };
-    let mut pressed = None;
-    match action {
-        Action::Back => return Vec::new(),
-        Action::NextField => question.move_focus(1),
-        Action::PreviousField => question.move_focus(-1),
-        Action::Left => question.move_button(-1),
-        Action::Right => question.move_button(1),
-        Action::Toggle if question.focus == Field::Scope => {
-            question.everywhere = !question.everywhere;
-            question.replan(model);
-        }
-        Action::Press => match question.focus {
-            Field::Button(button) => pressed = Some(button),
-            Field::Scope => {
-                question.everywhere = !question.everywhere;
-                question.replan(model);
-            }
-            Field::Reason | Field::Weight => question.move_focus(1),
-        },
-        Action::Confirm if question.plan.risk == Some(Risk::Low) => pressed = Some(1),
-        Action::Confirm => say(model, Tone::Info, "y answers low-risk questions only: Tab to the button, then Enter"),
-        _ => {}
-    }
-    match pressed {
-        None => model.modal = Some(Modal::Question(question)),
-        Some(0) => {}
-        Some(button) => return confirmed(model, question, button),
-    }
-    Vec::new()
-}
-
-fn confirmed(model: &mut Model, question: Box<Question>, button: usize) -> Vec<Effect> {
-    match &question.subject {
-        Subject::Leave if button == 1 => vec![Effect::Leave(Left::Detached)],
-        Subject::Leave => vec![Effect::Leave(Left::StopEngine)],
-        Subject::Stage(action) => vec![Effect::Stage(action.clone())],
-        Subject::Instance { .. } | Subject::Real { .. } => {
-            let Some(command) = question.command() else {
-                say(model, Tone::Bad, "nothing was sent: the weight is not a number");
-                model.modal = Some(Modal::Question(question));
-                return Vec::new();
-            };
-            let verb = command.verb();
-            let ask = Ask { command, reason: question.reason(), actor: crate::status::Actor::default() };
-            if question.plan.nodes.is_empty() {
-                say(model, Tone::Bad, "nothing was sent: no fresh node to tell");
-            }
-            let mut effects = Vec::new();
-            for &node in &question.plan.nodes {
-                let (row, before) = (question.row.clone(), ask::looks(model, &question.row, node));
-                model.asked.push(Asked { node, row: row.clone(), verb, at: model.now, before });
-                effects.push(Effect::Send { node, ask: ask.clone(), about: About::Command { node, row, verb } });
-            }
-            effects
-        }
-    }
 }
 
 fn column(model: &mut Model, by: isize) {

@@ -107,6 +107,7 @@ impl Engine {
             Input::Link(link) => self.link_changed(now, link, &mut effects),
             Input::LinkGone(name) => self.link_gone(now, &name, &mut effects),
             Input::Packet(packet) => self.packet_arrived(now, &packet, &mut effects),
+            Input::Announced { link, address, mac } => self.announced(now, &link, address, mac, &mut effects),
             Input::Applied { change, result } => self.change_applied(now, &change, result, &mut effects),
             Input::SendFailed { link, error } => self.send_failed(now, &link, &error),
             Input::Table(observed) => self.table_read(now, observed, &mut effects),

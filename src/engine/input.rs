@@ -3,10 +3,10 @@
 use super::effect::CheckId;
 use crate::health::Outcome;
 use crate::kernel::{Change, Link, ObservedTable};
-use crate::net::LinkName;
+use crate::net::{LinkName, Mac};
 use crate::status::Ask;
 use crate::time::Duration;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 #[derive(Clone, Debug)]
 pub enum Input {
@@ -15,6 +15,12 @@ pub enum Input {
     LinkGone(LinkName),
     /// An IPv4 packet of protocol 112.
     Packet(Packet),
+    /// A gratuitous ARP.
+    Announced {
+        link: LinkName,
+        address: IpAddr,
+        mac: Mac,
+    },
     /// An address change was carried out, or refused by the kernel.
     Applied {
         change: Change,

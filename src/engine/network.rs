@@ -4,12 +4,12 @@ use super::core::Engine;
 use super::effect::Effect;
 use super::input::Packet;
 use super::router::{Router, Speaker};
-use crate::net::IpNet;
+use crate::net::{IpNet, LinkName, Mac};
 use crate::status::{Role, Severity, Subject, Transition};
 use crate::time::{Duration, Instant};
 use crate::vrrp::{self, Cause, Note, Output};
 use crate::wire::vrrp::{Advert, Auth, TTL, decode, encode};
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 impl Engine {
     pub(super) fn packet_arrived(&mut self, now: Instant, packet: &Packet, effects: &mut Vec<Effect>) {
@@ -48,6 +48,26 @@ impl Engine {
         }
         let heard = vrrp::Heard { from: packet.source, priority: advert.priority, at: now };
         self.drive(now, index, vrrp::Input::Heard(heard), effects);
+    }
+
+    /// Somebody else has told the link that an address is at its hardware address.
+    pub(super) fn announced(
+        &mut self,
+        now: Instant,
+        link: &LinkName,
+        address: IpAddr,
+        mac: Mac,
+        effects: &mut Vec<Effect>,
+    ) {
+        if self.links.get(link.as_str()).is_none_or(|l| l.mac == Some(mac)) {
+            return;
+        }
+        let has = |r: &Router| r.machine.spec().addresses.iter().any(|a| a.link == *link && a.net.addr() == address);
+        for index in 0..self.routers.len() {
+            if self.routers.get(index).is_some_and(has) {
+                self.drive(now, index, vrrp::Input::Announced, effects);
+            }
+        }
     }
 
     /// One event when it begins, a finding while it lasts.
@@ -138,6 +158,8 @@ impl Engine {
                 }
             }
             Note::HandedOver { .. } => self.log.add(now, subject, Severity::Notice, "handover", text, None),
+            // The address changes that follow say it.
+            Note::Released => {}
             Note::ResignationHeard { .. } | Note::Restored { .. } | Note::Pinned | Note::HeldBack => {
                 self.log.add(now, subject, Severity::Info, "note", text, None);
             }

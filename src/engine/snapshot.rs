@@ -186,7 +186,7 @@ impl Engine {
 const fn timers(state: &State) -> (Option<Instant>, Option<Instant>, Option<Instant>) {
     match state {
         State::Master { next_advert_at, announce_at } => (Some(*next_advert_at), *announce_at, None),
-        State::Backup { master_down_at } => (None, None, Some(*master_down_at)),
+        State::Backup { master_down_at, .. } => (None, None, Some(*master_down_at)),
         State::Yielding { until, .. } => (None, None, Some(*until)),
         State::Init | State::Fault | State::Stopped => (None, None, None),
     }

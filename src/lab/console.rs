@@ -3,7 +3,7 @@
 use super::crew::Crew;
 use super::report::Report;
 use super::scenario::Scenario;
-use crate::control::{self, StageFeed, StageRequest, client};
+use crate::control::{self, Feed, StageFeed, StageRequest};
 use crate::settings::{Settings, look};
 use crate::status::{Mode, Stage};
 use crate::{cli, console};
@@ -62,7 +62,12 @@ async fn perform(
     }
     let (requests, mut asked) = mpsc::channel(16);
     let stage = stage_only(crew.watch());
-    let standing = Standing { sockets: crew.sockets(), stage, requests, runtime: Handle::current() };
+    let standing = Standing {
+        sockets: ready.nodes.into_iter().map(|n| n.socket).collect(),
+        stage,
+        requests,
+        runtime: Handle::current(),
+    };
     up.send(standing).ok().context("the console is gone")?;
     tokio::select! {
         () = crew.play(&mut asked) => {}
@@ -86,9 +91,8 @@ fn stage_only(mut seen: watch::Receiver<(Stage, Report)>) -> watch::Receiver<Sta
 
 fn open(scenario: &'static Scenario, standing: Standing, flags: &cli::Look, settings: &Settings) -> anyhow::Result<()> {
     let Standing { sockets, stage, requests, runtime } = standing;
-    let words: Vec<_> = sockets.iter().map(|socket| socket.display().to_string()).collect();
-    let targets = control::resolve(&words, &settings.control.directory)?;
-    let feeds = targets.into_iter().map(|target| client::connect(target, &runtime)).collect();
+    let feeds = sockets.iter().map(|socket| feed(socket, &settings.control.directory, &runtime));
+    let feeds = feeds.collect::<anyhow::Result<Vec<_>>>()?;
     console::run(console::Start {
         title: format!("lab {}", scenario.name),
         mode: Mode::Live,
@@ -98,4 +102,15 @@ fn open(scenario: &'static Scenario, standing: Standing, flags: &cli::Look, sett
         owns_engine: false,
     })?;
     Ok(())
+}
+
+/// The link to one engine, kept by tasks on the lab's own runtime.
+fn feed(socket: &Path, directory: &Path, runtime: &Handle) -> anyhow::Result<Feed> {
+    let word = socket.to_str().with_context(|| format!("{} is not UTF-8", socket.display()))?;
+    let mut targets = control::resolve(&[word.to_owned()], directory)?;
+    let target = targets.pop().with_context(|| format!("{word} names no engine"))?;
+    // The short name that `--at` takes, where there is one.
+    let short = socket.strip_prefix(directory).ok().and_then(Path::to_str).and_then(|p| p.strip_suffix(".sock"));
+    let label = short.map_or_else(|| target.label.clone(), str::to_owned);
+    Ok(control::client::connect(control::Target { label, ..target }, runtime))
 }

@@ -22,7 +22,8 @@ pub struct Target {
     pub lost: u64,
     /// Of those: requests that one immediate retry did not save.
     pub lost_after_retry: u64,
-    /// The newest silences of more than two intervals, the oldest first.
+    /// The newest silences of more than two and a half intervals, less what the client was late itself; the oldest
+    /// first.
     pub outages: Vec<Outage>,
     /// The downloads of some seconds that are begun twice a second.
     pub slow: Slow,
@@ -38,7 +39,7 @@ pub struct Outage {
     /// The first answer after it.
     pub until_wall_us: u64,
     pub length: Duration,
-    /// How late the client itself was with a request meanwhile, at worst.
+    /// How late the client itself was with a request meanwhile, at worst: part of the length that nobody else caused.
     pub own_lateness: Duration,
 }
 

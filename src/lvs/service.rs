@@ -45,7 +45,8 @@ pub struct Real {
 /// New connections each second, from successive totals.
 #[derive(Clone, Debug, Default)]
 struct Rate {
-    last: Option<(Instant, u64)>,
+    /// The last three, a second apart.
+    readings: VecDeque<(Instant, u64)>,
     now: Option<f64>,
     samples: VecDeque<u32>,
 }
@@ -147,30 +148,35 @@ impl Real {
 }
 
 impl Rate {
+    /// Takes a total. A kernel's totals lag by up to two seconds, so the rate is taken over two.
     fn record(&mut self, now: Instant, total: Option<u64>) {
         let Some(total) = total else {
             *self = Self { samples: std::mem::take(&mut self.samples), ..Self::default() };
             return;
         };
-        let Some((then, before)) = self.last else {
-            self.last = Some((now, total));
-            return;
-        };
-        let span = now.since(then);
-        if span < Duration::from_millis(900) {
+        // A smaller total: the entry was made anew.
+        if self.readings.back().is_some_and(|(_, before)| *before > total) {
+            self.readings.clear();
+        }
+        if self.readings.back().is_some_and(|(then, _)| now.since(*then) < SECOND) {
             return;
         }
-        // A smaller total: the entry was made anew.
-        let new = total.checked_sub(before).unwrap_or(total);
-        let rate = new as f64 / span.as_secs_f64();
+        self.readings.push_back((now, total));
+        while self.readings.len() > 3 {
+            self.readings.pop_front();
+        }
+        let Some((then, before)) = self.readings.front().filter(|(then, _)| *then < now) else { return };
+        let rate = (total - before) as f64 / now.since(*then).as_secs_f64();
         self.now = Some(rate);
         if self.samples.len() == SAMPLES {
             self.samples.pop_front();
         }
         self.samples.push_back(rate.round() as u32);
-        self.last = Some((now, total));
     }
 }
+
+/// The table is read each second, a little early at times.
+const SECOND: Duration = Duration::from_millis(900);
 
 /// The table of all services.
 pub fn desired_table<'a>(services: impl Iterator<Item = &'a Service>) -> kernel::Table {

@@ -80,7 +80,7 @@ impl Host {
         if memory.is_empty() {
             return state_file::remove(&self.memory_file).with_context(|| format!("remove {file}"));
         }
-        let text = serde_json::to_string_pretty(memory)?;
+        let text = serde_json::to_string_pretty(memory)? + "\n";
         state_file::write(&self.memory_file, &text).with_context(|| format!("write {file}"))
     }
 }

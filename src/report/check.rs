@@ -68,7 +68,7 @@ pub fn text(diagnostic: &Diagnostic, sources: &Sources, main: &Path, look: Look)
             format!("{}:{}:{}", name_of(sources, span, main), at.line, at.column)
         }
         // A file that cannot be read has no place in it.
-        None => format!("{}:1:1", main.display()),
+        None => main.display().to_string(),
     };
     let (on, off) = match (look, diagnostic.severity) {
         (Look::Coloured, Severity::Error) => ("\x1b[1;31m", "\x1b[0m"),
@@ -110,14 +110,21 @@ fn picture(diagnostic: &Diagnostic, sources: &Sources, look: Look) -> Option<Str
         shown.push(id);
         let source = sources.get(id)?;
         let name = source.path.display().to_string();
-        let mut snippet = Snippet::source(source.text.as_str()).line_start(1);
+        // Only the lines in question: the renderer goes through all it is given, for every diagnostic.
+        let spans = || diagnostic.labels.iter().map(|label| label.span).filter(|span| span.source == id);
+        let from = spans().map(|span| span.start).min().unwrap_or(0);
+        let to = spans().map(|span| span.end).max().unwrap_or(from);
+        let from = source.text.get(..from)?.rfind('\n').map_or(0, |at| at + 1);
+        let to = source.text.get(to..)?.find('\n').map_or(source.text.len(), |at| to + at);
+        let number = sources.position(id, from).line;
+        let mut snippet = Snippet::source(source.text.get(from..to)?).line_start(number);
         // The line above names the file already.
         if id != first.source {
             snippet = snippet.path(name);
         }
         for (index, label) in diagnostic.labels.iter().enumerate().filter(|(_, label)| label.span.source == id) {
             let kind = if index == 0 { AnnotationKind::Primary } else { AnnotationKind::Context };
-            let annotation = kind.span(label.span.start..label.span.end);
+            let annotation = kind.span(label.span.start - from..label.span.end - from);
             let text = Some(label.text.as_str()).filter(|text| !text.is_empty());
             snippet = snippet.annotation(annotation.label(text));
         }

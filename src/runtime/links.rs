@@ -3,12 +3,14 @@
 use crate::kernel::Link;
 use crate::net::{LinkName, Mac};
 use crate::sys::advert_socket::AdvertSocket;
+use crate::sys::announcement_socket::AnnouncementSocket;
 use crate::sys::packet_socket::PacketSocket;
 use crate::wire::ipv4::{self, Header};
-use futures_util::future::select_all;
 use std::collections::BTreeMap;
+use std::future::poll_fn;
 use std::io;
 use std::net::Ipv4Addr;
+use std::task::Poll;
 
 pub(super) struct Links {
     /// The links that are needed, and what is known of each.
@@ -22,6 +24,7 @@ struct Known {
     index: u32,
     mac: Option<Mac>,
     socket: Option<AdvertSocket>,
+    announcements: Option<AnnouncementSocket>,
 }
 
 impl Links {
@@ -37,7 +40,9 @@ impl Links {
         if known.index != link.index || known.socket.is_none() {
             known.index = link.index;
             known.socket = None;
+            known.announcements = None;
             known.socket = Some(AdvertSocket::open(&link.name, link.index)?);
+            known.announcements = Some(AnnouncementSocket::open(link.index)?);
         }
         Ok(())
     }
@@ -50,16 +55,21 @@ impl Links {
 
     /// Returns when a packet may have arrived on any of them; never, if there is none.
     pub(super) async fn ready(&self) {
-        let waiting: Vec<_> = self.sockets().map(|(_, socket)| Box::pin(socket.ready())).collect();
-        if waiting.is_empty() {
-            std::future::pending::<()>().await;
-        } else {
-            let _ = select_all(waiting).await;
-        }
+        poll_fn(|context| {
+            // Every one is asked, so that every one will wake us.
+            let adverts = self.sockets().filter(|(_, s)| s.poll_ready(context).is_ready()).count();
+            let announcements = self.announcements().filter(|(_, s)| s.poll_ready(context).is_ready()).count();
+            if adverts + announcements == 0 { Poll::Pending } else { Poll::Ready(()) }
+        })
+        .await;
     }
 
     pub(super) fn sockets(&self) -> impl Iterator<Item = (&LinkName, &AdvertSocket)> {
         self.needed.iter().filter_map(|(name, known)| known.socket.as_ref().map(|socket| (name, socket)))
+    }
+
+    pub(super) fn announcements(&self) -> impl Iterator<Item = (&LinkName, &AnnouncementSocket)> {
+        self.needed.iter().filter_map(|(name, known)| known.announcements.as_ref().map(|socket| (name, socket)))
     }
 
     pub(super) fn send(&mut self, link: &LinkName, source: Ipv4Addr, payload: &[u8]) -> io::Result<()> {

@@ -143,6 +143,25 @@ impl Turning {
         for packet in packets {
             self.step(Input::Packet(packet)).await;
         }
+        more | self.read_announcements().await
+    }
+
+    async fn read_announcements(&mut self) -> bool {
+        let mut heard = Vec::new();
+        let mut more = false;
+        for (link, socket) in self.links.announcements() {
+            let mut budget = PACKETS;
+            while budget > 0
+                && let Ok(Some((mac, address))) = socket.try_recv()
+            {
+                budget -= 1;
+                heard.push(Input::Announced { link: link.clone(), address: address.into(), mac });
+            }
+            more |= budget == 0;
+        }
+        for input in heard {
+            self.step(input).await;
+        }
         more
     }
 

@@ -48,7 +48,9 @@ fn merge(layers: &Layers) -> anyhow::Result<Settings> {
         // Each layer is tried by itself on top of those below, so that an error names the file that made it.
         read(builder.build_cloned()).with_context(|| format!("settings: {}", path.display()))?;
     }
-    let ours = |(name, value): (&String, &String)| name.starts_with("VIPDECK_").then(|| (name.clone(), value.clone()));
+    // Every setting is in a section: a name without the two underscores, such as VIPDECK_LOG, is none.
+    let is_setting = |name: &str| name.strip_prefix("VIPDECK_").is_some_and(|rest| rest.contains("__"));
+    let ours = |(name, value): (&String, &String)| is_setting(name).then(|| (name.clone(), value.clone()));
     let variables = layers.variables.iter().filter_map(ours).collect();
     // Values stay text until a field asks for a number or a switch: a name such as 0123 keeps its zero.
     let environment = Environment::with_prefix(PREFIX).prefix_separator("_").separator("__").source(Some(variables));

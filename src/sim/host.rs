@@ -17,7 +17,7 @@ pub struct Host {
     pub name: String,
     pub address: Ipv4Addr,
     pub link: LinkName,
-    mac: Mac,
+    pub(super) mac: Mac,
     /// What its engine starts from, each time.
     pub(super) setup: Setup,
     pub(super) engine: Option<Incarnation>,

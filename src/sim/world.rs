@@ -6,7 +6,7 @@ use super::lan::Lan;
 use crate::engine::{CheckId, Effect, Engine, Input, Packet, Random, Setup};
 use crate::health::{Method, Outcome};
 use crate::kernel::{DestinationKey, ServiceKey};
-use crate::net::LinkName;
+use crate::net::{LinkName, Mac};
 use crate::status::{Ask, Event, Reply, ServerState, Snapshot};
 use crate::time::{Duration, Instant};
 use std::collections::BTreeMap;
@@ -53,6 +53,13 @@ enum Happening {
     Packet {
         host: usize,
         packet: Packet,
+    },
+    /// Another machine hears a gratuitous ARP.
+    Announced {
+        host: usize,
+        link: LinkName,
+        address: IpAddr,
+        mac: Mac,
     },
     /// The client hears a gratuitous ARP.
     Neighbour {
@@ -167,6 +174,11 @@ impl World {
                 self.wake(host, life);
             }
             Happening::Packet { host, packet } => self.deliver(host, packet),
+            Happening::Announced { host, link, address, mac } => {
+                if self.hosts.get(host).is_some_and(|h| !h.paused) {
+                    self.feed(host, Input::Announced { link, address, mac });
+                }
+            }
             Happening::Neighbour { host, address } => {
                 self.neighbours.insert(address, host);
             }
@@ -356,12 +368,7 @@ impl World {
                 h.apply_address(&change);
                 inputs.push_back(Input::Applied { change, result: Ok(()) });
             }
-            Effect::Announce { address, .. } => {
-                if !self.lan.cut.contains(&host) {
-                    let delay = self.lan.delay(&mut self.random);
-                    self.later(delay, Happening::Neighbour { host, address });
-                }
-            }
+            Effect::Announce { link, address } => self.announce(host, &link, address),
             Effect::Table(steps) => {
                 let Some(h) = self.hosts.get_mut(host) else { return };
                 for step in &steps {
@@ -400,6 +407,20 @@ impl World {
             for delay in self.lan.arrivals(from, to, &mut self.random) {
                 let packet = Packet { link: link.clone(), source, ttl: 255, payload: payload.to_vec() };
                 self.later(delay, Happening::Packet { host: to, packet });
+            }
+        }
+    }
+
+    /// To the client, and to the other machines.
+    fn announce(&mut self, from: usize, link: &LinkName, address: IpAddr) {
+        let Some(mac) = self.hosts.get(from).map(|h| h.mac) else { return };
+        if !self.lan.cut.contains(&from) {
+            let delay = self.lan.delay(&mut self.random);
+            self.later(delay, Happening::Neighbour { host: from, address });
+        }
+        for to in (0..self.hosts.len()).filter(|to| *to != from) {
+            for delay in self.lan.arrivals(from, to, &mut self.random) {
+                self.later(delay, Happening::Announced { host: to, link: link.clone(), address, mac });
             }
         }
     }

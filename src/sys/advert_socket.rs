@@ -10,6 +10,7 @@ use crate::wire::ipv4;
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockAddr, Socket, Type};
 use std::io::{self, Read};
 use std::net::{Ipv4Addr, SocketAddrV4};
+use std::task::{Context, Poll};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
@@ -51,28 +52,29 @@ impl AdvertSocket {
 
     /// The next packet. `InvalidData`: one packet was not whole and is dropped; the socket is good. May be cancelled.
     pub async fn recv<'b>(&self, buffer: &'b mut [u8]) -> io::Result<Received<'b>> {
-        let length = self.socket.async_io(Interest::READABLE, |mut socket| socket.read(buffer)).await?;
+        let length = self.socket.async_io(Interest::READABLE, |socket| read_now(socket, buffer)).await?;
         parse(buffer.get(..length).unwrap_or_default())
     }
 
-    /// Waits until something may have arrived since the last call. Read with [`AdvertSocket::try_recv`] until none is
-    /// left, or what is left is not announced again.
-    pub async fn ready(&self) -> io::Result<()> {
-        self.socket.readable().await?.clear_ready();
-        Ok(())
+    /// The next packet that the kernel has already, or none; never waits, and needs no wake-up before it.
+    pub fn try_recv<'b>(&self, buffer: &'b mut [u8]) -> io::Result<Option<Received<'b>>> {
+        let read = match read_now(self.socket.get_ref(), buffer) {
+            // Once more through tokio, which so learns that there is nothing left to wake up for.
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                self.socket.try_io(Interest::READABLE, |socket| read_now(socket, buffer))
+            }
+            other => other,
+        };
+        match read {
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(None),
+            other => parse(buffer.get(..other?).unwrap_or_default()).map(Some),
+        }
     }
 
-    /// The next packet that has arrived already, or none; never waits.
-    pub fn try_recv<'b>(&self, buffer: &'b mut [u8]) -> io::Result<Option<Received<'b>>> {
-        let mut socket = self.socket.get_ref();
-        let length = loop {
-            match socket.read(buffer) {
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(None),
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                other => break other?,
-            }
-        };
-        parse(buffer.get(..length).unwrap_or_default()).map(Some)
+    /// Whether a packet may have arrived; if not, the task is woken when one has. Then ask [`AdvertSocket::try_recv`]
+    /// until it has none.
+    pub fn poll_ready(&self, context: &mut Context<'_>) -> Poll<()> {
+        self.socket.poll_read_ready(context).map(|_| ())
     }
 
     /// Sends a whole IPv4 packet (`wire::ipv4::encode`) to the destination in its header, at once or not at all.
@@ -84,6 +86,15 @@ impl AdvertSocket {
             Ok(())
         } else {
             Err(io::Error::new(io::ErrorKind::WriteZero, "the kernel took a part of the packet"))
+        }
+    }
+}
+
+fn read_now(mut socket: &Socket, buffer: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match socket.read(buffer) {
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            other => return other,
         }
     }
 }

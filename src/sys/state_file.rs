@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 /// The text of the file; none if there is no such file.
@@ -16,8 +16,12 @@ pub fn read(path: &Path) -> io::Result<Option<String>> {
 
 /// Writes the file whole or not at all, readable by all. A missing directory is made with mode 0755.
 pub fn write(path: &Path, text: &str) -> io::Result<()> {
-    if let Some(directory) = path.parent() {
-        fs::DirBuilder::new().recursive(true).mode(0o755).create(directory)?;
+    if let Some(directory) = path.parent()
+        && !directory.exists()
+    {
+        fs::create_dir_all(directory)?;
+        // Whatever the umask; one that was there keeps its mode.
+        fs::set_permissions(directory, fs::Permissions::from_mode(0o755))?;
     }
     let fresh = path.with_extension(format!("{}.new", std::process::id()));
     // An own name, and never through somebody's link.

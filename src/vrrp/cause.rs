@@ -86,8 +86,10 @@ impl fmt::Display for Cause {
 /// Something worth saying that changed no state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Note {
-    /// A successor was heard: the addresses are released.
+    /// A successor was heard: the addresses stay until it has announced them.
     HandedOver { to: Ipv4Addr, priority: u8, after: Duration },
+    /// The successor announced the addresses, or had the time for it.
+    Released,
     /// As master, a lower priority was heard: somebody else believes to be master.
     LowerPriority { from: Ipv4Addr, theirs: u8, ours: u8 },
     /// An advert with our own source address.
@@ -106,8 +108,9 @@ impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::HandedOver { to, priority, after } => {
-                write!(f, "taken over by {to} (priority {priority}) after {}; addresses released", Seconds(*after))
+                write!(f, "taken over by {to} (priority {priority}) after {}", Seconds(*after))
             }
+            Self::Released => write!(f, "addresses released: the new master has announced them"),
             Self::LowerPriority { from, theirs, ours } => write!(
                 f,
                 "{from} advertises priority {theirs} while we are MASTER at {ours}: answered with an advert and ARP"

@@ -9,6 +9,9 @@ use std::net::Ipv4Addr;
 /// How much longer than the longest skew a stopping master waits to hear its successor.
 const SUCCESSOR_GRACE: Duration = Duration::from_millis(100);
 
+/// After a successor was heard, its announcement of the addresses is awaited no longer than this.
+const ANNOUNCEMENT: Duration = Duration::from_millis(40);
+
 /// Everything that can happen to a virtual router.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input {
@@ -16,6 +19,8 @@ pub enum Input {
     Conditions(Conditions),
     /// A valid advert for this router.
     Heard(Heard),
+    /// Somebody else has announced one of the addresses (gratuitous ARP): neighbours send there now.
+    Announced,
     /// Time has passed; what is due is done.
     Deadline,
     Demote,
@@ -175,9 +180,13 @@ impl Instance {
             Input::Demote if self.hold == Some(Hold::Demoted) => Err(Refusal::AlreadyDemoted),
             Input::Restore if self.hold.is_none() => Err(Refusal::NoHold),
             Input::Takeover => self.permits_takeover(),
-            Input::Conditions(_) | Input::Heard(_) | Input::Deadline | Input::Demote | Input::Restore | Input::Stop => {
-                Ok(())
-            }
+            Input::Conditions(_)
+            | Input::Heard(_)
+            | Input::Announced
+            | Input::Deadline
+            | Input::Demote
+            | Input::Restore
+            | Input::Stop => Ok(()),
         }
     }
 
@@ -203,9 +212,11 @@ impl Instance {
         let mut out = Vec::new();
         match self.state {
             State::Init | State::Fault => self.in_init_or_fault(now, input, &mut out),
-            State::Backup { master_down_at } => self.in_backup(now, input, master_down_at, &mut out),
+            State::Backup { master_down_at, release_at } => {
+                self.in_backup(now, input, (master_down_at, release_at), &mut out);
+            }
             State::Master { .. } => self.in_master(now, input, &mut out),
-            State::Yielding { since, until, then } => self.in_yielding(now, input, (since, until, then), &mut out),
+            State::Yielding { .. } => self.in_yielding(now, input, &mut out),
             State::Stopped => {}
         }
         out
@@ -221,11 +232,17 @@ impl Instance {
             Input::Restore => self.restore(out),
             Input::Stop => self.enter(now, State::Stopped, Cause::Stopping, out),
             // Without a working link there is nobody to hear and nothing to be late with.
-            Input::Heard(_) | Input::Deadline | Input::Takeover => {}
+            Input::Heard(_) | Input::Announced | Input::Deadline | Input::Takeover => {}
         }
     }
 
-    fn in_backup(&mut self, now: Instant, input: Input, master_down_at: Instant, out: &mut Vec<Output>) {
+    fn in_backup(
+        &mut self,
+        now: Instant,
+        input: Input,
+        (master_down_at, release_at): (Instant, Option<Instant>),
+        out: &mut Vec<Output>,
+    ) {
         match input {
             Input::Conditions(conditions) => {
                 self.conditions = conditions;
@@ -234,12 +251,14 @@ impl Instance {
                 }
             }
             Input::Heard(heard) => self.hear_as_backup(heard, out),
+            Input::Announced if release_at.is_some() => self.release(master_down_at, out),
             Input::Deadline if now >= master_down_at => {
                 let waited = now.since(self.quiet_since);
                 let cause = self.why_takeover(waited);
                 self.become_master(now, cause, out);
             }
-            Input::Deadline => {}
+            Input::Deadline if release_at.is_some_and(|at| now >= at) => self.release(master_down_at, out),
+            Input::Deadline | Input::Announced => {}
             Input::Demote => {
                 self.hold_back(out);
                 self.await_silence(now);
@@ -269,7 +288,7 @@ impl Instance {
         } else if heard.priority == 0 {
             self.quiet_since = heard.at;
             self.resigned = Some(heard.from);
-            self.state = State::Backup { master_down_at: heard.at + self.spec.skew(self.effective_priority()) };
+            self.set_master_down(heard.at + self.spec.skew(self.effective_priority()));
             out.push(Output::Note(Note::ResignationHeard { from: heard.from }));
         } else if heard.priority >= self.effective_priority() || !self.spec.preempt {
             self.master = Some(heard);
@@ -293,6 +312,7 @@ impl Instance {
                 }
             }
             Input::Heard(heard) => self.hear_as_master(now, heard, out),
+            Input::Announced => {}
             Input::Deadline => self.master_timers(now, out),
             Input::Demote => {
                 self.hold = Some(Hold::Demoted);
@@ -326,7 +346,7 @@ impl Instance {
                 _ => Cause::HigherPriority { from: heard.from, theirs: heard.priority, ours },
             };
             self.master = Some(heard);
-            self.become_backup(heard.at, cause, out);
+            self.become_backup(now, cause, out);
         } else {
             // Somebody did not hear us. Say who is master, and set right what it may have told the switches.
             self.master = Some(heard);
@@ -359,13 +379,8 @@ impl Instance {
         }
     }
 
-    fn in_yielding(
-        &mut self,
-        now: Instant,
-        input: Input,
-        (since, until, then): (Instant, Instant, Then),
-        out: &mut Vec<Output>,
-    ) {
+    fn in_yielding(&mut self, now: Instant, input: Input, out: &mut Vec<Output>) {
+        let State::Yielding { since, until, succeeded, then } = self.state else { return };
         match input {
             Input::Conditions(conditions) => {
                 self.conditions = conditions;
@@ -373,27 +388,13 @@ impl Instance {
                     self.start_or_fault(now, out);
                 }
             }
-            Input::Heard(heard) if self.is_own(heard) => {
-                out.push(Output::Note(Note::OwnAddress { from: heard.from }));
-            }
-            Input::Heard(heard) if heard.priority == 0 => {}
-            Input::Heard(heard) => {
-                let after = heard.at.since(since);
-                self.master = Some(heard);
-                out.push(Output::Note(Note::HandedOver { to: heard.from, priority: heard.priority, after }));
-                match then {
-                    Then::Serve => self.await_silence(heard.at),
-                    Then::Stop => self.enter(now, State::Stopped, Cause::Stopping, out),
-                }
-            }
-            Input::Deadline if now >= until => {
-                let cause = Cause::NobodyTookOver { waited: now.since(since) };
-                match then {
-                    Then::Serve => self.become_master(now, cause, out),
-                    Then::Stop => self.enter(now, State::Stopped, Cause::Stopping, out),
-                }
-            }
-            Input::Deadline => {}
+            Input::Heard(heard) => self.hear_while_yielding(now, heard, out),
+            Input::Announced if succeeded => self.enter(now, State::Stopped, Cause::Stopping, out),
+            Input::Deadline if now >= until => match then {
+                Then::Serve => self.become_master(now, Cause::NobodyTookOver { waited: now.since(since) }, out),
+                Then::Stop => self.enter(now, State::Stopped, Cause::Stopping, out),
+            },
+            Input::Deadline | Input::Announced => {}
             Input::Demote => self.hold = Some(Hold::Demoted),
             Input::Takeover => {
                 self.hold = Some(Hold::Takeover);
@@ -404,7 +405,27 @@ impl Instance {
                 self.restore(out);
                 self.become_master(now, Cause::TakenOver, out);
             }
-            Input::Stop => self.state = State::Yielding { since, until, then: Then::Stop },
+            Input::Stop => self.state = State::Yielding { since, until, succeeded, then: Then::Stop },
+        }
+    }
+
+    fn hear_while_yielding(&mut self, now: Instant, heard: Heard, out: &mut Vec<Output>) {
+        let State::Yielding { since, until, succeeded, then } = self.state else { return };
+        if self.is_own(heard) {
+            out.push(Output::Note(Note::OwnAddress { from: heard.from }));
+        } else if heard.priority > 0 {
+            self.master = Some(heard);
+            if !succeeded {
+                let after = now.since(since);
+                out.push(Output::Note(Note::HandedOver { to: heard.from, priority: heard.priority, after }));
+            }
+            match then {
+                Then::Serve => self.become_backup(now, Cause::Demoted, out),
+                Then::Stop => {
+                    let until = until.min(now + ANNOUNCEMENT);
+                    self.state = State::Yielding { since, until, succeeded: true, then };
+                }
+            }
         }
     }
 
@@ -435,19 +456,33 @@ impl Instance {
         let master_down_at = now + self.spec.master_down(self.effective_priority());
         self.quiet_since = now;
         self.resigned = None;
-        self.enter(now, State::Backup { master_down_at }, cause, out);
+        let release_at = self.state.wants_addresses().then(|| now + ANNOUNCEMENT);
+        self.enter(now, State::Backup { master_down_at, release_at }, cause, out);
     }
 
     fn yield_until(&mut self, now: Instant, until: Instant, then: Then, cause: Cause, out: &mut Vec<Output>) {
         out.push(Output::Advertise { priority: 0 });
-        self.enter(now, State::Yielding { since: now, until, then }, cause, out);
+        self.enter(now, State::Yielding { since: now, until, succeeded: false, then }, cause, out);
     }
 
     /// The silence of the master is measured from `from`.
     fn await_silence(&mut self, from: Instant) {
         self.quiet_since = from;
         self.resigned = None;
-        self.state = State::Backup { master_down_at: from + self.spec.master_down(self.effective_priority()) };
+        self.set_master_down(from + self.spec.master_down(self.effective_priority()));
+    }
+
+    /// Moves the timer and leaves what else a backup may be waiting for.
+    fn set_master_down(&mut self, at: Instant) {
+        if let State::Backup { master_down_at, .. } = &mut self.state {
+            *master_down_at = at;
+        }
+    }
+
+    /// The successor has announced the addresses, or has had the time for it.
+    fn release(&mut self, master_down_at: Instant, out: &mut Vec<Output>) {
+        self.state = State::Backup { master_down_at, release_at: None };
+        out.push(Output::Note(Note::Released));
     }
 
     fn advertise_now(&mut self, now: Instant, out: &mut Vec<Output>) {

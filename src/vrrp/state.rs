@@ -22,6 +22,8 @@ pub enum State {
     Backup {
         /// When the master is taken for dead.
         master_down_at: Instant,
+        /// Lately master: the addresses stay until the successor has announced them, and no longer than this.
+        release_at: Option<Instant>,
     },
     Master {
         next_advert_at: Instant,
@@ -31,8 +33,10 @@ pub enum State {
     /// BACKUP to the protocol, but still answering for the addresses until a successor is heard.
     Yielding {
         since: Instant,
-        /// Nobody took over by then.
+        /// Nobody took over by then; or, once somebody was heard, nobody announced the addresses by then.
         until: Instant,
+        /// A successor was heard.
+        succeeded: bool,
         then: Then,
     },
     Fault,
@@ -72,7 +76,8 @@ impl State {
     pub const fn wants_addresses(&self) -> bool {
         match self {
             Self::Master { .. } | Self::Yielding { .. } => true,
-            Self::Init | Self::Backup { .. } | Self::Fault | Self::Stopped => false,
+            Self::Backup { release_at, .. } => release_at.is_some(),
+            Self::Init | Self::Fault | Self::Stopped => false,
         }
     }
 
@@ -80,7 +85,9 @@ impl State {
     pub fn deadline(&self) -> Option<Instant> {
         match self {
             Self::Init | Self::Fault | Self::Stopped => None,
-            Self::Backup { master_down_at } => Some(*master_down_at),
+            Self::Backup { master_down_at, release_at } => {
+                Some(release_at.map_or(*master_down_at, |at| at.min(*master_down_at)))
+            }
             Self::Master { next_advert_at, announce_at } => {
                 Some(announce_at.map_or(*next_advert_at, |at| at.min(*next_advert_at)))
             }

@@ -121,8 +121,23 @@ fn a_master_yields_to_a_higher_priority_or_a_higher_address() {
         let mut instance = master(100);
         let out = instance.handle(ms(5000), heard(from, priority, ms(5000)));
         assert_eq!(changed(&out) == Some((Role::Master, Role::Backup)), yields, "{from} {priority}");
+        assert!(instance.state().wants_addresses());
+        let _ = instance.handle(ms(5001), Input::Announced);
         assert_eq!(instance.state().wants_addresses(), !yields);
     }
+}
+
+#[test]
+fn addresses_are_released_in_time_also_without_an_announcement() {
+    let mut instance = master(100);
+    let _ = instance.handle(ms(5000), heard(HIGH, 150, ms(5000)));
+    let release = instance.deadline().unwrap();
+    assert_eq!(release, ms(5040));
+    let _ = instance.handle(ms(5030), heard(HIGH, 150, ms(5030)));
+    assert_eq!(instance.deadline(), Some(release), "another advert does not keep them longer");
+    let _ = instance.handle(release, Input::Deadline);
+    assert!(!instance.state().wants_addresses());
+    assert_eq!(instance.deadline(), Some(ms(5030) + instance.spec().master_down(100)));
 }
 
 #[test]
@@ -174,6 +189,8 @@ fn a_demoted_master_keeps_the_addresses_until_a_successor_is_heard() {
     let out = instance.handle(ms(5600), heard(LOW, 100, ms(5600)));
     let after = Duration::from_millis(600);
     assert_eq!(out, [Output::Note(Note::HandedOver { to: LOW, priority: 100, after })]);
+    assert!(instance.state().wants_addresses(), "until the successor has announced them");
+    let _ = instance.handle(ms(5601), Input::Announced);
     assert!(!instance.state().wants_addresses());
     assert_eq!(instance.deadline(), Some(ms(5600) + instance.spec().master_down(1)));
 }
@@ -235,6 +252,8 @@ fn a_stopping_master_resigns_and_waits_for_a_successor_within_bounds() {
     assert!(instance.state().wants_addresses());
     let mut other = instance.clone();
     let _ = instance.handle(ms(5300), heard(LOW, 100, ms(5300)));
+    assert!(instance.state().wants_addresses());
+    let _ = instance.handle(ms(5301), Input::Announced);
     assert_eq!(*instance.state(), State::Stopped);
     let due = other.deadline().unwrap();
     assert!(due.since(ms(5000)) < Duration::from_millis(1150));
@@ -287,8 +306,16 @@ fn every_input_is_decided_in_every_state() {
         [Instance::new(spec(100), ms(0)), backup(100), master(100), master(255), yielding, stopping, stopped, fault];
     let inputs = || {
         let at = ms(9_500);
-        let mut inputs =
-            vec![good(), bad(), Input::Deadline, Input::Demote, Input::Takeover, Input::Restore, Input::Stop];
+        let mut inputs = vec![
+            good(),
+            bad(),
+            Input::Deadline,
+            Input::Announced,
+            Input::Demote,
+            Input::Takeover,
+            Input::Restore,
+            Input::Stop,
+        ];
         for from in [LOW, OWN, HIGH] {
             inputs.extend([0, 1, 100, 150, 254, 255].map(|priority| heard(from, priority, at)));
         }
@@ -304,7 +331,10 @@ fn every_input_is_decided_in_every_state() {
                     let after = instance.state().role();
                     let expected = (before != after).then_some((before, after));
                     assert_eq!(changed(&out), expected);
-                    let holds = matches!(instance.state(), State::Master { .. } | State::Yielding { .. });
+                    let holds = matches!(
+                        instance.state(),
+                        State::Master { .. } | State::Yielding { .. } | State::Backup { release_at: Some(_), .. }
+                    );
                     assert_eq!(instance.state().wants_addresses(), holds);
                     assert_eq!(
                         instance.deadline().is_some(),

@@ -29,6 +29,22 @@ pub fn announcement(mac: Mac, address: Ipv4Addr) -> [u8; ANNOUNCEMENT_LEN] {
     frame
 }
 
+/// Who announces which address, if `frame` is a gratuitous ARP (request or reply form) over Ethernet.
+pub fn announced(frame: &[u8]) -> Option<(Mac, Ipv4Addr)> {
+    let (_destinations, rest) = frame.split_first_chunk::<12>()?;
+    let (kind, rest) = rest.split_first_chunk::<8>()?;
+    let (ethertype_arp, ethernet_ipv4) = ([0x08, 0x06], [0, 1, 8, 0, 6, 4]);
+    if !kind.starts_with(&ethertype_arp) || !kind.ends_with(&ethernet_ipv4) {
+        return None;
+    }
+    let (_operation, rest) = rest.split_first_chunk::<2>()?;
+    let (mac, rest) = rest.split_first_chunk::<6>()?;
+    let (sender, rest) = rest.split_first_chunk::<4>()?;
+    let (_target_mac, rest) = rest.split_first_chunk::<6>()?;
+    let (target, _) = rest.split_first_chunk::<4>()?;
+    (sender == target).then(|| (Mac(*mac), Ipv4Addr::from(*sender)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -51,5 +67,26 @@ mod tests {
         assert_eq!(arp.sender_protocol_addr(), address.octets());
         assert_eq!(arp.target_protocol_addr(), address.octets());
         assert_eq!(arp.target_hw_addr(), [0xff; 6]);
+    }
+
+    #[test]
+    fn an_announcement_is_recognised_and_a_question_is_not() {
+        let mac = Mac([2, 0, 0, 0, 0, 9]);
+        let address = Ipv4Addr::new(192, 168, 10, 20);
+        let frame = announcement(mac, address);
+        assert_eq!(announced(&frame), Some((mac, address)));
+        let mut question = frame;
+        question[41] ^= 1;
+        assert_eq!(announced(&question), None);
+        for length in 0..frame.len() {
+            assert_eq!(announced(&frame[..length]), None);
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn reading_never_panics(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..80)) {
+            let _ = announced(&bytes);
+        }
     }
 }

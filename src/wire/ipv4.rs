@@ -123,7 +123,6 @@ pub fn decode(bytes: &[u8]) -> Result<(Header, &[u8]), Malformed> {
 }
 
 #[cfg(test)]
-#[expect(clippy::indexing_slicing, reason = "test code")]
 mod tests {
     use super::*;
     use proptest::prelude::*;

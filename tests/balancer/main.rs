@@ -1,7 +1,8 @@
 //! The embedded balancer with real servers and clients on loopback.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "test code")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods, reason = "test code")]
 
+mod arrival;
 mod flow;
 mod stage;
 

@@ -11,6 +11,9 @@ const DIFFERENT: &[(&str, bool, &str)] = &[
     ("definitions", true, "keepalived's, refused here until supported"),
     ("unquoted-script", true, "keepalived runs the first word only and says nothing"),
     ("weak-password", true, "keepalived says nothing of a password without a type"),
+    ("words", true, "keepalived says nothing of words that it ignores"),
+    ("implied-owner", true, "keepalived says nothing of a priority 255 that nobody wrote"),
+    ("noted", false, "keepalived wants vrrp_garp_interval above 0; here the word has no effect"),
     ("later-script", false, "keepalived wants the script before the instance; the order does not matter here"),
 ];
 

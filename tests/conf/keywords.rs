@@ -2,6 +2,7 @@
 
 use crate::{compare, root};
 use std::collections::BTreeSet;
+use std::fmt::Write;
 use std::path::Path;
 use vipdeck::conf::{self, Memory, Severity, Support};
 
@@ -11,7 +12,7 @@ fn the_list_of_keywords_is_the_stored_one() {
     for k in conf::keywords() {
         let block = if k.block.is_empty() { "(top level)" } else { k.block };
         let default = if k.default.is_empty() { String::new() } else { format!(" [{}]", k.default) };
-        text.push_str(&format!("{:?}\t{block}\t{} {}{default}\t{}\n", k.support, k.name, k.argument, k.help));
+        writeln!(text, "{:?}\t{block}\t{} {}{default}\t{}", k.support, k.name, k.argument, k.help).unwrap();
     }
     compare(&root().join("tests/conf/keywords.txt"), &text);
 }

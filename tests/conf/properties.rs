@@ -7,7 +7,7 @@ use vipdeck::conf::{self, Memory, Severity};
 use vipdeck::report::check::{Look, text};
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 250, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn any_text_is_read(text in "\\PC{0,300}") {
@@ -142,7 +142,7 @@ fn read(bytes: &[u8]) -> Option<Severity> {
             assert!(inside.is_some(), "{diagnostic:?} is not in a text of {} bytes", source.text.len());
         }
     }
-    for diagnostic in diagnostics.iter().take(20).filter(|_| bytes.len() < 10_000) {
+    for diagnostic in diagnostics.iter().take(5).filter(|_| bytes.len() < 10_000) {
         text(diagnostic, &sources, Path::new("x"), Look::Plain);
         text(diagnostic, &sources, Path::new("x"), Look::Coloured);
     }

@@ -63,8 +63,24 @@ fn take(console: &mut Console, step: &Step) {
     }
 }
 
+/// Between a resize and its message the terminal and the model disagree.
+#[test]
+fn a_terminal_of_another_size_than_the_model_thinks_is_drawn_all_the_same() {
+    use ratatui::{Terminal, backend::TestBackend};
+    for (width, height) in [(1, 1), (10, 3), (59, 15), (119, 30), (250, 80)] {
+        for keys in ["", "2", "3", "?", "D", "<Enter>", "2jD", "z", "<Tab>"] {
+            for size in [(120, 36), (100, 30), (80, 24), (60, 16), (20, 5)] {
+                let mut console = Console::staged(DARK.size(size.0, size.1), Mode::Lab);
+                console.keys(keys);
+                let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+                terminal.draw(|frame| vipdeck::console::screens::draw(&console.model, frame)).unwrap();
+            }
+        }
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 32, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn any_keys_at_any_size_draw_and_esc_gets_out(steps in prop::collection::vec(step(), 1..120), lab: bool) {

@@ -109,7 +109,8 @@ fn instance(node: u8, which: u8) -> Instance {
 }
 
 fn real(n: u8, serving: bool) -> Real {
-    let rates: Vec<u32> = (0..60).map(|i| if serving { 40 + (i * 7 + u32::from(n) * 13) % 25 } else { 0 }).collect();
+    let rates: Vec<u32> =
+        (0..60u32).map(|i| if serving { 20 + i.abs_diff(20 + u32::from(n) * 9) + i * 5 % 7 } else { 0 }).collect();
     Real {
         id: web(n),
         forwarding: Forwarding::Dr,

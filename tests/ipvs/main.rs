@@ -3,6 +3,7 @@
 //! On a kernel without ip_vs the one test runs itself again under `tests/uml/run`, so that all checks cost one boot.
 
 #![expect(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods, reason = "test code")]
+#![expect(clippy::explicit_write, reason = "the test harness keeps what eprintln! says to itself")]
 
 mod checks;
 mod ipvsadm;
@@ -47,6 +48,8 @@ fn in_new_namespace(work: impl FnOnce() + Send) {
     std::thread::scope(|scope| {
         let thread = scope.spawn(|| {
             nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).unwrap();
+            // Without any local address the kernel takes every real server's for a broadcast, and refuses it.
+            assert!(Command::new("ip").args(["link", "set", "lo", "up"]).status().unwrap().success());
             work();
         });
         thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));

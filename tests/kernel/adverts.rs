@@ -7,6 +7,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 use vipdeck::net::{LinkName, Mac};
 use vipdeck::sys::advert_socket::AdvertSocket;
+use vipdeck::sys::announcement_socket::AnnouncementSocket;
 use vipdeck::sys::packet_socket::PacketSocket;
 use vipdeck::sys::sysctl;
 use vipdeck::wire::{arp, ipv4};
@@ -15,6 +16,14 @@ const A: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 1);
 
 fn index(link: &str) -> u32 {
     nix::net::if_::if_nametoindex(link).unwrap()
+}
+
+async fn any_readable(sockets: &[AdvertSocket]) {
+    std::future::poll_fn(|context| {
+        let ready = sockets.iter().filter(|s| s.poll_ready(context).is_ready()).count();
+        if ready == 0 { std::task::Poll::Pending } else { std::task::Poll::Ready(()) }
+    })
+    .await;
 }
 
 fn open(link: &str) -> AdvertSocket {
@@ -54,6 +63,34 @@ fn an_advert_arrives_with_ttl_and_tos_only_where_it_should() {
             assert!(socket.send(b"not a packet").is_err());
         });
         receiver.join().unwrap();
+    });
+}
+
+#[test]
+fn several_sockets_are_waited_for_at_once_and_drained() {
+    let Some(pair) = Pair::new() else { return };
+    inside_async(&pair.b, || async {
+        let sockets = [open("lo"), open("eth0")];
+        let nothing = tokio::time::timeout(Duration::from_millis(50), any_readable(&sockets)).await;
+        assert!(nothing.is_err());
+        for round in 0..3u8 {
+            inside_async(&pair.a, || async move {
+                let socket = open("eth0");
+                for number in 0..4 {
+                    socket.send(&ipv4::encode(&ipv4::Header::advert(A), &[round, number]).unwrap()).unwrap();
+                }
+            });
+            any_readable(&sockets).await;
+            let mut buffer = [0; 2048];
+            for number in 0..4 {
+                let got = sockets[1].try_recv(&mut buffer).unwrap().unwrap();
+                assert_eq!(got.payload, [round, number]);
+            }
+            assert_eq!(sockets[1].try_recv(&mut buffer).unwrap(), None);
+            assert_eq!(sockets[0].try_recv(&mut buffer).unwrap(), None);
+            let again = tokio::time::timeout(Duration::from_millis(50), any_readable(&sockets)).await;
+            assert!(again.is_err(), "a drained socket wakes nobody");
+        }
     });
 }
 
@@ -108,4 +145,24 @@ fn an_announcement_is_heard_and_believed() {
         }
     }
     wait_for("the neighbour is known", 5, || pair.ip_b("neighbour show 10.9.0.20").contains(&mac.to_string()));
+}
+
+#[test]
+fn announcements_of_others_are_heard_and_ordinary_arp_is_not() {
+    let Some(pair) = Pair::new() else { return };
+    inside_async(&pair.b, || async {
+        let socket = AnnouncementSocket::open(index("eth0")).unwrap();
+        let mac = Mac([2, 0, 0, 0, 0, 7]);
+        let vip = Ipv4Addr::new(10, 9, 0, 77);
+        inside_async(&pair.a, || async move {
+            let sender = PacketSocket::open().unwrap();
+            let mut question = arp::announcement(mac, vip);
+            question[41] ^= 1;
+            sender.send(index("eth0"), arp::ETHERTYPE, Mac::BROADCAST, &question).unwrap();
+            sender.announce(index("eth0"), mac, vip).unwrap();
+        });
+        std::future::poll_fn(|context| socket.poll_ready(context)).await;
+        assert_eq!(socket.try_recv().unwrap(), Some((mac, vip)));
+        assert_eq!(socket.try_recv().unwrap(), None);
+    });
 }

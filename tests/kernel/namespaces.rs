@@ -58,7 +58,6 @@ impl Drop for Pair {
 
 /// Says so where it can be seen; where nothing may be skipped it fails.
 pub(crate) fn skipped(reason: &str) {
-    // Not eprintln!: the test harness would keep that to itself.
     writeln!(std::io::stderr(), "skipped: {reason}").unwrap();
     assert!(std::env::var("CI").as_deref() != Ok("true"), "skipped: {reason}");
 }

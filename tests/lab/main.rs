@@ -4,11 +4,12 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    clippy::print_stderr,
+    clippy::explicit_write,
     clippy::disallowed_methods,
     reason = "test code"
 )]
 
 mod client;
+mod cluster;
 mod harness;
 mod stage;

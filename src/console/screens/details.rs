@@ -247,6 +247,15 @@ fn real(model: &Model, served: &facts::Served, r: &Real, width: usize) -> Vec<Li
             width,
         ));
     }
+    lines.extend(stand_ins(model, served, r, width));
+    lines
+}
+
+/// The same server by the word of the other nodes.
+fn stand_ins(model: &Model, served: &facts::Served, r: &Real, width: usize) -> Vec<Line> {
+    let picture = model.shown();
+    let shown = |w: Option<u32>| w.map_or("–".to_owned(), |w| w.to_string());
+    let mut lines = Vec::new();
     for (node, view) in picture.nodes.iter().enumerate().filter(|(n, _)| *n != served.node) {
         let Some(other) =
             picture.fresh(node).and_then(|s| s.service(&served.service.id)?.reals.iter().find(|o| o.id == r.id))

@@ -5,9 +5,10 @@
 //! [1 Overview] 2 Services  3 Timeline                                                          / filter  ? help
 //! ```
 
+use super::super::action::Action;
 use super::super::facts;
 use super::super::keymap::Entry;
-use super::super::model::{Freshness, Model, Room, Tone, View};
+use super::super::model::{Freshness, Model, Picture, Room, Tone, View};
 use super::super::text;
 use super::super::theme::Ink;
 use super::canvas::{Canvas, Hit, Line, dim, line_of, t, title};
@@ -68,7 +69,7 @@ fn counts(model: &Model) -> Vec<(u8, Line)> {
     let rows = facts::rows(picture);
     if !rows.is_empty() {
         let vips: usize = rows.iter().map(|r| r.vips.len()).sum();
-        let owned: usize = rows.iter().filter(|r| r.owners(picture).len() == 1).map(|r| r.vips.len()).sum();
+        let owned: usize = rows.iter().filter(|r| has_one_owner(picture, r)).map(|r| r.vips.len()).sum();
         parts.push((3, vec![(shade(owned == vips), format!("{owned}/{vips} VIPs one owner each"))]));
     }
     let served = facts::served(picture);
@@ -84,11 +85,19 @@ fn counts(model: &Model) -> Vec<(u8, Line)> {
     let alarms = facts::alarms(picture);
     parts.push(match alarms.first().map(|a| a.severity) {
         None if (0..of).all(|n| picture.freshness(n) == Freshness::Never) => (8, vec![dim("no word yet")]),
-        None => (8, vec![(Ink::Good, "✓ no alarm".into())]),
-        Some(Severity::Alarm) => (8, vec![(Ink::Split, format!(" ! {} ", text::plural(alarms.len(), "alarm")))]),
-        Some(_) => (8, vec![(Ink::Warn, format!("! {}", text::plural(alarms.len(), "alarm")))]),
+        None => (9, vec![(Ink::Good, "✓ no alarm".into())]),
+        Some(Severity::Alarm) => (9, vec![(Ink::Split, format!(" ! {} ", text::plural(alarms.len(), "alarm")))]),
+        Some(_) => (9, vec![(Ink::Warn, format!("! {}", text::plural(alarms.len(), "alarm")))]),
     });
     parts
+}
+
+/// By the word of the nodes; where none has the addresses, by what they hear.
+fn has_one_owner(picture: &Picture, row: &facts::Row) -> bool {
+    match row.owners(picture).len() {
+        0 => row.heard_master(picture).is_some(),
+        owners => owners == 1,
+    }
 }
 
 const fn shade(good: bool) -> Ink {
@@ -101,11 +110,12 @@ fn clock(model: &Model) -> String {
     match picture.stage.as_ref().and_then(|s| s.stage.clock) {
         Some(clock) => {
             let now = picture.clock();
-            let speed = if clock.paused { "PAUSED".to_owned() } else { format!("speed {}", clock.speed) };
+            let speed = if clock.paused { "PAUSED".to_owned() } else { format!("×{}", clock.speed) };
             let (minutes, seconds) = (now / 60_000_000, now / 1_000_000 % 60);
             // A step is shorter than a second: only a clock that stands shows its fraction.
             let fraction = if clock.paused { format!(".{:03}", now / 1000 % 1000) } else { String::new() };
-            format!("{speed}  seed {}  t {minutes:02}:{seconds:02}{fraction}", clock.seed)
+            let seed = if model.room() > Room::Strip { format!("seed {}  ", clock.seed) } else { String::new() };
+            format!("{speed}  {seed}t {minutes:02}:{seconds:02}{fraction}")
         }
         None => time_of(model, picture.wall_us, false),
     }
@@ -182,34 +192,42 @@ fn calm(model: &Model) -> String {
     }
     let rows = facts::rows(picture);
     let holds = rows.iter().flat_map(|r| r.all_fresh(picture)).filter(|(_, i)| i.hold.is_some()).count();
-    let drains = facts::served(picture).iter().flat_map(|s| &s.service.reals).filter(|r| r.drain.is_some()).count();
-    match (holds, drains) {
-        (0, 0) => " Everything is as configured.".into(),
-        _ => format!(
-            " Held back by hand: {}, {}. R lifts each.",
-            text::plural(holds, "instance"),
-            text::plural(drains, "server")
-        ),
+    let served = facts::served(picture);
+    let by_hand = |r: &&crate::status::Real| r.drain.is_some() || r.weight_asked.is_some();
+    let drains = served.iter().flat_map(|s| &s.service.reals).filter(by_hand).count();
+    if holds + drains == 0 {
+        return " Everything is as configured.".into();
     }
+    let counted = [(holds, "instance"), (drains, "server")];
+    let parts: Vec<String> = counted.iter().filter(|(n, _)| *n > 0).map(|(n, w)| text::plural(*n, w)).collect();
+    format!(" Changed by hand: {}. R lifts it.", text::listing(&parts))
 }
 
 /// The hints of the keys that work here, from the key table; what does not fit is in the help.
 fn footer(canvas: &mut Canvas, area: Rect) {
     let model = canvas.model;
     let contexts = model.contexts();
-    let entries: Vec<&Entry> = model.keymap.here(&contexts).filter(|e| e.hint.is_some()).collect();
-    let usable = |e: &&&Entry| !(model.view_only && (e.action.is_verb() || e.action.is_stage()));
-    let acts = |e: &&&Entry| e.action.is_verb() || e.action.is_stage();
-    let (verbs, looks): (Vec<&Entry>, Vec<&Entry>) = {
-        let usable: Vec<&Entry> = entries.iter().filter(usable).copied().collect();
-        usable.iter().copied().partition(|e| acts(&&e))
-    };
+    let acts = |e: &Entry| e.action.is_verb() || e.action.is_stage();
+    let hinted = model.keymap.here(&contexts).filter(|e| e.hint.is_some() && !(model.view_only && acts(e)));
+    let (verbs, looks): (Vec<&Entry>, Vec<&Entry>) = hinted.partition(|e| acts(e));
+    // How to get help and how to get out are always in sight, at the right end of the last line.
+    let (ends, looks): (Vec<&Entry>, Vec<&Entry>) =
+        looks.into_iter().partition(|e| matches!(e.action, Action::Help | Action::Leave));
+    let width: u16 = ends.iter().map(|e| hint_width(e) + 2).sum();
+    let last = line_of(area, usize::from(area.height) - 1);
+    let main = Rect { width: last.width.saturating_sub(width + 1), ..last };
     if area.height >= 2 {
         hints(canvas, line_of(area, 0), verbs.into_iter(), model.view_only);
-        hints(canvas, line_of(area, 1), looks.into_iter(), false);
+        hints(canvas, main, looks.into_iter(), false);
     } else {
-        hints(canvas, line_of(area, 0), verbs.into_iter().chain(looks), model.view_only);
+        hints(canvas, main, verbs.into_iter().chain(looks), model.view_only);
     }
+    hints(canvas, Rect { x: main.right(), width: width + 1, ..last }, ends.into_iter(), false);
+}
+
+fn hint_width(entry: &Entry) -> u16 {
+    let key = entry.keys.first().map_or(0, |k| text::width(&k.to_string()));
+    (key + 1 + entry.hint.as_deref().map_or(0, text::width)) as u16
 }
 
 fn hints<'a>(canvas: &mut Canvas, area: Rect, entries: impl Iterator<Item = &'a Entry>, view_only: bool) {
@@ -220,7 +238,7 @@ fn hints<'a>(canvas: &mut Canvas, area: Rect, entries: impl Iterator<Item = &'a 
     for entry in entries {
         let key = entry.keys.first().map_or(String::new(), ToString::to_string);
         let hint = entry.hint.clone().unwrap_or_default();
-        let width = (text::width(&key) + text::width(&hint) + 1) as u16;
+        let width = hint_width(entry);
         if x + width > area.right() {
             break;
         }

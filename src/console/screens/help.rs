@@ -21,7 +21,7 @@ pub(super) fn draw(canvas: &mut Canvas, scroll: usize) {
 
 /// Grouped by context, the nearest first.
 pub(super) fn lines(model: &Model) -> Vec<Line> {
-    let contexts = contexts(model);
+    let contexts = model.place();
     let mut lines: Vec<Line> = vec![
         vec![dim("Lower case looks, upper case changes: every verb asks first, with Cancel in focus.")],
         Vec::new(),
@@ -41,26 +41,6 @@ pub(super) fn lines(model: &Model) -> Vec<Line> {
         lines.push(vec![(Ink::Key, format!("  {}", text::left(&entry.keys_text(), 14))), t(entry.help.clone())]);
     }
     lines
-}
-
-/// The contexts behind the help itself.
-fn contexts(model: &Model) -> Vec<Context> {
-    let mut contexts = Vec::new();
-    match model.row() {
-        Some(super::super::model::RowId::Instance(..)) => contexts.push(Context::Instances),
-        Some(super::super::model::RowId::Real(..) | super::super::model::RowId::Service(_)) => {
-            contexts.push(Context::Servers)
-        }
-        _ => {}
-    }
-    if model.has_stage {
-        contexts.push(Context::Stage);
-        if model.mode == crate::status::Mode::Lab {
-            contexts.push(Context::Clock);
-        }
-    }
-    contexts.push(Context::Everywhere);
-    contexts
 }
 
 const fn heading(context: Context) -> &'static str {

@@ -42,7 +42,7 @@ fn lines(model: &Model, row: &Row, width: usize, height: usize) -> Vec<Line> {
             lines.push(line);
         }
     }
-    lines.push(if_dies(picture, row));
+    lines.push(if_dies(picture, row, width));
     let mut rest: Vec<Line> = Vec::new();
     for (node, instance) in row.all_fresh(picture) {
         let who = picture.nodes.get(node).map_or("", |v| v.name());
@@ -85,21 +85,24 @@ fn timer(picture: &Picture, row: &Row, node: usize, name: usize, width: usize) -
         return Some(line);
     };
     let micros = |d: std::time::Duration| u64::try_from(d.as_micros()).unwrap_or(u64::MAX);
-    let cells = width.saturating_sub(name + 9 + 2 + 33).clamp(6, 20);
+    // "takes over in 3.11 s if silent" and, where that leaves no bar, without its first words.
+    let long = width >= name + 9 + 2 + 30 + 8;
+    let cells = width.saturating_sub(name + 9 + 2 + if long { 31 } else { 21 }).clamp(6, 20);
+    let words = |whole: &str, short: &str| if long { whole.to_owned() } else { short.to_owned() };
     match (i.state, i.next_advert_at, i.master_down_at) {
         (Role::Master, Some(at), _) => {
             let left = picture.remaining(view, at);
             line.push((Ink::Border, "▕".into()));
             line.push((Ink::Bar, text::bar(left, micros(i.advert_interval), 0, cells)));
             line.push((Ink::Border, "▏".into()));
-            line.push(t(format!("next advert in {} s", text::seconds_2(left))));
+            line.push(t(format!("{} {} s", words("next advert in", "advert in"), text::seconds_2(left))));
         }
         (Role::Backup, _, Some(at)) => {
             let left = picture.remaining(view, at);
             line.push((Ink::Border, "▕".into()));
             line.push((Ink::Bar, text::bar(left, micros(i.master_down), micros(i.skew), cells)));
             line.push((Ink::Border, "▏".into()));
-            line.push(t(format!("takes over in {} s if silent", text::seconds_2(left))));
+            line.push(t(format!("{} {} s if silent", words("takes over in", "in"), text::seconds_2(left))));
         }
         (Role::Fault, _, _) => {
             let why = i.faults.first().map_or("no reason given", String::as_str);
@@ -111,10 +114,15 @@ fn timer(picture: &Picture, row: &Row, node: usize, name: usize, width: usize) -
 }
 
 /// The range that the timers of the next best BACKUP promise: it depends on when the last advert was.
-fn if_dies(picture: &Picture, row: &Row) -> Line {
+fn if_dies(picture: &Picture, row: &Row, width: usize) -> Line {
     let name = |n: usize| picture.nodes.get(n).map_or("?", |v| v.name());
     let Some((master, _)) = row.master(picture) else {
         let split = row.is_split(picture);
+        if let (false, Some((by, heard))) = (split, row.heard_master(picture)) {
+            let who = row.sender(picture, heard.address).map_or(String::new(), |n| format!("{n} "));
+            let text = format!("heard by {}: {who}{} is MASTER at {}", name(by), heard.address, heard.priority);
+            return vec![t(text)];
+        }
         let why = if split { "Two nodes are MASTER: clients may reach either" } else { "No MASTER is known" };
         return vec![(if split { Ink::Split } else { Ink::Warn }, why.into())];
     };
@@ -123,11 +131,11 @@ fn if_dies(picture: &Picture, row: &Row) -> Line {
         Some((next, i)) => {
             let most = u64::try_from(i.master_down.as_micros()).unwrap_or(0);
             let least = u64::try_from(i.master_down.saturating_sub(i.advert_interval).as_micros()).unwrap_or(0);
-            vec![
-                t(format!("If {} dies now {} serves after ", name(master), name(next))),
-                title(format!("{} – {} s", text::seconds_2(least), text::seconds_2(most))),
-                dim(" (its timers)"),
-            ]
+            let start = format!("If {} dies now {} serves after ", name(master), name(next));
+            let range = format!("{} – {} s", text::seconds_2(least), text::seconds_2(most));
+            let room = width.saturating_sub(text::width(&start) + text::width(&range));
+            let source = if room >= 13 { " (its timers)" } else { "" };
+            vec![t(start), title(range), dim(source)]
         }
     }
 }
@@ -151,6 +159,18 @@ fn holds(picture: &Picture, row: &Row, name: usize) -> Vec<Line> {
     lines
 }
 
+/// Whether the addresses go home by themselves, and where home is.
+fn preempt(picture: &Picture, row: &Row, master: &str) -> String {
+    let members = row.members.iter().enumerate().filter_map(|(n, i)| Some((n, (*i)?)));
+    let Some((node, home)) = members.max_by_key(|(_, i)| i.base_priority) else { return "–".into() };
+    let name = picture.nodes.get(node).map_or("?", |v| v.name());
+    match (home.preempt, name == master) {
+        (false, _) => "off: who serves goes on serving".into(),
+        (true, true) => format!("on: {name} takes the VIPs back if it returns"),
+        (true, false) => format!("on: {name} ({}) takes the VIPs back when it can", home.base_priority),
+    }
+}
+
 /// Adverts, announcements, preemption, addresses: by the word of the MASTER, and of a BACKUP for what it hears.
 fn facts_of_wire(picture: &Picture, row: &Row) -> Vec<Line> {
     let mut lines: Vec<Line> = Vec::new();
@@ -162,10 +182,7 @@ fn facts_of_wire(picture: &Picture, row: &Row) -> Vec<Line> {
     {
         let ago = text::seconds_2(picture.age(view, heard.at));
         let every = text::took(i.advert_interval.as_micros());
-        lines.push(vec![
-            dim("adverts  "),
-            t(format!("{name} heard {} at {} {ago} s ago, every {every}", heard.address, heard.priority)),
-        ]);
+        lines.push(vec![dim("adverts  "), t(format!("{name} heard {} {ago} s ago, every {every}", heard.address))]);
     }
     let refused: u64 = row.all_fresh(picture).iter().map(|(_, i)| i.adverts_refused).sum();
     if refused > 0 {
@@ -175,12 +192,7 @@ fn facts_of_wire(picture: &Picture, row: &Row) -> Vec<Line> {
         ]);
     }
     if let Some((name, n, i)) = &master {
-        let preempt = if i.preempt {
-            format!("on: {name} takes the VIPs back when it returns")
-        } else {
-            "off: who serves goes on serving".to_owned()
-        };
-        lines.push(vec![dim("preempt  "), t(preempt)]);
+        lines.push(vec![dim("preempt  "), t(preempt(picture, row, name))]);
         let next = match (i.announce_at, picture.nodes.get(*n)) {
             (Some(at), Some(view)) => format!(", next in {}", text::span(picture.remaining(view, at))),
             _ => String::new(),

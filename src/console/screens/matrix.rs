@@ -35,7 +35,7 @@ impl Columns {
             vrid: 6,
             vip: longest(|r| text::width(&r.vip())).clamp(8, 26) + 2,
             node: NODE,
-            owner: 12,
+            owner: 14,
             since: 12,
             flips: 7,
         };
@@ -154,7 +154,10 @@ fn draw_row(canvas: &mut Canvas, area: Rect, row: &Row, c: &Columns, nodes: std:
         canvas.select(area, model.pane == Pane::Matrix && model.modal.is_none());
     }
     let mut line: Line = vec![
-        (Ink::Key, if selected { "▸ ".into() } else { "  ".into() }),
+        (
+            if model.pane == Pane::Matrix { Ink::Key } else { Ink::Dim },
+            if selected { "▸ ".into() } else { "  ".into() },
+        ),
         t(text::left(&text::cut_middle(row.name, c.name - 1), c.name)),
     ];
     if c.vrid > 0 {
@@ -210,7 +213,12 @@ pub(super) fn cell(model: &Model, row: &Row, node: usize, width: usize) -> Line 
 fn owner(picture: &Picture, row: &Row, width: usize) -> (Ink, String) {
     let names: Vec<&str> = row.owners(picture).iter().filter_map(|n| Some(picture.nodes.get(*n)?.name())).collect();
     let known = row.all_known(picture);
+    let heard = row.heard_master(picture).map(|(_, h)| {
+        let who = row.sender(picture, h.address).map_or_else(|| h.address.to_string(), str::to_owned);
+        format!("{who}, heard")
+    });
     let (ink, text) = match names.as_slice() {
+        [] if heard.is_some() => (Ink::Text, heard.unwrap_or_default()),
         [] if known => (Ink::Fault, "nobody".to_owned()),
         [] => (Ink::Dim, "–".to_owned()),
         [one] => (Ink::Text, text::cut_middle(one, width - 2)),

@@ -59,7 +59,9 @@ fn paint(model: &Model, buf: &mut Buffer) -> (Vec<(Rect, Hit)>, Option<Position>
     let base = canvas.style(super::theme::Ink::Text);
     let all = canvas.buf.area;
     canvas.buf.set_style(all, base);
-    if model.room() == Room::TooSmall {
+    // Between a resize and its message the terminal may be smaller than the model thinks.
+    let shrunk = all.width < model.size.width || all.height < model.size.height;
+    if shrunk || model.room() == Room::TooSmall {
         small::draw(&mut canvas, all);
     } else {
         let body = frame::draw(&mut canvas, all);

@@ -26,7 +26,7 @@ pub(super) fn draw(canvas: &mut Canvas, area: Rect) {
     match model.room() {
         Room::Full => {
             matrix::draw(canvas, top);
-            let (middle, bottom) = split(rest, rest.height.saturating_sub(events_height(rest.height)));
+            let (middle, bottom) = split(rest, wanted(canvas).max(10).min(rest.height.saturating_sub(5)));
             full(canvas, middle);
             timeline::events(canvas, bottom, Pane::Events);
         }
@@ -53,6 +53,17 @@ pub(super) fn draw(canvas: &mut Canvas, area: Rect) {
         }
         Room::Strip | Room::TooSmall => strip(canvas, area),
     }
+}
+
+/// How high the middle wants to be: the events have the rest.
+fn wanted(canvas: &Canvas) -> u16 {
+    /// The lines of the instance pane beside two for each node.
+    const INSTANCE: usize = 10;
+    let model = canvas.model;
+    let servers = super::super::rows::of(model, Pane::Summary).len().max(1) as u16 + 2;
+    let instance = (model.shown().nodes.len() * 2 + INSTANCE) as u16;
+    let stage = if model.has_stage { stage::height(model) } else { 0 };
+    instance.max(servers + stage)
 }
 
 fn full(canvas: &mut Canvas, area: Rect) {

@@ -33,19 +33,25 @@ impl Columns {
     /// Drops in a fixed order until the rest fits: CHECK, 60 s, INACT, FWD, CONN/S.
     fn fit(width: usize) -> Self {
         let mut c = Self {
-            server: 24,
+            server: 22,
             fwd: 5,
             weight: 10,
-            health: 15,
-            admin: 11,
+            health: 14,
+            admin: 10,
             active: 8,
             inactive: 7,
             rate: 9,
-            spark: 14,
-            check: 14,
+            spark: 12,
+            check: 19,
         };
-        let drops: [fn(&mut Self); 6] =
-            [|c| c.check = 0, |c| c.spark = 0, |c| c.inactive = 0, |c| c.fwd = 0, |c| c.rate = 0, |c| c.server = 18];
+        let drops: [fn(&mut Self); 6] = [
+            |c| c.check = 0,
+            |c| c.spark = 0,
+            |c| c.inactive = 0,
+            |c| c.fwd = 0,
+            |c| c.rate = 0,
+            |c| (c.server, c.weight) = (15, 9),
+        ];
         for drop in drops {
             if c.total() <= width {
                 break;
@@ -53,9 +59,9 @@ impl Columns {
             drop(&mut c);
         }
         let spare = width.saturating_sub(c.total());
-        c.server += spare.min(6);
+        c.server += spare.min(14);
         if c.check > 0 {
-            c.check += spare - spare.min(6);
+            c.check += spare - spare.min(14);
         }
         c
     }
@@ -170,7 +176,10 @@ fn service(served: &Served, c: &Columns) -> Line {
     let of = service.reals.len();
     let ink = if up == of { Ink::Text } else { Ink::Warn };
     let persistence = service.persistence.map_or(String::new(), |s| format!(", persistent {s} s"));
-    let mut line = vec![(Ink::Title, text::left(&text::cut_middle(&service.id.to_string(), c.server - 1), c.server))];
+    let mut line = vec![(Ink::Title, format!("{}  ", text::left(&service.id.to_string(), c.server - 2)))];
+    if text::width(&service.id.to_string()) > c.server - 2 {
+        line = vec![(Ink::Title, format!("{}  ", service.id))];
+    }
     line.push((ink, format!("{up}/{of} up  ")));
     line.push(dim(format!("{} {}{persistence}  ", service.scheduler, service.forwarding)));
     line.extend(place(served));
@@ -183,7 +192,7 @@ fn place(served: &Served) -> Line {
     let name = served.view.name();
     let mut line = match served.service.serving {
         Some(true) => vec![dim(format!("on {name}, "))],
-        Some(false) => vec![dim(format!("ready on {name}, not serving, "))],
+        Some(false) => vec![dim(format!("ready on {name}, "))],
         None => vec![dim(format!("on {name}, no address of its own, "))],
     };
     let ink = if plane.kind == DataplaneKind::Balancer { Ink::Warn } else { Ink::Dim };
@@ -288,20 +297,22 @@ pub(super) fn summary(canvas: &mut Canvas, area: Rect) {
                 let real = served.service.reals.iter().find(|r| r.id == *id);
                 real.map_or(Vec::new(), |r| short(model, r, row, width))
             }
-            _ => heading(served),
+            _ => heading(served, width),
         };
         put_row(canvas, at, Pane::Summary, row, line);
     }
     canvas.more(inner, top, lines.len().saturating_sub(top + room));
 }
 
-fn heading(served: &Served) -> Line {
+fn heading(served: &Served, width: usize) -> Line {
     let service = served.service;
     let up = service.reals.iter().filter(|r| facts::is_good(r)).count();
     let of = service.reals.len();
     let mut line = vec![title(format!("{}  ", service.id))];
     line.push((if up == of { Ink::Text } else { Ink::Warn }, format!("{up}/{of} up  ")));
-    line.push(dim(format!("{} {}  ", service.scheduler, service.forwarding)));
+    if width >= 54 {
+        line.push(dim(format!("{} {}  ", service.scheduler, service.forwarding)));
+    }
     line.extend(place(served));
     line
 }
@@ -316,19 +327,25 @@ fn short(model: &Model, real: &Real, row: &RowId, width: usize) -> Line {
         None if !facts::is_good(real) => (state.ink(), state.label()),
         None => (shown.ink(), shown.label()),
     };
-    let mut line =
-        vec![t(format!("  {}", text::left(&text::cut_middle(&name, 13), 14))), (ink, text::left(&label, 11))];
+    let longest = model.shown().stage.as_ref().map_or(18, |_| 13);
+    let mut line = vec![
+        t(format!("  {}", text::left(&text::cut_middle(&name, longest - 1), longest))),
+        (ink, text::left(&label, 11)),
+    ];
+    if !facts::is_good(real) {
+        line.push(dim(check(real)));
+        return line;
+    }
     let rate = known(real.rate.map(|r| format!("{r:.0}")));
     let active = known(real.active.map(|n| text::count(u64::from(n))));
     line.push(t(text::right(&active, 5)));
     line.push(dim(" open"));
-    line.push(t(text::right(&rate, 6)));
-    line.push(dim("/s  "));
-    let spark = width.saturating_sub(48).min(14);
-    if facts::is_good(real) && spark >= 6 {
-        line.push((Ink::Bar, text::sparkline(&real.rates, spark)));
-    } else if !facts::is_good(real) {
-        line.push(dim(check(real)));
+    // What is left of the line is the sparkline's: a piece of one would say nothing.
+    line.push(t(text::right(&rate, 5)));
+    line.push(dim("/s"));
+    let spark = width.saturating_sub(2 + 2 + longest + 11 + 10 + 7 + 2).min(14);
+    if spark >= 6 {
+        line.push((Ink::Bar, format!("  {}", text::sparkline(&real.rates, spark))));
     }
     line
 }
@@ -352,7 +369,7 @@ fn drain(canvas: &mut Canvas, area: Rect) {
     let model = canvas.model;
     let Some((served, real)) = chosen_drain(model) else {
         let inner = canvas.pane(area, &[title("Drain")], &[], None);
-        canvas.put(line_of(inner, 0), &[dim(" nothing is draining; D on a real server takes it down gently")]);
+        canvas.put(line_of(inner, 0), &[dim(" nothing is draining (D on a real server begins)")]);
         return;
     };
     let Some(drain) = &real.drain else { return };

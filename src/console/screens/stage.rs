@@ -70,18 +70,23 @@ fn client(client: &ClientView, room: usize) -> Vec<Line> {
         None if client.answered == 0 => dim("no answer yet"),
         None => (Ink::Good, "answers".to_owned()),
     };
-    let last = client.last_outage.map_or("no outage so far".to_owned(), |o| {
-        let worst = text::seconds_2(micros(client.worst_outage));
-        format!("last outage {} s, worst {worst} s, {error}", text::seconds_2(micros(o)))
-    });
+    let last = client
+        .last_outage
+        .map_or(", no outage so far".to_owned(), |o| format!(", last outage {} s", text::seconds_2(micros(o))));
+    let last = if client.outage_now.is_some() { String::new() } else { last };
+    let worst = if client.last_outage.is_some() || client.outage_now.is_some() {
+        format!("  worst {} s, {error}", text::seconds_2(micros(client.worst_outage)))
+    } else {
+        String::new()
+    };
     let mut answers = client.answers.clone();
     let width = |names: &[String]| names.iter().map(|n| text::width(n) + 1).sum::<usize>();
     // The newest are last: what does not fit goes at the front.
-    while width(&answers) + 30 > room && answers.len() > 1 {
+    while width(&answers) + text::width(&worst) + 6 > room && answers.len() > 1 {
         answers.remove(0);
     }
     vec![
-        vec![dim("client → "), t(format!("{}  ", client.address)), now],
-        vec![dim("         "), t(answers.join(" ")), dim(format!("  {last}"))],
+        vec![dim("client "), t(format!("{}  ", client.address)), now, dim(last)],
+        vec![dim("  "), t(answers.join(" ")), dim(worst)],
     ]
 }

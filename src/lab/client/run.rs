@@ -106,5 +106,6 @@ impl Seen {
 /// How long a request may take.
 const PATIENCE: Duration = Duration::from_secs(1);
 const REPORT: Duration = Duration::from_millis(200);
-const SLOW_EVERY: Duration = Duration::from_millis(500);
+/// With the default interval 26 requests go between two downloads, so that round robin gives each server its downloads.
+const SLOW_EVERY: Duration = Duration::from_millis(520);
 const SLOW_PATIENCE: Duration = Duration::from_secs(10);

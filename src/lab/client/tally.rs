@@ -72,8 +72,9 @@ impl Tally {
         // Before the very first answer nothing has been out: it has not been there yet.
         if let Some((before, from_wall_us)) = self.last_answer {
             let length = now.since(before);
-            self.longest_silence = self.longest_silence.max(length);
-            if length > self.tolerated() {
+            let heard = length.saturating_sub(self.lateness);
+            self.longest_silence = self.longest_silence.max(heard);
+            if heard > self.tolerated() {
                 self.keep(Outage {
                     number: self.outages_total + 1,
                     from_wall_us,
@@ -112,7 +113,7 @@ impl Tally {
     pub(super) fn target(&self, now: Instant) -> Target {
         let last_answer = self.last_answer.map(|(at, _)| now.since(at));
         let silence = last_answer.or(self.first_asked.map(|at| now.since(at))).unwrap_or_default();
-        let outage_now = (silence > self.tolerated()).then_some(silence);
+        let outage_now = (silence.saturating_sub(self.lateness) > self.tolerated()).then_some(silence);
         // Silence before the first answer is shown, but is no record to keep.
         let counted = outage_now.filter(|_| self.last_answer.is_some()).unwrap_or_default();
         Target {
@@ -142,9 +143,9 @@ impl Tally {
         self.outages.push_back(outage);
     }
 
-    /// Answers come an interval apart, give or take; up to two is no silence.
+    /// Answers come an interval apart, give or take; up to two and a half is no outage.
     fn tolerated(&self) -> Duration {
-        self.interval * 2
+        self.interval * 5 / 2
     }
 }
 
@@ -195,13 +196,22 @@ mod tests {
         answer(&mut t, 600);
         answer(&mut t, 620);
         let seen = t.target(at(630));
-        assert_eq!(
-            (seen.view.outage_now, seen.view.last_outage, seen.view.worst_outage),
-            (None, Some(ms(500)), ms(500))
-        );
+        assert_eq!((seen.view.outage_now, seen.view.last_outage), (None, Some(ms(500))));
+        assert_eq!(seen.view.worst_outage, ms(497), "less what the client was late itself");
         let expected =
             Outage { number: 1, from_wall_us: 100_000, until_wall_us: 600_000, length: ms(500), own_lateness: ms(3) };
         assert_eq!(seen.outages, [expected]);
+    }
+
+    #[test]
+    fn a_client_that_was_held_up_itself_blames_nobody() {
+        let mut t = tally();
+        answer(&mut t, 100);
+        t.asked(at(400), ms(280));
+        answer(&mut t, 401);
+        let seen = t.target(at(402));
+        assert_eq!((seen.outages.len(), seen.view.last_outage, seen.view.worst_outage), (0, None, ms(21)));
+        assert_eq!(t.worst_lateness(), ms(280));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::lab::site::Site;
 use crate::status::{Reply, ServerState, Stage, StageAction, StageNode, StageServer};
 use anyhow::{Context, bail, ensure};
 use std::net::{IpAddr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -119,11 +119,6 @@ impl Crew {
             servers: self.servers.iter().map(|s| machine(s.machine, &s.child)).collect(),
             client: machine(self.scenario.client, &self.client),
         }
-    }
-
-    /// The control sockets of the engines.
-    pub(in crate::lab) fn sockets(&self) -> Vec<PathBuf> {
-        self.engines.iter().map(|e| e.socket(&self.starter)).collect()
     }
 
     /// Follows the stage: with every report of the client, and every change.

@@ -1,6 +1,6 @@
 //! The kernel's load balancer, over generic netlink.
 //!
-//! [`codec`] is bytes and attributes, [`message`] the IPVS objects in them, [`socket`] the conversation; all our own,
+//! `codec` is bytes and attributes, `message` the IPVS objects in them, `socket` the conversation; all our own,
 //! because no crate writes the whole of it. The calls block (each at most some seconds): use an [`Ipvs`] on a thread
 //! of its own, in the namespace whose table is meant.
 

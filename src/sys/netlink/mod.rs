@@ -20,7 +20,8 @@ use std::io;
 pub const PROTOCOL_TAG: u8 = 18;
 
 impl Netlink {
-    /// Opens both connections in this thread's network namespace and runs them on the current tokio runtime.
+    /// Opens both connections in this thread's network namespace and runs them on the current tokio runtime,
+    /// which needs I/O and time.
     pub fn open() -> io::Result<(Self, Monitor)> {
         let netlink = Self::requests_only()?;
         let monitor = Monitor::start(netlink.clone())?;

@@ -19,11 +19,16 @@ use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use nix::errno::Errno;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-/// Asks the kernel for changes. Cheap to clone.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Asks the kernel for changes. Cheap to clone. A connection that ended is opened again by the thread that asks next,
+/// so ask only from threads of one namespace.
 #[derive(Clone, Debug)]
 pub struct Netlink {
-    handle: rtnetlink::Handle,
+    handle: Arc<Mutex<rtnetlink::Handle>>,
 }
 
 /// A route to one IPv4 address over one link, in the main table.
@@ -36,12 +41,7 @@ pub struct HostRoute {
 impl Netlink {
     /// Only the connection that asks, for those who do not watch.
     pub fn requests_only() -> io::Result<Self> {
-        let (mut connection, handle, _) = rtnetlink::new_connection()?;
-        // Without these an answer that was cut short looks like one that is complete.
-        connection.set_forward_ack(true);
-        connection.set_forward_done(true);
-        tokio::spawn(connection);
-        Ok(Self { handle })
+        Ok(Self { handle: Arc::new(Mutex::new(connect()?)) })
     }
 
     /// Carries out a change of addresses; one of the load balancer's table is refused.
@@ -150,25 +150,61 @@ impl Netlink {
 
     /// Sends a request and gathers the answer to its end.
     async fn ask(&self, request: RouteNetlinkMessage, flags: u16) -> io::Result<Vec<RouteNetlinkMessage>> {
-        let mut message = NetlinkMessage::from(request);
-        message.header.flags = NLM_F_REQUEST | flags;
-        let mut handle = self.handle.clone();
-        let mut answers =
-            handle.request(message).map_err(|e| io::Error::new(io::ErrorKind::NotConnected, e.to_string()))?;
-        let mut gathered = Vec::new();
-        while let Some(answer) = answers.next().await {
-            match answer.payload {
-                NetlinkPayload::InnerMessage(inner) => gathered.push(inner),
-                NetlinkPayload::Done(_) => return Ok(gathered),
-                NetlinkPayload::Error(e) if e.code.is_none() => return Ok(gathered),
-                NetlinkPayload::Error(e) => return Err(e.to_io()),
-                // A dump that lost messages is no dump.
-                NetlinkPayload::Overrun(_) => return Err(io::Error::from_raw_os_error(libc::ENOBUFS)),
-                _ => {}
+        // The kernel answers at once, unless the answer did not fit into the socket's buffer.
+        let asked = async {
+            match converse(self.handle(), request.clone(), flags).await {
+                // Asking twice is harmless: what the first has done after all is "already so" to the second.
+                Err(e) if matches!(e.kind(), io::ErrorKind::NotConnected | io::ErrorKind::UnexpectedEof) => {
+                    tracing::warn!("{e}; it is opened again");
+                    let fresh = connect()?;
+                    *self.handle.lock().unwrap_or_else(PoisonError::into_inner) = fresh.clone();
+                    converse(fresh, request, flags).await
+                }
+                other => other,
             }
+        };
+        match tokio::time::timeout(TIMEOUT, asked).await {
+            Ok(answer) => answer,
+            Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "the kernel did not answer")),
         }
-        Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the netlink connection ended before the answer"))
     }
+
+    fn handle(&self) -> rtnetlink::Handle {
+        self.handle.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+fn connect() -> io::Result<rtnetlink::Handle> {
+    let (mut connection, handle, _) = rtnetlink::new_connection()?;
+    // Without these an answer that was cut short looks like one that is complete.
+    connection.set_forward_ack(true);
+    connection.set_forward_done(true);
+    tokio::spawn(connection);
+    Ok(handle)
+}
+
+async fn converse(
+    mut handle: rtnetlink::Handle,
+    request: RouteNetlinkMessage,
+    flags: u16,
+) -> io::Result<Vec<RouteNetlinkMessage>> {
+    let mut message = NetlinkMessage::from(request);
+    message.header.flags = NLM_F_REQUEST | flags;
+    let closed = |_| io::Error::new(io::ErrorKind::NotConnected, "the netlink connection has ended");
+    let mut answers = handle.request(message).map_err(closed)?;
+    let mut gathered = Vec::new();
+    while let Some(answer) = answers.next().await {
+        match answer.payload {
+            NetlinkPayload::InnerMessage(inner) => gathered.push(inner),
+            NetlinkPayload::Done(_) => return Ok(gathered),
+            NetlinkPayload::Error(e) if e.code.is_none() => return Ok(gathered),
+            NetlinkPayload::Error(e) => return Err(e.to_io()),
+            // A dump that lost messages is no dump.
+            NetlinkPayload::Overrun(_) => return Err(io::Error::from_raw_os_error(libc::ENOBUFS)),
+            _ => {}
+        }
+    }
+    Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the netlink connection ended before the answer"))
 }
 
 fn outcome<T>(what: &str, result: io::Result<T>, so_already: &[Errno]) -> Result<Outcome, NetlinkError> {
@@ -266,6 +302,15 @@ mod tests {
         let message = added(&address("2001:db8::9/64"), 3);
         assert_eq!(message.header.family, AddressFamily::Inet6);
         assert!(message.header.flags.contains(AddressHeaderFlags::Nodad));
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_ended_is_opened_again() {
+        let (connection, dead, _) = rtnetlink::new_connection().unwrap();
+        drop(connection);
+        let netlink = Netlink { handle: Arc::new(Mutex::new(dead)) };
+        let links = netlink.links().await.unwrap();
+        assert!(links.iter().any(|link| link.name.as_str() == "lo"), "{links:?}");
     }
 
     #[test]

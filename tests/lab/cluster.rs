@@ -1,0 +1,227 @@
+//! The dual-master example for real: real engines, real packets, a client that measures. On this kernel, and on one
+//! with ip_vs.
+
+use crate::harness::{Lab, PROGRAM, has_root, skipped};
+use std::path::Path;
+use std::process::{Command, Output};
+use std::time::{Duration, Instant};
+use vipdeck::kernel::Forwarding;
+use vipdeck::lab::report::{Outage, Report};
+use vipdeck::status::{Admin, DataplaneKind, Role, Snapshot, StageAction, Verdict};
+
+/// Set by `tests/uml/run`.
+const IN_GUEST: &str = "VIPDECK_IN_UML";
+const VIP20: &str = "192.168.10.20:80";
+const WEB1: &str = "192.168.10.31:80";
+/// How far a measured outage may be from what the timers promise.
+const CLOSE: Duration = Duration::from_millis(100);
+/// The longest silence of a planned move.
+const UNNOTICED: Duration = Duration::from_millis(50);
+const SETTLED: Duration = Duration::from_secs(30);
+
+#[test]
+fn the_example_on_this_kernel() {
+    if !has_root() {
+        return;
+    }
+    the_example();
+}
+
+#[test]
+fn the_example_on_a_kernel_with_ipvs() {
+    // In the guest the test above does it all.
+    if std::env::var(IN_GUEST).is_ok() || !has_root() {
+        return;
+    }
+    let runner = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/uml/run");
+    let binary = std::env::current_exe().unwrap();
+    let name = "cluster::the_example_on_this_kernel";
+    let output =
+        Command::new(runner).args(["-t", "280"]).arg(binary).args(["--exact", name, "--nocapture"]).output().unwrap();
+    let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    match output.status.code() {
+        Some(0) if text.contains("checked: ipvsadm agrees with the screen") => report(&text),
+        Some(125) => skipped(&format!("no kernel with ip_vs could be started: {text}")),
+        code => panic!("under the guest kernel, exit status {code:?}:\n{text}"),
+    }
+}
+
+/// Passes on what was measured in the guest.
+fn report(text: &str) {
+    for line in text.lines().filter(|l| l.starts_with("checked: ")) {
+        say(&format!("with ip_vs: {}", line.trim_start_matches("checked: ")));
+    }
+}
+
+fn the_example() {
+    let mut lab = Lab::start();
+    both_addresses_answer_alternately(&mut lab);
+    the_table_is_the_screens(&lab);
+    a_planned_move_is_not_noticed(&mut lab);
+    a_stopped_server_goes_and_comes_back(&mut lab);
+    a_drain_ends(&mut lab);
+    a_crash_costs_what_the_timers_promise(&mut lab);
+}
+
+fn both_addresses_answer_alternately(lab: &mut Lab) {
+    lab.wait("web1 and web2 alternate on both addresses", SETTLED, |stage, _| {
+        stage.clients.len() == 2
+            && stage.clients.iter().all(|c| c.answers.len() == 8 && c.answers.windows(2).all(|w| w[0] != w[1]))
+    });
+    for (node, instance) in [("lvs1", "VI_1"), ("lvs2", "VI_2")] {
+        assert_eq!(role(lab, node, instance), Role::Master, "{node} {instance}");
+    }
+    say("web1 and web2 answer alternately on both addresses");
+}
+
+/// With ip_vs, ipvsadm shows what `status` (and so the screen) shows; without, `status` says what serves instead.
+fn the_table_is_the_screens(lab: &Lab) {
+    let snapshot = status(lab, "lvs1");
+    if snapshot.node.dataplane.kind == DataplaneKind::Balancer {
+        let note = snapshot.node.dataplane.note.expect("the reason");
+        assert!(note.contains("ip_vs") && note.contains("modprobe ip_vs"), "{note}");
+        return say("the balancer serves, and says that ip_vs is missing");
+    }
+    let namespace = lab.namespace("lvs1");
+    let output = Command::new("ip").args(["netns", "exec", &namespace, "ipvsadm", "-Ln"]).output().unwrap();
+    let listed = String::from_utf8(output.stdout).unwrap();
+    let mut expected = Vec::new();
+    for service in &snapshot.services {
+        expected.push(format!("TCP {} {}", service.id.address, service.scheduler));
+        for real in &service.reals {
+            let method = if real.forwarding == Forwarding::Dr { "Route" } else { "Masq" };
+            expected.push(format!("-> {} {method} {}", real.id, real.weight_kernel.expect("in the kernel")));
+        }
+    }
+    // Address, method and weight; the counts move while we look.
+    let words = |line: &str| line.split_whitespace().take(4).collect::<Vec<_>>().join(" ");
+    let mut seen: Vec<_> = listed.lines().filter(|l| l.contains("192.168.10.")).map(words).collect();
+    let ordered = |lines: &mut Vec<String>| lines.sort();
+    ordered(&mut seen);
+    ordered(&mut expected);
+    assert_eq!(seen, expected, "{listed}");
+    say("ipvsadm agrees with the screen");
+}
+
+fn a_planned_move_is_not_noticed(lab: &mut Lab) {
+    let (_, before) = now(lab);
+    let output = vipdeck(lab, "lvs1", &["demote", "VI_1", "--wait", "--reason", "test"]);
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(role(lab, "lvs2", "VI_1"), Role::Master);
+    lab.wait("lvs2 serves", SETTLED, |stage, _| stage.clients.iter().all(|c| c.outage_now.is_none()));
+    let output = vipdeck(lab, "lvs1", &["restore", "VI_1"]);
+    assert!(output.status.success(), "{output:?}");
+    eventually("the address is back on lvs1", || role(lab, "lvs1", "VI_1") == Role::Master);
+    let (_, after) = now(lab);
+    let lost = |report: &Report| report.targets[0].lost_after_retry;
+    assert_eq!(lost(&after), lost(&before), "requests that one retry did not save");
+    let silence = new_outages(&before, &after).iter().map(silence).max().unwrap_or_default();
+    assert!(silence <= UNNOTICED, "a silence of {silence:?} during planned moves");
+    say(&format!("demoted and restored: silence {silence:?}, no request lost that was retried once"));
+}
+
+fn a_stopped_server_goes_and_comes_back(lab: &mut Lab) {
+    lab.must(&StageAction::ToggleServer { server: "web1".into() });
+    eventually("web1 is down", || real(lab, "lvs1", WEB1).0 == Verdict::Down);
+    lab.wait("only web2 answers", SETTLED, |stage, _| {
+        stage.clients.iter().all(|c| c.answers.len() == 8 && c.answers.iter().all(|a| a == "web2"))
+    });
+    assert_eq!(real(lab, "lvs1", WEB1).1, None, "a failed server is not in the table");
+    lab.must(&StageAction::ToggleServer { server: "web1".into() });
+    eventually("web1 is up", || real(lab, "lvs1", WEB1) == (Verdict::Up, Some(1)));
+    lab.wait("web1 answers again", SETTLED, |stage, _| {
+        stage.clients.iter().all(|c| c.answers.iter().any(|a| a == "web1"))
+    });
+    say("a stopped web server was taken out and came back");
+}
+
+fn a_drain_ends(lab: &mut Lab) {
+    let output = vipdeck(lab, "lvs1", &["drain", WEB1, "of", VIP20, "--wait", "--reason", "test"]);
+    assert!(output.status.success(), "{output:?}");
+    let snapshot = status(lab, "lvs1");
+    let drained = snapshot.services[0].reals.iter().find(|r| r.id.to_string() == WEB1).unwrap();
+    assert_eq!((drained.admin, drained.weight_kernel, drained.active), (Admin::Drained, Some(0), Some(0)));
+    let output = vipdeck(lab, "lvs1", &["return", WEB1, "of", VIP20, "--wait"]);
+    assert!(output.status.success(), "{output:?}");
+    say("a drain ended with no connection left, and was taken back");
+}
+
+fn a_crash_costs_what_the_timers_promise(lab: &mut Lab) {
+    let (_, before) = now(lab);
+    lab.must(&StageAction::Crash { node: "lvs1".into() });
+    lab.wait("lvs2 serves the address of lvs1", SETTLED, |stage, report| {
+        stage.clients.iter().all(|c| c.outage_now.is_none()) && !new_outages(&before, report).is_empty()
+    });
+    let (_, after) = now(lab);
+    let outage = *new_outages(&before, &after).iter().max_by_key(|o| o.length).unwrap();
+    let snapshot = status(lab, "lvs2");
+    let instance = snapshot.instance("VI_1").unwrap();
+    let last_advert = snapshot.wall_of(instance.master.expect("lvs1 was heard").at);
+    let promised_end = last_advert + u64::try_from(instance.master_down.as_micros()).unwrap();
+    let promised = Duration::from_micros(promised_end.saturating_sub(outage.from_wall_us));
+    let difference = promised.abs_diff(outage.length);
+    say(&format!("crash: outage {:?}, promised by the timers {promised:?}, difference {difference:?}", outage.length));
+    assert!(difference <= CLOSE + outage.own_lateness, "outage {outage:?}, promised {promised:?}");
+    lab.must(&StageAction::Revive { node: "lvs1".into() });
+    eventually("the address is back on lvs1", || try_status(lab, "lvs1").is_some_and(|s| is_master(&s, "VI_1")));
+    say("the revived director took its address back");
+}
+
+/// Of the address that lvs1 is to have.
+fn new_outages(before: &Report, after: &Report) -> Vec<Outage> {
+    let known = before.targets[0].outages.iter().map(|o| o.number).max().unwrap_or(0);
+    after.targets[0].outages.iter().filter(|o| o.number > known).copied().collect()
+}
+
+/// The part of a silence that is not the client's own lateness.
+fn silence(outage: &Outage) -> Duration {
+    outage.length.saturating_sub(outage.own_lateness)
+}
+
+fn now(lab: &mut Lab) -> (vipdeck::status::Stage, Report) {
+    // Twice: what comes first may have been said a while ago.
+    let _ = lab.wait("a report", SETTLED, |_, _| true);
+    lab.wait("a report", SETTLED, |_, _| true)
+}
+
+fn role(lab: &Lab, node: &str, instance: &str) -> Role {
+    status(lab, node).instance(instance).unwrap().state
+}
+
+/// Health, and weight in the table, in the first virtual service.
+fn real(lab: &Lab, node: &str, address: &str) -> (Verdict, Option<u32>) {
+    let snapshot = status(lab, node);
+    let real = snapshot.services[0].reals.iter().find(|r| r.id.to_string() == address).unwrap();
+    (real.health.verdict, real.weight_kernel)
+}
+
+fn is_master(snapshot: &Snapshot, instance: &str) -> bool {
+    snapshot.instance(instance).is_some_and(|i| i.state == Role::Master)
+}
+
+fn status(lab: &Lab, node: &str) -> Snapshot {
+    try_status(lab, node).unwrap_or_else(|| panic!("{node} does not answer"))
+}
+
+/// None: no engine answers there.
+fn try_status(lab: &Lab, node: &str) -> Option<Snapshot> {
+    serde_json::from_slice(&vipdeck(lab, node, &["status", "--json"]).stdout).ok()
+}
+
+fn vipdeck(lab: &Lab, node: &str, words: &[&str]) -> Output {
+    let socket = &lab.ready.nodes.iter().find(|n| n.machine.name == node).unwrap().socket;
+    Command::new(PROGRAM).args(words).arg("--at").arg(socket).output().unwrap()
+}
+
+fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let end = Instant::now() + SETTLED;
+    while !holds() {
+        assert!(Instant::now() < end, "never: {what}");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+fn say(what: &str) {
+    use std::io::Write;
+    writeln!(std::io::stderr(), "checked: {what}").unwrap();
+}
