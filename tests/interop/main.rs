@@ -1,0 +1,35 @@
+//! vipdeck and keepalived as the two nodes of one pair, on a switch of their own. Needs root, and Debian's keepalived,
+//! tcpdump and tshark.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "test code"
+)]
+
+#[path = "../common/capture.rs"]
+mod capture;
+mod dissect;
+#[path = "../common/engine.rs"]
+mod engine;
+mod failover;
+#[path = "../kernel/namespaces.rs"]
+#[expect(dead_code, reason = "shared with other tests")]
+mod namespaces;
+mod password;
+#[path = "../common/programs.rs"]
+mod programs;
+mod stage;
+mod watch;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// The tests measure time, so they run one after the other. None if this machine does not let us.
+fn alone() -> Option<MutexGuard<'static, ()>> {
+    static ONE: Mutex<()> = Mutex::new(());
+    let guard = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+    programs::has(&["keepalived", "tcpdump", "tshark"]).then_some(guard)
+}
