@@ -56,9 +56,8 @@ pub(crate) fn fuzz(name: &'static str, corpus: &[Vec<u8>], run: impl Fn(&[u8])) 
 }
 
 fn try_one(name: &str, seed: &str, input: &[u8], run: &impl Fn(&[u8])) {
-    if catch_unwind(AssertUnwindSafe(|| run(input))).is_err() {
-        panic!("{name} panics, {seed}, {} bytes:\n{}", input.len(), dump(input));
-    }
+    let is_fine = catch_unwind(AssertUnwindSafe(|| run(input))).is_ok();
+    assert!(is_fine, "{name} panics, {seed}, {} bytes:\n{}", input.len(), dump(input));
 }
 
 /// Ends the process if one input takes for ever.
