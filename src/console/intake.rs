@@ -14,7 +14,7 @@ pub(super) fn data(model: &mut Model, take: impl FnOnce(&mut Model)) -> Vec<Effe
     }
     let asked = std::mem::take(&mut model.asked);
     model.asked = asked.into_iter().filter(|a| ask::looks(model, &a.row, a.node) == a.before).collect();
-    if let Some(Modal::Question(mut question)) = model.modal.take() {
+    if let Some(Modal::Question(mut question)) = model.modal.take_if(|m| matches!(m, Modal::Question(_))) {
         question.refresh(model);
         model.modal = Some(Modal::Question(question));
     }

@@ -184,7 +184,7 @@ fn typed(model: &mut Model, key: Key) -> bool {
     if key.control {
         return false;
     }
-    if let Some(Modal::Question(mut question)) = model.modal.take() {
+    if let Some(Modal::Question(mut question)) = model.modal.take_if(|m| matches!(m, Modal::Question(_))) {
         let taken = match key.code {
             KeyCode::Char(c) => question.type_char(c),
             KeyCode::Backspace => {

@@ -9,7 +9,7 @@ pub mod client;
 mod feed;
 pub mod relay;
 pub mod server;
-mod sse;
+pub mod sse;
 mod target;
 
 pub use access::Access;

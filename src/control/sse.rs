@@ -5,14 +5,14 @@ const MESSAGE_BYTES: usize = 16 * 1024 * 1024;
 
 /// One message: its name and its data.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Message {
-    pub(super) name: String,
-    pub(super) data: String,
+pub struct Message {
+    pub name: String,
+    pub data: String,
 }
 
 /// Bytes in, messages out.
 #[derive(Debug, Default)]
-pub(super) struct Reader {
+pub struct Reader {
     line: Vec<u8>,
     name: String,
     data: String,
@@ -21,11 +21,11 @@ pub(super) struct Reader {
 /// A message larger than anything an engine sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a message is larger than {MESSAGE_BYTES} bytes")]
-pub(super) struct TooLarge;
+pub struct TooLarge;
 
 impl Reader {
     /// Takes the next bytes, in pieces of any size, and gives the messages that they complete.
-    pub(super) fn feed(&mut self, bytes: &[u8]) -> Result<Vec<Message>, TooLarge> {
+    pub fn feed(&mut self, bytes: &[u8]) -> Result<Vec<Message>, TooLarge> {
         let mut messages = Vec::new();
         for part in bytes.split_inclusive(|b| *b == b'\n') {
             if self.line.len() + self.data.len() + part.len() > MESSAGE_BYTES {

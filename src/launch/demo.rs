@@ -8,7 +8,7 @@ use crate::console::{self, Start};
 use crate::control::{Board, Connection, Feed, Request, StageFeed, StageRequest};
 use crate::settings::{Settings, look};
 use crate::sim::{Pace, World, act, scenario, stage};
-use crate::status::{Mode, Stage};
+use crate::status::{Actor, Ask, Mode, Stage};
 use crate::sys::clock::wall_us;
 use anyhow::Context;
 use std::io::Write;
@@ -95,7 +95,8 @@ impl Theatre {
         for (index, node) in self.nodes.iter_mut().enumerate() {
             while let Ok(request) = node.requests.try_recv() {
                 // Dropped without an answer when no engine runs there, as a broken link would do.
-                if let Some(reply) = self.world.command(index, request.ask) {
+                let actor = Actor { user: "you".into(), from: "demo".into() };
+                if let Some(reply) = self.world.command(index, Ask { actor, ..request.ask }) {
                     let _ = request.reply.send(reply);
                 }
             }

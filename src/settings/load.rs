@@ -58,6 +58,13 @@ fn merge(layers: &Layers) -> anyhow::Result<Settings> {
     read(builder.build()).context("settings: VIPDECK_ variables, such as VIPDECK_CONSOLE__THEME=light")
 }
 
+/// The settings of one file's text on top of the built-in defaults.
+pub fn parse(text: &str) -> anyhow::Result<Settings> {
+    let defaults = Config::try_from(&Settings::default()).context("settings: the built-in defaults")?;
+    let file = File::from_str(text, FileFormat::Toml);
+    read(Config::builder().add_source(defaults).add_source(file).build()).context("settings")
+}
+
 fn read(built: Result<Config, config::ConfigError>) -> Result<Settings, config::ConfigError> {
     built?.try_deserialize()
 }

@@ -5,6 +5,6 @@ mod load;
 mod look;
 mod model;
 
-pub use load::load;
+pub use load::{load, parse};
 pub use look::look;
 pub use model::{Console, Control, Settings};

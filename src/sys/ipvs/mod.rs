@@ -12,10 +12,11 @@ mod socket;
 pub use codec::Malformed;
 pub use error::{IpvsError, Refusal};
 
-use crate::kernel::{Change, ObservedService, ObservedTable, ServiceKey};
+use crate::kernel::{Change, DestinationKey, ObservedDestination, ObservedService, ObservedTable, ServiceKey};
 use crate::sys::Outcome;
 use message::Command;
 use socket::Socket;
+use std::net::IpAddr;
 
 /// The table of this network namespace.
 #[derive(Debug)]
@@ -88,4 +89,26 @@ impl Ipvs {
 
 const fn removes(change: &Change) -> bool {
     matches!(change, Change::RemoveService(_) | Change::RemoveDestination(..))
+}
+
+/// Reads bytes as [`Ipvs::read`] reads a datagram of the kernel: the services in the answers to request `sequence` of
+/// the generic netlink family `family`. Pure, and safe on any bytes.
+pub fn services_in(
+    datagram: &[u8],
+    sequence: u32,
+    family: u16,
+) -> Result<Vec<(ServiceKey, ObservedService)>, Malformed> {
+    let answers = socket::answers(datagram, sequence, family)?;
+    answers.iter().filter_map(|answer| message::read_service(answer).transpose()).collect()
+}
+
+/// Like [`services_in`], the real servers of a service at address `of`.
+pub fn destinations_in(
+    datagram: &[u8],
+    sequence: u32,
+    family: u16,
+    of: IpAddr,
+) -> Result<Vec<(DestinationKey, ObservedDestination)>, Malformed> {
+    let answers = socket::answers(datagram, sequence, family)?;
+    answers.iter().map(|answer| message::read_destination(answer, of)).collect()
 }

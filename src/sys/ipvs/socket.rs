@@ -173,6 +173,15 @@ fn take(datagram: &[u8], sequence: u32, family: u16, answers: &mut Vec<Vec<u8>>)
     Ok(Progress::More)
 }
 
+/// The attributes of the answers in one datagram; what the kernel refuses has none.
+pub(super) fn answers(datagram: &[u8], sequence: u32, family: u16) -> Result<Vec<Vec<u8>>, Malformed> {
+    let mut answers = Vec::new();
+    match take(datagram, sequence, family, &mut answers) {
+        Err(Failure::Malformed(why)) => Err(why),
+        Ok(_) | Err(Failure::Errno(_) | Failure::Io(_)) => Ok(answers),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

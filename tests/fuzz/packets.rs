@@ -1,0 +1,171 @@
+//! What comes from the network and from the kernel.
+
+use crate::fuzzer::fuzz;
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
+use std::time::Duration;
+use vipdeck::conf::{self, Memory};
+use vipdeck::engine::{Engine, Input, Packet, Setup};
+use vipdeck::kernel::Link;
+use vipdeck::net::{LinkName, Mac};
+use vipdeck::status::{Dataplane, DataplaneKind};
+use vipdeck::sys::ipvs::{destinations_in, services_in};
+use vipdeck::time::Instant;
+use vipdeck::wire::checksum::checksum;
+use vipdeck::wire::ipv4;
+use vipdeck::wire::vrrp::{Advert, Auth, decode, encode};
+
+const CONFIGURATION: &str = include_str!("../../assets/dual-master-dr/lvs1.conf");
+
+fn adverts() -> Vec<Vec<u8>> {
+    let advert = |vrid, priority, auth, addresses: &[[u8; 4]]| {
+        let addresses = addresses.iter().map(|a| Ipv4Addr::from(*a)).collect();
+        encode(&Advert { vrid, priority, interval: 1, auth, addresses })
+    };
+    vec![
+        advert(51, 100, Auth::None, &[[192, 168, 10, 20]]),
+        advert(51, 0, Auth::Simple(*b"1111\0\0\0\0"), &[[192, 168, 10, 20]]),
+        advert(52, 255, Auth::Other(2), &[]),
+        advert(51, 150, Auth::Simple([0xff; 8]), &[[10, 0, 0, 1]; 255]),
+        Vec::new(),
+        vec![0x21],
+        vec![0xff; 20],
+        vec![0x21, 51, 100, 255, 0, 1, 0, 0],
+    ]
+}
+
+fn engine() -> Engine {
+    let (config, _, _) = conf::parse(Path::new("x"), &Memory::one("x", CONFIGURATION));
+    let dataplane = Dataplane { kind: DataplaneKind::None, note: None };
+    let (host, config_path) = ("fuzz".to_owned(), "x".to_owned());
+    let mut engine = Engine::new(Setup { config, host, config_path, pid: 1, seed: 1, wall_zero_us: 0, dataplane });
+    let addresses = BTreeMap::from([("192.168.10.11/24".parse().unwrap(), 0)]);
+    let name = LinkName::new("eth0").unwrap();
+    let link = Link { name, index: 2, up: true, mac: Some(Mac([2, 0, 0, 0, 0, 1])), mtu: 1500, addresses };
+    let _ = engine.handle(Instant::ZERO, Input::Link(link));
+    engine
+}
+
+/// So that more than the checksum is tried.
+fn with_right_checksum(bytes: &[u8]) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
+    let length = bytes.get(3).map_or(0, |count| 16 + 4 * usize::from(*count)).min(bytes.len());
+    if length >= 8 {
+        bytes[6..8].fill(0);
+        let sum = checksum(&bytes[..length]).to_be_bytes();
+        bytes[6..8].copy_from_slice(&sum);
+    }
+    bytes
+}
+
+#[test]
+fn vrrp_packets_reach_the_engine() {
+    let engine = engine();
+    fuzz("vrrp", &adverts(), |bytes| {
+        for payload in [bytes.to_vec(), with_right_checksum(bytes)] {
+            if let Ok(advert) = decode(&payload) {
+                assert_eq!(decode(&encode(&advert)).map(|a| a.addresses), Ok(advert.addresses));
+            }
+            let mut engine = engine.clone();
+            let packet = |link: &str, ttl| {
+                let (link, source) = (LinkName::new(link).unwrap(), Ipv4Addr::new(192, 168, 10, 12));
+                Input::Packet(Packet { link, source, ttl, payload: payload.clone() })
+            };
+            let mut now = Instant::from_micros(1_000_000);
+            for input in [packet("eth0", 255), packet("eth0", 1), packet("eth9", 255), Input::Deadline] {
+                let _ = engine.handle(now, input);
+                now = now + Duration::from_millis(700);
+            }
+            engine.take_events();
+            engine.snapshot(now);
+        }
+    });
+}
+
+#[test]
+fn ipv4_headers() {
+    let header = ipv4::Header::advert(Ipv4Addr::new(10, 0, 0, 1));
+    let mut corpus: Vec<_> = adverts().iter().map(|payload| ipv4::encode(&header, payload).unwrap()).collect();
+    corpus.extend([vec![0x45; 20], vec![0x4f; 60], vec![0x45]]);
+    fuzz("ipv4", &corpus, |bytes| {
+        let mut right = bytes.to_vec();
+        let length = bytes.first().map_or(0, |b| usize::from(b & 15) * 4);
+        if (20..=bytes.len()).contains(&length) {
+            right[10..12].fill(0);
+            let sum = checksum(&right[..length]).to_be_bytes();
+            right[10..12].copy_from_slice(&sum);
+        }
+        for packet in [bytes, &right] {
+            if let Ok((_, payload)) = ipv4::decode(packet) {
+                assert!(payload.len() + 20 <= packet.len());
+            }
+        }
+    });
+}
+
+/// One netlink attribute.
+fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
+    let mut bytes = [(4 + value.len() as u16).to_ne_bytes(), kind.to_ne_bytes()].concat();
+    bytes.extend(value);
+    bytes.resize(bytes.len().next_multiple_of(4), 0);
+    bytes
+}
+
+/// One netlink message to request 5.
+fn message(kind: u16, payload: &[u8]) -> Vec<u8> {
+    let mut bytes = (16 + payload.len() as u32).to_ne_bytes().to_vec();
+    bytes.extend([kind.to_ne_bytes(), 2_u16.to_ne_bytes()].concat());
+    bytes.extend([5_u32.to_ne_bytes(), [0; 4]].concat());
+    bytes.extend(payload);
+    bytes
+}
+
+fn answers() -> Vec<Vec<u8>> {
+    let number = |kind, n: u32| attribute(kind, &n.to_ne_bytes());
+    let short = |kind, n: u16| attribute(kind, &n.to_ne_bytes());
+    let counts: Vec<u8> = (1..=10).flat_map(|kind| attribute(kind, &9_u64.to_ne_bytes())).collect();
+    let old: Vec<u8> =
+        [number(1, 1), number(2, 2), number(3, 3), attribute(4, &[1; 8]), attribute(5, &[1; 8])].concat();
+    let address = [&[192, 168, 10, 20][..], &[0; 12]].concat();
+    let port = 80_u16.to_be_bytes();
+    let service = |persistent: u32, stats: Vec<u8>| {
+        let flags = [persistent.to_ne_bytes(), [0xff; 4]].concat();
+        let names = [short(1, 2), short(2, 6), attribute(3, &address), attribute(4, &port)].concat();
+        let how = [attribute(6, b"wlc\0"), attribute(7, &flags), number(8, 300), number(9, u32::MAX), stats].concat();
+        attribute(0x8001, &[names, how].concat())
+    };
+    let real = |family: Vec<u8>| {
+        let names = [attribute(1, &address), attribute(2, &port), number(3, 3), number(4, 1)].concat();
+        let how = [number(7, 12), number(8, 31), family, attribute(0x800c, &counts)].concat();
+        attribute(0x8002, &[names, how].concat())
+    };
+    let answer = |attributes: Vec<u8>| message(30, &[vec![8, 1, 0, 0], attributes].concat());
+    let done = message(3, &[0; 4]);
+    vec![
+        [answer(service(0, attribute(0x800c, &counts))), answer(service(1, attribute(10, &old))), done.clone()]
+            .concat(),
+        [answer(real(short(11, 2))), answer(real(Vec::new())), done].concat(),
+        answer(attribute(0x8001, &number(5, 7))),
+        message(2, &(-3_i32).to_ne_bytes()),
+        message(2, &i32::MIN.to_ne_bytes()),
+        message(4, &[]),
+        message(30, &[]),
+        vec![0; 16],
+        vec![0xff; 40],
+        Vec::new(),
+    ]
+}
+
+#[test]
+fn ipvs_answers() {
+    let corpus = answers();
+    assert_eq!(services_in(&corpus[0], 5, 30).unwrap().len(), 2, "the first example is valid");
+    assert_eq!(destinations_in(&corpus[1], 5, 30, IpAddr::from([10, 0, 0, 1])).unwrap().len(), 2, "and the second");
+    fuzz("ipvs", &corpus, |bytes| {
+        let _ = services_in(bytes, 5, 30);
+        for of in [IpAddr::from([10, 0, 0, 1]), IpAddr::from([0; 16])] {
+            let _ = destinations_in(bytes, 5, 30, of);
+        }
+    });
+}
