@@ -63,7 +63,7 @@ fn adverts_and_announcements_are_those_of_keepalived() {
     let Some(ours) = alone_on_the_wire(Program::Vipdeck) else { return };
     let theirs = alone_on_the_wire(Program::Keepalived).unwrap();
     assert_eq!(ours, theirs);
-    eprintln!("the same from both: {:#?}", ours);
+    eprintln!("the same from both: {ours:#?}");
 }
 
 /// What one program sends as the only router: its adverts with their whole payload, and its ARP.

@@ -83,11 +83,7 @@ impl Journey {
     fn script_fails(&mut self) {
         for (failing, after) in [(true, SECOND), (false, FIRST)] {
             let from = wall();
-            if failing {
-                self.stage.fail_script(0)
-            } else {
-                self.stage.heal_script(0)
-            }
+            self.stage.set_script(0, failing);
             // Two runs, two seconds apart; one advert with the new priority; then the master-down time.
             self.watch.until("the script moves the VIP", after, Duration::from_secs(10));
             let what = if failing { "script fails" } else { "script is good again" };

@@ -6,6 +6,8 @@
     clippy::expect_used,
     clippy::panic,
     clippy::print_stderr,
+    clippy::explicit_write,
+    clippy::unchecked_time_subtraction,
     clippy::disallowed_methods,
     reason = "test code"
 )]

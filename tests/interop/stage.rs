@@ -150,12 +150,9 @@ impl Stage {
         self.servers[server].is_some()
     }
 
-    pub(crate) fn fail_script(&self, server: usize) {
-        std::fs::write(self.flag(server), "").unwrap();
-    }
-
-    pub(crate) fn heal_script(&self, server: usize) {
-        std::fs::remove_file(self.flag(server)).unwrap();
+    pub(crate) fn set_script(&self, server: usize, is_failing: bool) {
+        let flag = self.flag(server);
+        if is_failing { std::fs::write(flag, "") } else { std::fs::remove_file(flag) }.unwrap();
     }
 
     pub(crate) fn link(&self, server: usize, state: &str) {
