@@ -270,6 +270,9 @@ pub struct Lab {
     /// Set everything up, print where the sockets are, and wait for a signal: no console.
     #[arg(long)]
     pub headless: bool,
+    /// Milliseconds between two requests of the client to one address.
+    #[arg(long, value_name = "MS", default_value_t = 20)]
+    pub interval: u64,
     #[command(flatten)]
     pub look: Look,
 }

@@ -73,7 +73,9 @@ fn the_table_has_no_cycle() {
         let free: Vec<_> = left.iter().filter(|(_, needs)| needs.is_empty()).map(|(module, _)| *module).collect();
         assert!(!free.is_empty(), "a cycle among {:?}", left.keys());
         left.retain(|module, _| !free.contains(module));
-        left.values_mut().for_each(|needs| needs.retain(|n| !free.contains(n)));
+        for needs in left.values_mut() {
+            needs.retain(|n| !free.contains(n));
+        }
     }
 }
 

@@ -16,7 +16,11 @@ pub fn run(args: &cli::Lab, settings: &Settings, out: &mut dyn Write) -> anyhow:
         return clean(base, out);
     }
     let scenario = scenario::find(&args.scenario)?;
-    if args.headless { headless::run(scenario, base, out) } else { console::run(scenario, base, &args.look, settings) }
+    if args.headless {
+        headless::run(scenario, base, args.interval, out)
+    } else {
+        console::run(scenario, args, settings)
+    }
 }
 
 fn clean(base: &std::path::Path, out: &mut dyn Write) -> anyhow::Result<u8> {

@@ -14,22 +14,17 @@ use tokio::runtime::{Builder, Handle};
 use tokio::sync::{mpsc, oneshot, watch};
 
 /// Until the console is left; then everything is removed.
-pub(super) fn run(
-    scenario: &'static Scenario,
-    base: &Path,
-    flags: &cli::Look,
-    settings: &Settings,
-) -> anyhow::Result<u8> {
+pub(super) fn run(scenario: &'static Scenario, args: &cli::Lab, settings: &Settings) -> anyhow::Result<u8> {
     let (up, is_up) = channel::channel();
     let (stop, stopped) = oneshot::channel();
-    let base = base.to_owned();
+    let (base, interval) = (settings.control.directory.clone(), args.interval);
     // Programs die with the thread that started them: this one lives until the end.
     let thread = std::thread::Builder::new().name("lab".into()).spawn(move || {
         let runtime = Builder::new_current_thread().enable_all().build()?;
-        runtime.block_on(perform(scenario, &base, &up, stopped))
+        runtime.block_on(perform(scenario, &base, interval, &up, stopped))
     })?;
     let shown = match is_up.recv() {
-        Ok(stage) => open(scenario, stage, flags, settings),
+        Ok(stage) => open(scenario, stage, &args.look, settings),
         // The thread ended first, and says why below.
         Err(channel::RecvError) => Ok(()),
     };
@@ -51,10 +46,11 @@ struct Standing {
 async fn perform(
     scenario: &'static Scenario,
     base: &Path,
+    interval: u64,
     up: &channel::Sender<Standing>,
     stopped: oneshot::Receiver<()>,
 ) -> anyhow::Result<()> {
-    let mut crew = Crew::raise(scenario, base).await?;
+    let mut crew = Crew::raise(scenario, base, interval).await?;
     let ready = crew.ready();
     if ready.nodes.iter().all(|node| node.dataplane.is_none()) {
         let why = ready.nodes.iter().filter_map(|n| Some(format!("{}: {}", n.machine.name, n.problem.as_ref()?)));

@@ -14,14 +14,14 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{MissedTickBehavior, interval};
 
 /// Until SIGTERM, SIGINT, SIGHUP or the end of standard input.
-pub(super) fn run(scenario: &'static Scenario, base: &Path, out: &mut dyn Write) -> anyhow::Result<u8> {
+pub(super) fn run(scenario: &'static Scenario, base: &Path, interval: u64, out: &mut dyn Write) -> anyhow::Result<u8> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut hang_up = signal(SignalKind::hangup())?;
         let show = async {
-            let mut crew = Crew::raise(scenario, base).await?;
+            let mut crew = Crew::raise(scenario, base, interval).await?;
             let shown = show(&mut crew, out).await;
             crew.strike().and(shown)
         };

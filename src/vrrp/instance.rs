@@ -10,7 +10,7 @@ use std::net::Ipv4Addr;
 const SUCCESSOR_GRACE: Duration = Duration::from_millis(100);
 
 /// After a successor was heard, its announcement of the addresses is awaited no longer than this.
-const ANNOUNCEMENT: Duration = Duration::from_millis(40);
+const ANNOUNCEMENT: Duration = Duration::from_millis(100);
 
 /// Everything that can happen to a virtual router.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -132,12 +132,12 @@ fn addresses_are_released_in_time_also_without_an_announcement() {
     let mut instance = master(100);
     let _ = instance.handle(ms(5000), heard(HIGH, 150, ms(5000)));
     let release = instance.deadline().unwrap();
-    assert_eq!(release, ms(5040));
-    let _ = instance.handle(ms(5030), heard(HIGH, 150, ms(5030)));
+    assert_eq!(release, ms(5100));
+    let _ = instance.handle(ms(5090), heard(HIGH, 150, ms(5090)));
     assert_eq!(instance.deadline(), Some(release), "another advert does not keep them longer");
     let _ = instance.handle(release, Input::Deadline);
     assert!(!instance.state().wants_addresses());
-    assert_eq!(instance.deadline(), Some(ms(5030) + instance.spec().master_down(100)));
+    assert_eq!(instance.deadline(), Some(ms(5090) + instance.spec().master_down(100)));
 }
 
 #[test]

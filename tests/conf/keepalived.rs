@@ -1,6 +1,7 @@
 //! The same files before keepalived itself, where it is installed: `keepalived -t` in a network namespace with eth0.
 
 use crate::root;
+use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use vipdeck::conf::{self, Memory, Severity};
@@ -63,7 +64,7 @@ impl Namespace {
     fn new() -> Option<Self> {
         let missing = |why: &str| {
             assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "CI must not skip this: {why}");
-            eprintln!("skipped: {why}");
+            writeln!(std::io::stderr(), "skipped: {why}").unwrap();
         };
         if !Command::new("keepalived").arg("--version").stderr(Stdio::null()).status().is_ok_and(|s| s.success()) {
             missing("keepalived is not installed");

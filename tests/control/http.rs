@@ -3,6 +3,7 @@
 use crate::fake::{Fake, World};
 use crate::raw::{self, Lines};
 use serde_json::Value;
+use std::io::Write;
 use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -3,6 +3,7 @@
 use crate::fake::{Fake, World};
 use crate::words;
 use serde_json::Value;
+use std::io::Write;
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
@@ -195,7 +196,7 @@ fn another_user_may_do_what_its_group_may() {
     let group = nobody.as_ref().and_then(|n| nix::unistd::Group::from_gid(n.gid).ok().flatten());
     let (Some(nobody), Some(group), true) = (nobody, group, nix::unistd::geteuid().is_root()) else {
         assert!(std::env::var_os("CI").is_none_or(|v| v != "true"), "this test needs root and the user nobody");
-        writeln!(std::io::stderr(), "skipped: to be another user needs root and the user nobody");
+        writeln!(std::io::stderr(), "skipped: to be another user needs root and the user nobody").unwrap();
         return;
     };
     let programs = tempfile::tempdir().unwrap();

@@ -13,7 +13,7 @@ const LOOK: Duration = Duration::from_millis(50);
 const NOBODY: Duration = Duration::from_millis(4400);
 /// The longest two nodes that hear each other may both be owners: the loser must hear one advert, of which a fifth at
 /// most is lost.
-const BOTH: Duration = Duration::from_millis(6000);
+const BOTH: Duration = Duration::from_secs(6);
 
 /// Runs one seed; the failure tells what was violated and what happened before.
 pub(crate) fn run(seed: u64) -> Result<(), String> {
@@ -104,7 +104,7 @@ struct Watcher {
 impl Watcher {
     fn look(&mut self, cluster: &mut Cluster, paused_until: &[Instant]) -> Result<(), String> {
         let now = cluster.world.now();
-        self.addresses_fit_states(cluster)?;
+        addresses_fit_states(cluster)?;
         // Nodes that hear each other: alive, not cut, and awake for long enough to have read what arrived.
         let connected: Vec<_> = (0..cluster.world.hosts.len())
             .filter(|i| cluster.world.hosts[*i].is_alive() && !cluster.world.lan.cut.contains(i))
@@ -128,16 +128,16 @@ impl Watcher {
         }
         Ok(())
     }
+}
 
-    /// An address stands on a node exactly while its state calls for it, and on no machine without an engine.
-    fn addresses_fit_states(&self, cluster: &mut Cluster) -> Result<(), String> {
-        for host in 0..cluster.world.hosts.len() {
-            let there = cluster.world.hosts[host].holds(cluster.vip);
-            let called_for = cluster.world.snapshot(host).is_some_and(|s| s.instances[0].vips[0].wanted);
-            if there != called_for {
-                return Err(format!("node {host}: address there {there}, called for {called_for}"));
-            }
+/// An address stands on a node exactly while its state calls for it, and on no machine without an engine.
+fn addresses_fit_states(cluster: &mut Cluster) -> Result<(), String> {
+    for host in 0..cluster.world.hosts.len() {
+        let there = cluster.world.hosts[host].holds(cluster.vip);
+        let called_for = cluster.world.snapshot(host).is_some_and(|s| s.instances[0].vips[0].wanted);
+        if there != called_for {
+            return Err(format!("node {host}: address there {there}, called for {called_for}"));
         }
-        Ok(())
     }
+    Ok(())
 }

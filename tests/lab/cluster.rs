@@ -5,9 +5,10 @@ use crate::harness::{Lab, PROGRAM, has_root, skipped};
 use std::path::Path;
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
+use vipdeck::control::{self, Target, client};
 use vipdeck::kernel::Forwarding;
 use vipdeck::lab::report::{Outage, Report};
-use vipdeck::status::{Admin, DataplaneKind, Role, Snapshot, StageAction, Verdict};
+use vipdeck::status::{Actor, Admin, Ask, Command as Verb, DataplaneKind, Reply, Role, Snapshot, StageAction, Verdict};
 
 /// Set by `tests/uml/run`.
 const IN_GUEST: &str = "VIPDECK_IN_UML";
@@ -54,12 +55,17 @@ fn report(text: &str) {
 }
 
 fn the_example() {
-    let mut lab = Lab::start();
+    // The guest kernel has one slow processor for the whole cluster: there the client asks less often, so that what it
+    // measures is the cluster and not the queue for that processor.
+    let interval = if std::env::var(IN_GUEST).is_ok() { 60 } else { 20 };
+    let mut lab = Lab::asking_every(interval);
     both_addresses_answer_alternately(&mut lab);
     the_table_is_the_screens(&lab);
+    // Before anything moves: a director that loses its address never sees the end of the connections it had, and counts
+    // them as active until they time out.
+    a_drain_ends(&lab);
     a_planned_move_is_not_noticed(&mut lab);
     a_stopped_server_goes_and_comes_back(&mut lab);
-    a_drain_ends(&mut lab);
     a_crash_costs_what_the_timers_promise(&mut lab);
 }
 
@@ -105,19 +111,22 @@ fn the_table_is_the_screens(lab: &Lab) {
 
 fn a_planned_move_is_not_noticed(lab: &mut Lab) {
     let (_, before) = now(lab);
-    let output = vipdeck(lab, "lvs1", &["demote", "VI_1", "--wait", "--reason", "test"]);
-    assert!(output.status.success(), "{output:?}");
-    assert_eq!(role(lab, "lvs2", "VI_1"), Role::Master);
+    // Asked from this process: starting programs would take the client's only processor away.
+    command(lab, "lvs1", Verb::Demote { instance: "VI_1".into(), seen: Some(Role::Master) });
+    eventually("lvs2 is master", || role(lab, "lvs2", "VI_1") == Role::Master);
     lab.wait("lvs2 serves", SETTLED, |stage, _| stage.clients.iter().all(|c| c.outage_now.is_none()));
-    let output = vipdeck(lab, "lvs1", &["restore", "VI_1"]);
-    assert!(output.status.success(), "{output:?}");
+    command(lab, "lvs1", Verb::Restore { instance: "VI_1".into() });
     eventually("the address is back on lvs1", || role(lab, "lvs1", "VI_1") == Role::Master);
     let (_, after) = now(lab);
     let lost = |report: &Report| report.targets[0].lost_after_retry;
     assert_eq!(lost(&after), lost(&before), "requests that one retry did not save");
     let silence = new_outages(&before, &after).iter().map(silence).max().unwrap_or_default();
-    assert!(silence <= UNNOTICED, "a silence of {silence:?} during planned moves");
-    say(&format!("demoted and restored: silence {silence:?}, no request lost that was retried once"));
+    // Up to two and a half intervals without an answer is no silence that the client could tell.
+    let interval = after.targets[0].view.interval;
+    assert!(silence <= UNNOTICED.max(interval * 5 / 2), "a silence of {silence:?} during planned moves");
+    say(&format!(
+        "demoted and restored: silence {silence:?}, asked every {interval:?}, no request lost that was retried once"
+    ));
 }
 
 fn a_stopped_server_goes_and_comes_back(lab: &mut Lab) {
@@ -135,7 +144,7 @@ fn a_stopped_server_goes_and_comes_back(lab: &mut Lab) {
     say("a stopped web server was taken out and came back");
 }
 
-fn a_drain_ends(lab: &mut Lab) {
+fn a_drain_ends(lab: &Lab) {
     let output = vipdeck(lab, "lvs1", &["drain", WEB1, "of", VIP20, "--wait", "--reason", "test"]);
     assert!(output.status.success(), "{output:?}");
     let snapshot = status(lab, "lvs1");
@@ -205,19 +214,37 @@ fn status(lab: &Lab, node: &str) -> Snapshot {
 
 /// None: no engine answers there.
 fn try_status(lab: &Lab, node: &str) -> Option<Snapshot> {
-    serde_json::from_slice(&vipdeck(lab, node, &["status", "--json"]).stdout).ok()
+    block_on(client::status(&target(lab, node))).ok()
+}
+
+fn command(lab: &Lab, node: &str, command: Verb) {
+    let ask = Ask { command, reason: Some("test".into()), actor: Actor::default() };
+    let reply = block_on(client::command(&target(lab, node), &ask));
+    assert!(matches!(reply, Ok(Reply::Accepted { .. })), "{ask:?}: {reply:?}");
+}
+
+fn target(lab: &Lab, node: &str) -> Target {
+    let socket = socket(lab, node).to_str().unwrap().to_owned();
+    control::resolve(&[socket], Path::new("/")).unwrap().remove(0)
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+}
+
+fn socket<'l>(lab: &'l Lab, node: &str) -> &'l Path {
+    &lab.ready.nodes.iter().find(|n| n.machine.name == node).unwrap().socket
 }
 
 fn vipdeck(lab: &Lab, node: &str, words: &[&str]) -> Output {
-    let socket = &lab.ready.nodes.iter().find(|n| n.machine.name == node).unwrap().socket;
-    Command::new(PROGRAM).args(words).arg("--at").arg(socket).output().unwrap()
+    Command::new(PROGRAM).args(words).arg("--at").arg(socket(lab, node)).output().unwrap()
 }
 
 fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     let end = Instant::now() + SETTLED;
     while !holds() {
         assert!(Instant::now() < end, "never: {what}");
-        std::thread::sleep(Duration::from_millis(100));
+        std::thread::sleep(Duration::from_millis(200));
     }
 }
 

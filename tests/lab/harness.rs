@@ -39,8 +39,13 @@ pub(crate) struct Lab {
 
 impl Lab {
     pub(crate) fn start() -> Self {
+        Self::asking_every(20)
+    }
+
+    /// With a client that asks each address every `interval` milliseconds.
+    pub(crate) fn asking_every(interval: u64) -> Self {
         let mut child = Command::new(PROGRAM)
-            .args(["lab", "--headless"])
+            .args(["lab", "--headless", "--interval", &interval.to_string()])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

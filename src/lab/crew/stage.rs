@@ -27,6 +27,8 @@ pub(in crate::lab) struct Crew {
     engines: Vec<Engine>,
     servers: Vec<Server>,
     client: Option<Child>,
+    /// Between two requests of the client, milliseconds.
+    interval: String,
     client_started: Instant,
     reports: (mpsc::Sender<Report>, mpsc::Receiver<Report>),
     seen: watch::Sender<(Stage, Report)>,
@@ -42,14 +44,15 @@ struct Server {
 
 impl Crew {
     /// Sets everything up below `base`. An engine that does not come up is reported, not fatal: the rest of the stage
-    /// is there to find out why.
-    pub(in crate::lab) async fn raise(scenario: &'static Scenario, base: &Path) -> anyhow::Result<Self> {
+    /// is there to find out why. The client asks each address every `interval` milliseconds.
+    pub(in crate::lab) async fn raise(scenario: &'static Scenario, base: &Path, interval: u64) -> anyhow::Result<Self> {
         let starter = Starter::new(Site::open(base)?)?;
         network::build(&starter.site, scenario)?;
         let mut crew = Self {
             engines: scenario.directors.iter().map(Engine::new).collect(),
             servers: scenario.servers.iter().map(|m| Server { machine: *m, child: None }).collect(),
             client: None,
+            interval: interval.to_string(),
             client_started: Instant::now(),
             reports: mpsc::channel(16),
             seen: watch::Sender::new((Stage::empty(scenario.name), Report::default())),
@@ -89,7 +92,7 @@ impl Crew {
     fn start_client(&mut self) -> anyhow::Result<()> {
         let targets: Vec<_> = self.scenario.targets().map(|t| t.to_string()).collect();
         let asks = targets.iter().flat_map(|target| ["--ask", target]);
-        let arguments: Vec<_> = ["lab-client"].into_iter().chain(asks).collect();
+        let arguments: Vec<_> = ["lab-client", "--interval", &self.interval].into_iter().chain(asks).collect();
         self.client_started = Instant::now();
         let mut child = self.starter.start(self.scenario.client.name, &arguments, Stdio::piped())?;
         let stdout = child.stdout.take().context("the client has no standard output")?;
