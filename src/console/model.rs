@@ -421,10 +421,6 @@ impl Picture {
         let at = node.snapshot.as_ref().map_or(0, |s| s.at.as_micros());
         then.as_micros().saturating_sub(at + self.clock().saturating_sub(node.received))
     }
-
-    pub fn node_named(&self, name: &str) -> Option<usize> {
-        self.nodes.iter().position(|n| n.name() == name)
-    }
 }
 
 impl NodeView {

@@ -141,7 +141,10 @@ impl<'a> Handover<'a> {
         plan.notes.push(match (successor, own.preempt) {
             (None, _) => format!("R lifts it: {me} gets its priority {} back.", own.base_priority),
             (Some((_, next)), true) if own.base_priority > next.effective_priority => {
-                format!("R lifts it: preempt is on, so {me} takes the VIPs back at once.")
+                format!(
+                    "R lifts it: preempt is on, so {me} takes the VIPs back, within {}.",
+                    seconds(longest_wait(own))
+                )
             }
             (Some((n, _)), true) => {
                 format!("R lifts it: the VIPs stay on {}, whose priority is no lower.", self.name(n))
@@ -164,11 +167,10 @@ impl<'a> Handover<'a> {
             plan.steps.push(format!("{me} is MASTER already: no address moves"));
             return plan;
         }
-        let limit = own.advert_interval * 3 + std::time::Duration::from_micros(7_813);
-        plan.steps
-            .push(format!("{me} becomes MASTER within {}, adds {vips}, announces by gratuitous ARP", seconds(limit)));
+        plan.steps.push(format!("{me} becomes MASTER at once, adds {vips}, announces by gratuitous ARP"));
         if let Some((n, _)) = self.row.master(self.picture) {
-            plan.steps.push(format!("{} hears priority 254, removes {vips}, becomes BACKUP", self.name(n)));
+            let name = self.name(n);
+            plan.steps.push(format!("{name} hears priority 254, becomes BACKUP, then removes {vips}"));
         }
         plan.checks.extend(self.fitness(self.node, own));
         plan.checks.extend(self.silent());
@@ -204,7 +206,8 @@ impl<'a> Handover<'a> {
             {
                 plan.risk = Some(Risk::Medium);
                 let vips = text::plural(own.vips.len(), "VIP");
-                plan.steps.push(format!("{me} becomes MASTER again and takes {vips} from {}", self.name(n)));
+                let (name, limit) = (self.name(n), seconds(longest_wait(own)));
+                plan.steps.push(format!("{me} becomes MASTER within {limit} and takes {vips} from {name}"));
             }
             (HoldKind::Takeover, Some((n, _))) if n == self.node => {
                 plan.risk = Some(Risk::Medium);
@@ -228,8 +231,11 @@ impl<'a> Handover<'a> {
             checks.push(bad(format!("{name} is weakened: priority {prio} = {}", facts::sum(next))));
         } else if next.hold.is_some() {
             checks.push(bad(format!("{name} is held itself, at priority {prio}")));
-        } else {
+        } else if next.state == Role::Backup && next.faults.is_empty() {
             checks.push(good(format!("{name} is fresh: BACKUP at its full priority {prio}, no faults")));
+        } else {
+            let faults = next.faults.join("; ");
+            checks.push(bad(format!("{name} is {} ({faults}): it may be refused", next.state)));
         }
         let missing = self.picture.fresh(node).into_iter().flat_map(|s| &s.services);
         let services: Vec<_> =
@@ -318,6 +324,11 @@ fn real_plan(
     plan
 }
 
+/// How long a restored router may wait until it takes its addresses back: the silence it counts began before.
+fn longest_wait(own: &Instance) -> std::time::Duration {
+    own.master_down.saturating_sub(own.skew) + std::time::Duration::from_secs(1)
+}
+
 /// Whether new connections go to it.
 fn carries(real: &Real) -> bool {
     facts::is_good(real) && real.weight_effective.is_some_and(|w| w > 0)
@@ -328,7 +339,7 @@ fn stage_plan(model: &Model, action: &StageAction) -> Plan {
         StageAction::Crash { node } => (
             format!("Crash {node}"),
             format!("Crash {node}"),
-            format!("the engine of {node} gets SIGKILL: no priority 0, its addresses stay until the others act"),
+            format!("the engine of {node} gets SIGKILL: no priority 0, and the machine is off the network"),
         ),
         StageAction::ToggleLink { node } => {
             let cut = model.live.stage_node(node).is_some_and(|n| n.cut);
@@ -368,7 +379,7 @@ fn leave_plan(picture: &Picture) -> Plan {
         "Stop the engine: it is MASTER of nothing, no address moves".to_owned()
     } else {
         format!(
-            "Stop the engine: priority 0 for {}, addresses removed; a BACKUP takes over if there is one",
+            "Stop the engine: priority 0 for {}; addresses go when a successor is heard, or after about a second",
             text::listing(&served)
         )
     };

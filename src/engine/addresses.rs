@@ -3,10 +3,11 @@
 use super::core::Engine;
 use super::effect::Effect;
 use crate::kernel::{Address, Change, Link, plan_addresses};
-use crate::net::LinkName;
+use crate::net::{IpNet, LinkName};
 use crate::status::{Severity, Subject};
 use crate::time::{Duration, Instant};
 use crate::vrrp::{self, Conditions, Term};
+use std::net::Ipv4Addr;
 
 /// A change that the kernel refused is tried again after this.
 const RETRY: Duration = Duration::from_secs(1);
@@ -53,21 +54,25 @@ impl Engine {
 
     pub(super) fn update_conditions(&mut self, now: Instant, index: usize, effects: &mut Vec<Effect>) {
         let Some(router) = self.routers.get(index) else { return };
-        let conditions = self.conditions(router.machine.spec());
+        let conditions = self.conditions(router.machine.spec(), router.machine.conditions().source);
         if conditions != *router.machine.conditions() {
             self.drive(now, index, vrrp::Input::Conditions(conditions), effects);
         }
     }
 
-    /// The link and the trackers, as they bear on one router.
-    fn conditions(&self, spec: &vrrp::Spec) -> Conditions {
+    /// The link and the trackers, as they bear on one router. The address it sent from `before` stays its source as long
+    /// as the link has it: another one would change who wins among equals.
+    fn conditions(&self, spec: &vrrp::Spec, before: Option<Ipv4Addr>) -> Conditions {
         let mut conditions = Conditions::default();
         match self.links.get(spec.link.as_str()) {
             None => conditions.faults.push(format!("{} is not there", spec.link)),
             Some(link) if !link.up => conditions.faults.push(format!("{} is down", spec.link)),
             Some(link) => {
-                let ours = |net: &_| self.managed.iter().any(|a| a.net == *net);
-                conditions.source = spec.source.or_else(|| link.source_v4(ours));
+                // By address alone: a VIP that an earlier life left with another prefix is no source either.
+                let ours = |net: &IpNet| self.managed.iter().any(|a| a.net.addr() == net.addr());
+                let there = |ip: &Ipv4Addr| link.addresses.keys().any(|net| net.addr() == *ip && !ours(net));
+                let before = before.filter(there);
+                conditions.source = spec.source.or(before).or_else(|| link.source_v4(ours));
                 if conditions.source.is_none() {
                     conditions.faults.push(format!("{} has no IPv4 address to send from", spec.link));
                 }
@@ -91,11 +96,11 @@ impl Engine {
     }
 
     /// From what is there to what should be; what failed lately waits for its turn.
-    pub(super) fn settle_addresses(&self, effects: &mut Vec<Effect>) {
+    pub(super) fn settle_addresses(&mut self, effects: &mut Vec<Effect>) {
         for change in plan_addresses(&self.desired(), &self.managed, &self.links) {
-            let waits = address_of(&change).is_some_and(|a| self.retry_address.contains_key(a));
-            let asked = effects.iter().any(|e| matches!(e, Effect::Apply(c) if *c == change));
-            if !waits && !asked {
+            let Some(address) = address_of(&change) else { continue };
+            // One change of an address at a time: what it should be after that is asked again when the result is there.
+            if !self.retry_address.contains_key(address) && self.pending.insert(address.clone()) {
                 effects.push(Effect::Apply(change));
             }
         }
@@ -109,6 +114,7 @@ impl Engine {
         effects: &mut Vec<Effect>,
     ) {
         let Some(address) = address_of(change).cloned() else { return };
+        self.pending.remove(&address);
         let subject = self.subject_of(&address);
         if let Err(error) = result {
             self.counters.change_errors += 1;

@@ -9,12 +9,12 @@ use super::scripts::Script;
 use super::services::TableState;
 use crate::cluster::Findings;
 use crate::conf::Config;
-use crate::kernel::{Address, DestinationKey, Link, ServiceKey};
+use crate::kernel::{Address, Change, DestinationKey, Link, ServiceKey};
 use crate::lvs;
 use crate::status::{Actor, Counters, Dataplane, Event, Severity, Subject};
 use crate::time::{Duration, Instant, earliest};
 use crate::vrrp;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What an engine is made from.
 #[derive(Clone, Debug)]
@@ -45,6 +45,8 @@ pub struct Engine {
     pub(super) managed: Vec<Address>,
     /// Address changes that failed, and when they are tried again.
     pub(super) retry_address: BTreeMap<Address, Instant>,
+    /// Address changes that are under way.
+    pub(super) pending: BTreeSet<Address>,
     /// When each address was last put on its link by us.
     pub(super) added_at: BTreeMap<Address, Instant>,
     pub(super) scripts: Vec<Script>,
@@ -80,6 +82,7 @@ impl Engine {
             routers,
             managed,
             retry_address: BTreeMap::new(),
+            pending: BTreeSet::new(),
             added_at: BTreeMap::new(),
             scripts: config.scripts.into_iter().map(|s| Script::new(s, start)).collect(),
             services,
@@ -127,7 +130,9 @@ impl Engine {
     pub fn deadline(&self) -> Option<Instant> {
         let routers = self.routers.iter().map(|r| r.machine.deadline()).fold(None, earliest);
         let scripts = self.scripts.iter().map(|s| Some(s.next_at())).fold(None, earliest);
-        let checks = self.services.iter().map(lvs::Service::deadline).fold(None, earliest);
+        // None is started any more while stopping.
+        let services = self.services.iter().filter(|_| !self.stopping);
+        let checks = services.map(lvs::Service::deadline).fold(None, earliest);
         let addresses = self.retry_address.values().copied().map(Some).fold(None, earliest);
         [routers, scripts, checks, addresses, self.table.retry_at].into_iter().fold(None, earliest)
     }
@@ -152,7 +157,9 @@ impl Engine {
 
     /// The links that the configuration needs, each once.
     pub fn interfaces(&self) -> Vec<crate::net::LinkName> {
-        let mut names: Vec<_> = self.routers.iter().map(|r| r.machine.spec().link.clone()).collect();
+        let adverts = self.routers.iter().map(|r| r.machine.spec().link.clone());
+        let addresses = self.managed.iter().map(|a| a.link.clone());
+        let mut names: Vec<_> = adverts.chain(addresses).collect();
         names.sort();
         names.dedup();
         names
@@ -211,8 +218,7 @@ impl Engine {
         if !self.has_handed_over() || self.exited {
             return;
         }
-        let address_left = self.managed.iter().any(|a| self.holds(a)) && self.retry_address.is_empty();
-        if address_left {
+        if self.managed.iter().any(|a| self.holds(a)) {
             return;
         }
         if self.table.is_cleared(&self.services) {
@@ -221,6 +227,11 @@ impl Engine {
         } else {
             self.settle_table(effects);
         }
+    }
+
+    /// What is still on a link although nothing calls for it: the last thing to remove when the time to stop is over.
+    pub fn leftovers(&self) -> Vec<Change> {
+        self.managed.iter().filter(|a| self.holds(a)).cloned().map(Change::RemoveAddress).collect()
     }
 
     /// Stopping, and no router takes part any more.

@@ -18,8 +18,6 @@ mod router;
 mod scripts;
 mod services;
 mod snapshot;
-#[cfg(test)]
-mod tests;
 
 pub use self::core::{Engine, Setup};
 pub use effect::{CheckId, Effect};

@@ -128,6 +128,7 @@ impl Engine {
             | Cause::HigherAddress { .. }
             | Cause::Demoted
             | Cause::TakenOver
+            | Cause::Restored
             | Cause::Stopping => {
                 if moved {
                     Severity::Notice

@@ -8,6 +8,8 @@ use std::net::Ipv4Addr;
 
 /// How many transitions are kept.
 const TRANSITIONS: usize = 32;
+/// How many are listed: more are a flood, not a cluster.
+const SPEAKERS: usize = 64;
 /// A router not heard for so long is no longer listed.
 const FORGET_SPEAKER: Duration = Duration::from_secs(600);
 
@@ -56,7 +58,13 @@ impl Router {
     }
 
     pub(super) fn hear(&mut self, from: Ipv4Addr, speaker: Speaker) {
-        self.speakers.retain(|_, s| speaker.at.since(s.at) < FORGET_SPEAKER);
+        if self.speakers.len() >= SPEAKERS && !self.speakers.contains_key(&from) {
+            self.speakers.retain(|_, s| speaker.at.since(s.at) < FORGET_SPEAKER);
+            let oldest = self.speakers.iter().min_by_key(|(_, s)| s.at).map(|(address, _)| *address);
+            if let Some(oldest) = oldest.filter(|_| self.speakers.len() >= SPEAKERS) {
+                self.speakers.remove(&oldest);
+            }
+        }
         self.speakers.insert(from, speaker);
     }
 

@@ -22,6 +22,8 @@ pub(super) struct TableState {
     /// The batch is written: the next reading shows it.
     written: bool,
     failed: bool,
+    /// The batch that is out, or was last, removes everything.
+    clearing: bool,
     pub(super) retry_at: Option<Instant>,
 }
 
@@ -29,7 +31,7 @@ impl TableState {
     /// Whether nothing of ours is left in it, as far as it can be known.
     pub(super) fn is_cleared(&self, services: &[lvs::Service]) -> bool {
         let left = |observed: &ObservedTable| services.iter().any(|s| observed.services.contains_key(&s.spec.key));
-        !self.busy && (self.failed || !self.observed.as_ref().is_some_and(left))
+        !self.busy && ((self.clearing && self.failed) || !self.observed.as_ref().is_some_and(left))
     }
 }
 
@@ -89,14 +91,17 @@ impl Engine {
     }
 
     pub(super) fn settle_table(&mut self, effects: &mut Vec<Effect>) {
+        let clearing = self.has_handed_over();
+        let waits = self.table.retry_at.is_some() && !clearing;
         let Some(observed) = &self.table.observed else { return };
-        if self.table.busy || self.table.retry_at.is_some() {
+        if self.table.busy || waits {
             return;
         }
         let ours = |key: &_| self.services.iter().any(|s| s.spec.key == *key);
         let steps = plan_table(&self.desired_table(), observed, ours);
         if !steps.is_empty() {
             self.table.busy = true;
+            self.table.clearing = clearing;
             effects.push(Effect::Table(steps));
         }
     }

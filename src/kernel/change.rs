@@ -19,13 +19,6 @@ pub enum Change {
     RemoveDestination(ServiceKey, DestinationKey),
 }
 
-impl Change {
-    /// Whether the step belongs to the load balancer's table rather than to a link.
-    pub const fn is_table(&self) -> bool {
-        !matches!(self, Self::AddAddress(_) | Self::RemoveAddress(_))
-    }
-}
-
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -132,12 +132,12 @@ impl Real {
 
     fn drain_has_ended(&mut self, now: Instant) -> bool {
         let Some(drain) = &mut self.intent.drain else { return false };
-        if let Some(observed) = self.observed {
-            drain.active_at_start.get_or_insert(observed.active);
-            if observed.weight > 0 || observed.active > 0 {
-                drain.drained_at = None;
-                return false;
-            }
+        // Not in the table: what connections it still has cannot be known.
+        let Some(observed) = self.observed else { return false };
+        drain.active_at_start.get_or_insert(observed.active);
+        if observed.weight > 0 || observed.active > 0 {
+            drain.drained_at = None;
+            return false;
         }
         let first = drain.drained_at.is_none() && now > drain.since;
         if first {

@@ -27,24 +27,38 @@ struct Known {
     announcements: Option<AnnouncementSocket>,
 }
 
+impl Known {
+    fn open(&mut self, name: &LinkName) -> io::Result<()> {
+        if self.socket.is_none() {
+            self.socket = Some(AdvertSocket::open(name, self.index)?);
+        }
+        if self.announcements.is_none() {
+            self.announcements = Some(AnnouncementSocket::open(self.index)?);
+        }
+        Ok(())
+    }
+}
+
 impl Links {
     pub(super) fn new(needed: Vec<LinkName>) -> io::Result<Self> {
         let needed = needed.into_iter().map(|name| (name, Known::default())).collect();
         Ok(Self { needed, announcer: PacketSocket::open()?, identification: 0 })
     }
 
-    /// Takes news of a link. A link that came back with another index gets another socket.
+    /// Takes news of a link. A link that came back with another index gets other sockets.
     pub(super) fn update(&mut self, link: &Link) -> io::Result<()> {
         let Some(known) = self.needed.get_mut(&link.name) else { return Ok(()) };
         known.mac = link.mac;
-        if known.index != link.index || known.socket.is_none() {
-            known.index = link.index;
-            known.socket = None;
-            known.announcements = None;
-            known.socket = Some(AdvertSocket::open(&link.name, link.index)?);
-            known.announcements = Some(AnnouncementSocket::open(link.index)?);
+        if known.index != link.index {
+            *known = Known { index: link.index, mac: link.mac, ..Known::default() };
         }
-        Ok(())
+        known.open(&link.name)
+    }
+
+    /// Tries again what could not be opened; what still cannot, with its reason.
+    pub(super) fn reopen(&mut self) -> Vec<(LinkName, io::Error)> {
+        let there = self.needed.iter_mut().filter(|(_, known)| known.index != 0);
+        there.filter_map(|(name, known)| known.open(name).err().map(|error| (name.clone(), error))).collect()
     }
 
     pub(super) fn forget(&mut self, name: &LinkName) {
@@ -74,10 +88,7 @@ impl Links {
 
     pub(super) fn send(&mut self, link: &LinkName, source: Ipv4Addr, payload: &[u8]) -> io::Result<()> {
         self.identification = self.identification.wrapping_add(1);
-        let known = self.needed.get_mut(link).ok_or_else(|| io::Error::other("the link is not there"))?;
-        if known.socket.is_none() && known.index != 0 {
-            known.socket = Some(AdvertSocket::open(link, known.index)?);
-        }
+        let known = self.needed.get(link).ok_or_else(|| io::Error::other("the link is not there"))?;
         let socket = known.socket.as_ref().ok_or_else(|| io::Error::other("the link is not there"))?;
         let header = Header { identification: self.identification, ..Header::advert(source) };
         let packet = ipv4::encode(&header, payload).map_err(|e| io::Error::new(io::ErrorKind::InvalidInput, e))?;

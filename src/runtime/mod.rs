@@ -1,12 +1,15 @@
 //! The engine's thread: wait, drain, step, perform, publish. The only place where effects meet verbs.
 //!
-//! Nothing else runs on this thread. Checks and scripts run on `workers`, the load balancer's table is read and
-//! written on `dataplane`, consoles are served by `control`, and the log is written by a thread of its own; all of
-//! them hand their results in as inputs and none of them can hold an advert back. Start with [`turn`].
+//! Nothing else runs on this thread. Addresses are changed on `addresses`, checks and scripts run on `workers`, the load
+//! balancer's table is read and written on `dataplane`, consoles are served by `control`, and the log is written by a
+//! thread of its own; all of them hand their results in as inputs and none of them can hold an advert back. Start with
+//! [`turn`].
 
+mod addresses;
 mod dataplane;
 mod journal;
 mod links;
+mod log;
 mod perform;
 mod start;
 mod turn;

@@ -3,24 +3,20 @@
 use super::turn::Turning;
 use super::workers::Job;
 use crate::engine::{Effect, Input};
-use crate::kernel::Change;
 use std::net::IpAddr;
-use std::time::Duration;
-
-/// The kernel answers an address change in microseconds. Longer than this, and something is wrong with it.
-const KERNEL_ANSWER: Duration = Duration::from_millis(500);
 
 impl Turning {
     /// Performs one effect; what it leads to at once is the next input.
-    pub(super) async fn perform(&mut self, effect: Effect) -> Option<Input> {
+    pub(super) fn perform(&mut self, effect: Effect) -> Option<Input> {
         match effect {
             Effect::Send { link, source, payload } => {
                 let sent = self.links.send(&link, source, &payload);
                 sent.err().map(|error| Input::SendFailed { link, error: error.to_string() })
             }
             Effect::Apply(change) => {
-                let result = self.apply(&change).await;
-                Some(Input::Applied { change, result })
+                let gone = "the thread for addresses has ended: restart vipdeck".to_owned();
+                let told = self.addresses.send(change.clone()).is_ok();
+                (!told).then_some(Input::Applied { change, result: Err(gone) })
             }
             Effect::Announce { link, address: IpAddr::V4(address) } => {
                 let sent = self.links.announce(&link, address);
@@ -53,14 +49,6 @@ impl Turning {
                 self.ended = true;
                 None
             }
-        }
-    }
-
-    async fn apply(&self, change: &Change) -> Result<(), String> {
-        match tokio::time::timeout(KERNEL_ANSWER, self.netlink.apply(change)).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(error.to_string()),
-            Err(elapsed) => Err(format!("{change}: the kernel did not answer within 0.5 s ({elapsed})")),
         }
     }
 

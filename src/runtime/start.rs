@@ -1,8 +1,9 @@
 //! From a file to a running engine.
 
 use super::links::Links;
+use super::log::Log;
 use super::turn::{STOP_WITHIN, Turning};
-use super::{dataplane, journal, workers};
+use super::{addresses, dataplane, journal, workers};
 use crate::cli;
 use crate::conf::{self, Config, Severity};
 use crate::control::{Access, Board, default_socket, server};
@@ -24,7 +25,7 @@ use tokio::sync::mpsc;
 
 /// Runs the engine on this thread until SIGTERM or SIGINT. Exit status 0 if everything was released, 1 if not.
 pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> {
-    log_to_stderr();
+    let log = log_to_stderr()?;
     let (config, host) = configuration(&args.file)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let _entered = runtime.enter();
@@ -47,7 +48,7 @@ pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> 
     } else {
         None
     };
-    let (netlink, monitor) = Netlink::open().context("open rtnetlink")?;
+    let (_requests, monitor) = Netlink::open().context("open rtnetlink")?;
     let links = Links::new(engine.interfaces()).context("open the socket for ARP; it takes root (CAP_NET_RAW)")?;
     let board = Arc::new(Board::default());
     journal::start(board.clone())?;
@@ -59,7 +60,7 @@ pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> 
         clock,
         engine,
         links,
-        netlink,
+        addresses: addresses::start(results_in.clone())?,
         monitor,
         table,
         workers: workers::start(results_in)?,
@@ -77,13 +78,13 @@ pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> 
     // Without a service manager there is nobody to tell.
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
     let released = runtime.block_on(turning.run(stop));
-    let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
     server.stop();
     if released {
         tracing::info!("everything is released");
     } else {
         tracing::error!("not everything was released within {STOP_WITHIN:?}: look with `ip address` and `ipvsadm -Ln`");
     }
+    log.flush();
     Ok(u8::from(!released))
 }
 
@@ -122,14 +123,12 @@ fn stop_signals() -> anyhow::Result<mpsc::Receiver<()>> {
     Ok(asked)
 }
 
-fn log_to_stderr() {
+fn log_to_stderr() -> anyhow::Result<Log> {
     let filter = tracing_subscriber::EnvFilter::try_from_env("VIPDECK_LOG")
         .unwrap_or_else(|_unset| tracing_subscriber::EnvFilter::new("info"));
-    let colour = std::io::stderr().is_terminal();
-    let _ = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(colour)
-        .with_target(false)
-        .with_writer(std::io::stderr)
-        .try_init();
+    let log = Log::start().context("start the log")?;
+    let writer = log.clone();
+    let to = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(std::io::stderr().is_terminal());
+    let _ = to.with_target(false).with_writer(move || writer.clone()).try_init();
+    Ok(log)
 }

@@ -10,7 +10,7 @@ use crate::engine::{Engine, Input, Packet};
 use crate::kernel::Change;
 use crate::status::Reply;
 use crate::sys::clock::{Clock, wall_us};
-use crate::sys::netlink::{LinkEvent, Monitor, Netlink};
+use crate::sys::netlink::{LinkEvent, Monitor};
 use crate::time::{Duration, Instant};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -28,12 +28,15 @@ const PUBLISH_AT_LEAST: Duration = Duration::from_secs(1);
 /// After being asked to stop, the engine leaves within this, whatever happens.
 pub(super) const STOP_WITHIN: Duration = Duration::from_secs(3);
 
+/// For the results of the last removals.
+const LAST_RESULTS: Duration = Duration::from_millis(500);
+
 /// What the loop works on.
 pub(super) struct Turning {
     pub(super) clock: Clock,
     pub(super) engine: Engine,
     pub(super) links: Links,
-    pub(super) netlink: Netlink,
+    pub(super) addresses: mpsc::UnboundedSender<Change>,
     pub(super) monitor: Monitor,
     pub(super) table: Option<std::sync::mpsc::Sender<Vec<Change>>>,
     pub(super) workers: mpsc::UnboundedSender<Job>,
@@ -64,27 +67,50 @@ impl Turning {
         let mut more = false;
         while !self.ended {
             let deadline = self.engine.deadline();
-            let woken = if more { Woken::Packets } else { self.wait(deadline, &mut stop).await };
+            let woken = if more {
+                // Also in a flood: what else runs on this thread tells of signals and links.
+                tokio::task::yield_now().await;
+                Woken::Packets
+            } else {
+                self.wait(deadline, &mut stop).await
+            };
             let now = self.clock.now();
             let late = deadline.map(|at| now.since(at)).filter(|by| *by > LATE);
-            more = self.read_packets().await;
-            self.take(woken).await;
-            self.read_rest().await;
+            more = self.read_packets();
+            self.take(woken);
+            self.read_rest();
             if let Some(by) = late {
-                self.step(Input::Late(by)).await;
+                self.step(Input::Late(by));
             }
             let now = self.clock.now();
             if self.engine.deadline().is_some_and(|at| at <= now) {
-                self.step(Input::Deadline).await;
+                self.step(Input::Deadline);
             }
             self.publish();
             if self.stop_at.is_some_and(|at| self.clock.now() >= at) {
-                self.publish_now();
+                self.remove_leftovers().await;
                 return false;
             }
         }
         self.publish_now();
         true
+    }
+
+    /// The time to stop is over: whatever the reason, no address is to outlive its engine.
+    async fn remove_leftovers(&mut self) {
+        for change in self.engine.leftovers() {
+            tracing::error!("not released in time: {change}");
+            let _ = self.addresses.send(change);
+        }
+        let _ = tokio::time::timeout(LAST_RESULTS, async {
+            while !self.engine.leftovers().is_empty()
+                && let Some(result) = self.results.recv().await
+            {
+                self.step(result);
+            }
+        })
+        .await;
+        self.publish_now();
     }
 
     async fn wait(&mut self, deadline: Option<Instant>, stop: &mut mpsc::Receiver<()>) -> Woken {
@@ -103,21 +129,23 @@ impl Turning {
         }
     }
 
-    async fn take(&mut self, woken: Woken) {
+    fn take(&mut self, woken: Woken) {
         match woken {
             Woken::Packets | Woken::Timer => {}
-            Woken::Link(event) => self.link(event).await,
-            Woken::Result(input) => self.step(input).await,
-            Woken::Request(request) => self.request(request).await,
+            Woken::Link(event) => self.link(event),
+            Woken::Result(input) => self.step(input),
+            Woken::Request(request) => self.request(request),
             Woken::Stop => {
+                // Without a service manager there is nobody to tell.
+                let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
                 self.stop_at = Some(self.clock.now() + STOP_WITHIN);
-                self.step(Input::Stop).await;
+                self.step(Input::Stop);
             }
         }
     }
 
     /// Reads what has arrived; true if there may be more.
-    async fn read_packets(&mut self) -> bool {
+    fn read_packets(&mut self) -> bool {
         let mut packets = Vec::new();
         let mut more = false;
         let mut buffer = [0; 2048];
@@ -141,12 +169,12 @@ impl Turning {
             more |= budget == 0;
         }
         for packet in packets {
-            self.step(Input::Packet(packet)).await;
+            self.step(Input::Packet(packet));
         }
-        more | self.read_announcements().await
+        more | self.read_announcements()
     }
 
-    async fn read_announcements(&mut self) -> bool {
+    fn read_announcements(&mut self) -> bool {
         let mut heard = Vec::new();
         let mut more = false;
         for (link, socket) in self.links.announcements() {
@@ -160,58 +188,58 @@ impl Turning {
             more |= budget == 0;
         }
         for input in heard {
-            self.step(input).await;
+            self.step(input);
         }
         more
     }
 
-    async fn read_rest(&mut self) {
+    fn read_rest(&mut self) {
         for _ in 0..INPUTS {
             let Some(event) = self.monitor.try_next() else { break };
-            self.link(event).await;
+            self.link(event);
         }
         for _ in 0..INPUTS {
             let Ok(result) = self.results.try_recv() else { break };
-            self.step(result).await;
+            self.step(result);
         }
         for _ in 0..INPUTS {
             let Ok(request) = self.requests.try_recv() else { break };
-            self.request(request).await;
+            self.request(request);
         }
     }
 
-    async fn link(&mut self, event: LinkEvent) {
+    fn link(&mut self, event: LinkEvent) {
         match event {
             LinkEvent::Link(link) => {
                 if let Err(error) = self.links.update(&link) {
                     let error = format!("no socket for adverts: {error}");
-                    self.step(Input::SendFailed { link: link.name.clone(), error }).await;
+                    self.step(Input::SendFailed { link: link.name.clone(), error });
                 }
-                self.step(Input::Link(link)).await;
+                self.step(Input::Link(link));
             }
             LinkEvent::Gone(name) => {
                 self.links.forget(&name);
-                self.step(Input::LinkGone(name)).await;
+                self.step(Input::LinkGone(name));
             }
             LinkEvent::Resynced => {}
         }
     }
 
-    async fn request(&mut self, request: Request) {
+    fn request(&mut self, request: Request) {
         self.asked += 1;
         self.replies.insert(self.asked, request.reply);
-        self.step(Input::Command { id: self.asked, ask: request.ask }).await;
+        self.step(Input::Command { id: self.asked, ask: request.ask });
     }
 
     /// One input, and everything that follows from it at once.
-    pub(super) async fn step(&mut self, input: Input) {
+    pub(super) fn step(&mut self, input: Input) {
         let mut inputs = VecDeque::from([input]);
         while let Some(input) = inputs.pop_front() {
             let now = self.clock.now();
             let effects = self.engine.handle(now, input);
             self.changed = true;
             for effect in effects {
-                inputs.extend(self.perform(effect).await);
+                inputs.extend(self.perform(effect));
             }
         }
     }
@@ -224,6 +252,9 @@ impl Turning {
     }
 
     fn publish_now(&mut self) {
+        for (link, error) in self.links.reopen() {
+            self.step(Input::SendFailed { link, error: format!("no socket for adverts: {error}") });
+        }
         let now = self.clock.now();
         self.engine.set_wall_zero(wall_us().saturating_sub(now.as_micros()));
         self.board.record(self.engine.take_events());

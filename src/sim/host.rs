@@ -91,6 +91,11 @@ impl Host {
         self.engine.is_some()
     }
 
+    /// The virtual kernel's IPVS table.
+    pub fn table(&self) -> &ObservedTable {
+        &self.table
+    }
+
     pub fn engine(&self) -> Option<&Incarnation> {
         self.engine.as_ref()
     }

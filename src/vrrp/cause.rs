@@ -44,6 +44,8 @@ pub enum Cause {
     },
     Demoted,
     TakenOver,
+    /// The demotion was lifted before anybody had taken over.
+    Restored,
     /// Demoted or stopping, and nobody else took the addresses in time.
     NobodyTookOver {
         waited: Duration,
@@ -75,6 +77,7 @@ impl fmt::Display for Cause {
             Self::Conditions { faults } => write!(f, "{}", faults.join("; ")),
             Self::Demoted => write!(f, "demoted by an operator"),
             Self::TakenOver => write!(f, "taken over by an operator"),
+            Self::Restored => write!(f, "restored by an operator before anybody had taken over"),
             Self::NobodyTookOver { waited } => {
                 write!(f, "nobody took over within {}: this node keeps the addresses at priority 1", Seconds(*waited))
             }

@@ -302,12 +302,9 @@ impl Instance {
     fn in_master(&mut self, now: Instant, input: Input, out: &mut Vec<Output>) {
         match input {
             Input::Conditions(conditions) => {
-                let had_source = self.conditions.source.is_some();
                 self.conditions = conditions;
                 if !self.conditions.faults.is_empty() {
-                    if had_source {
-                        out.push(Output::Advertise { priority: 0 });
-                    }
+                    out.push(Output::Advertise { priority: 0 });
                     self.start_or_fault(now, out);
                 }
             }
@@ -326,7 +323,7 @@ impl Instance {
             }
             Input::Restore => self.restore(out),
             Input::Stop => {
-                let until = now + self.spec.skew(1) + SUCCESSOR_GRACE;
+                let until = now + self.stop_patience();
                 self.yield_until(now, until, Then::Stop, Cause::Stopping, out);
             }
         }
@@ -384,8 +381,10 @@ impl Instance {
         match input {
             Input::Conditions(conditions) => {
                 self.conditions = conditions;
-                if !self.conditions.faults.is_empty() {
-                    self.start_or_fault(now, out);
+                match (self.conditions.faults.is_empty(), then) {
+                    (true, _) => {}
+                    (false, Then::Serve) => self.start_or_fault(now, out),
+                    (false, Then::Stop) => self.enter(now, State::Stopped, Cause::Stopping, out),
                 }
             }
             Input::Heard(heard) => self.hear_while_yielding(now, heard, out),
@@ -394,8 +393,8 @@ impl Instance {
                 Then::Serve => self.become_master(now, Cause::NobodyTookOver { waited: now.since(since) }, out),
                 Then::Stop => self.enter(now, State::Stopped, Cause::Stopping, out),
             },
-            Input::Deadline | Input::Announced => {}
-            Input::Demote => self.hold = Some(Hold::Demoted),
+            // A second demotion is refused before it comes here.
+            Input::Deadline | Input::Announced | Input::Demote => {}
             Input::Takeover => {
                 self.hold = Some(Hold::Takeover);
                 self.become_master(now, Cause::TakenOver, out);
@@ -403,9 +402,12 @@ impl Instance {
             Input::Restore => {
                 // Nobody has taken over yet, and the addresses are still here.
                 self.restore(out);
-                self.become_master(now, Cause::TakenOver, out);
+                self.become_master(now, Cause::Restored, out);
             }
-            Input::Stop => self.state = State::Yielding { since, until, succeeded, then: Then::Stop },
+            Input::Stop => {
+                let until = until.min(now + self.stop_patience());
+                self.state = State::Yielding { since, until, succeeded, then: Then::Stop };
+            }
         }
     }
 
@@ -427,6 +429,11 @@ impl Instance {
                 }
             }
         }
+    }
+
+    /// How long a successor may take: the longest skew there is, and the way to here.
+    fn stop_patience(&self) -> Duration {
+        self.spec.skew(1) + SUCCESSOR_GRACE
     }
 
     fn start_or_fault(&mut self, now: Instant, out: &mut Vec<Output>) {

@@ -347,3 +347,13 @@ fn every_input_is_decided_in_every_state() {
         }
     }
 }
+
+#[test]
+fn a_fault_during_a_stop_ends_it() {
+    let mut instance = master(150);
+    let _ = instance.handle(ms(5000), Input::Stop);
+    let _ = instance.handle(ms(5100), bad());
+    assert_eq!(*instance.state(), State::Stopped);
+    let _ = instance.handle(ms(5200), good());
+    assert_eq!(*instance.state(), State::Stopped, "it takes no part any more");
+}

@@ -117,3 +117,31 @@ fn an_unweighted_script_without_a_result_holds_the_start_back() {
     cluster.world.run_for(Duration::from_secs(8));
     assert_eq!(cluster.roles(), [Role::Master]);
 }
+
+#[test]
+fn a_director_that_stops_hands_over_and_leaves_nothing() {
+    let mut world = vipdeck::sim::scenario("dual-master-dr", 1, 0).unwrap();
+    world.run_for(Duration::from_secs(10));
+    world.stop(0);
+    // Less than the three seconds after which a real engine gives up.
+    world.run_for(Duration::from_millis(2500));
+    assert!(!world.hosts[0].is_alive(), "it has ended");
+    for vip in ["192.168.10.20", "192.168.10.21"] {
+        let vip = vip.parse().unwrap();
+        assert!(!world.hosts[0].holds(vip) && world.hosts[1].holds(vip), "{vip}");
+    }
+    assert!(world.hosts[0].table().services.is_empty(), "its virtual services are gone");
+    let late = world.take_events(0).iter().filter(|e| e.kind == "late").count();
+    assert_eq!(late, 0);
+}
+
+#[test]
+fn a_stop_in_the_middle_of_an_unanswered_demotion_ends_in_time() {
+    let mut cluster = Cluster::settled(1, &[150]);
+    cluster.demote(0).unwrap();
+    cluster.world.run_for(Duration::from_millis(300));
+    cluster.world.stop(0);
+    cluster.world.run_for(Duration::from_millis(1200));
+    assert!(!cluster.world.hosts[0].is_alive());
+    assert_eq!(cluster.holders(), [] as [usize; 0]);
+}

@@ -1,9 +1,9 @@
 //! The dual-master example for real: real engines, real packets, a client that measures. On this kernel, and on one
 //! with ip_vs.
 
-use crate::harness::{Lab, PROGRAM, has_root, skipped};
+use crate::harness::{Lab, has_root, skipped};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Command;
 use std::time::{Duration, Instant};
 use vipdeck::control::{self, Target, client};
 use vipdeck::kernel::Forwarding;
@@ -260,10 +260,6 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 
 fn socket<'l>(lab: &'l Lab, node: &str) -> &'l Path {
     &lab.ready.nodes.iter().find(|n| n.machine.name == node).unwrap().socket
-}
-
-fn vipdeck(lab: &Lab, node: &str, words: &[&str]) -> Output {
-    Command::new(PROGRAM).args(words).arg("--at").arg(socket(lab, node)).output().unwrap()
 }
 
 fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
