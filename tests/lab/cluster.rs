@@ -184,10 +184,11 @@ fn a_drain_ends(lab: &Lab) {
 fn a_crash_costs_what_the_timers_promise(lab: &mut Lab) {
     let (_, before) = now(lab);
     lab.must(&StageAction::Crash { node: "lvs1".into() });
-    lab.wait("lvs2 serves the address of lvs1", SETTLED, |stage, report| {
+    eventually("lvs2 is master", || role(lab, "lvs2", "VI_1") == Role::Master);
+    let _ = now(lab);
+    let (_, after) = lab.wait("lvs2 serves the address of lvs1", SETTLED, |stage, report| {
         stage.clients.iter().all(|c| c.outage_now.is_none()) && !new_outages(&before, report).is_empty()
     });
-    let (_, after) = now(lab);
     let outage = *new_outages(&before, &after).iter().max_by_key(|o| o.length).unwrap();
     let snapshot = status(lab, "lvs2");
     let instance = snapshot.instance("VI_1").unwrap();
