@@ -64,3 +64,112 @@ fn agrees(seen: &ObservedDestination, wanted: Destination) -> bool {
 fn without_destinations(service: &Service) -> Service {
     Service { destinations: BTreeMap::new(), ..*service }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::{Counters, DestinationKey, Forwarding, Scheduler};
+    use crate::net::LinkName;
+    use proptest::prelude::*;
+
+    fn key(n: u8) -> ServiceKey {
+        ServiceKey::tcp([192, 0, 2, n].into(), 80)
+    }
+
+    fn real(n: u8) -> DestinationKey {
+        ([198, 51, 100, n], 80).into()
+    }
+
+    fn table() -> impl Strategy<Value = Table> {
+        let destination = (any::<bool>(), 0..3_u32).prop_map(|(dr, weight)| Destination {
+            forwarding: if dr { Forwarding::Dr } else { Forwarding::Nat },
+            weight,
+        });
+        let destinations = prop::collection::btree_map((0..4_u8).prop_map(real), destination, 0..4);
+        let scheduler = prop_oneof![Just(Scheduler::Rr), Just(Scheduler::Wlc)];
+        let service = (scheduler, prop::option::of(1..3_u32), destinations)
+            .prop_map(|(scheduler, persistence, destinations)| Service { scheduler, persistence, destinations });
+        prop::collection::btree_map((0..4_u8).prop_map(key), service, 0..4).prop_map(|services| Table { services })
+    }
+
+    fn as_observed(service: &Service) -> ObservedService {
+        let seen = |d: &Destination| ObservedDestination {
+            forwarding: Some(d.forwarding),
+            weight: d.weight,
+            active: 0,
+            inactive: 0,
+            counters: Counters::default(),
+        };
+        ObservedService {
+            scheduler: service.scheduler.name().into(),
+            persistence: service.persistence,
+            counters: Counters::default(),
+            destinations: service.destinations.iter().map(|(to, d)| (*to, seen(d))).collect(),
+        }
+    }
+
+    fn observe(table: &Table) -> ObservedTable {
+        ObservedTable { services: table.services.iter().map(|(key, s)| (*key, as_observed(s))).collect() }
+    }
+
+    /// As a kernel would: what is added must be new, what is edited or removed must be there.
+    fn apply(change: &Change, table: &mut ObservedTable) {
+        let services = &mut table.services;
+        match change {
+            Change::AddService(key, s) => assert!(services.insert(*key, as_observed(s)).is_none()),
+            Change::EditService(key, s) => {
+                let entry = services.get_mut(key).unwrap();
+                (entry.scheduler, entry.persistence) = (s.scheduler.name().into(), s.persistence);
+            }
+            Change::RemoveService(key) => assert!(services.remove(key).is_some()),
+            Change::AddDestination(key, to, d) | Change::EditDestination(key, to, d) => {
+                let one =
+                    Service { scheduler: Scheduler::Rr, persistence: None, destinations: BTreeMap::from([(*to, *d)]) };
+                let before =
+                    services.get_mut(key).unwrap().destinations.insert(*to, as_observed(&one).destinations[to]);
+                assert_eq!(before.is_none(), matches!(change, Change::AddDestination(..)));
+            }
+            Change::RemoveDestination(key, to) => {
+                assert!(services.get_mut(key).unwrap().destinations.remove(to).is_some());
+            }
+            Change::AddAddress(_) | Change::RemoveAddress(_) => panic!("an address in a table's plan"),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_table_becomes_what_is_desired(desired in table(), before in table()) {
+            let mut table = observe(&before);
+            for change in plan_table(&desired, &table.clone(), |_| true) {
+                apply(&change, &mut table);
+            }
+            prop_assert_eq!(&table, &observe(&desired));
+            prop_assert_eq!(plan_table(&desired, &table, |_| true), []);
+        }
+
+        #[test]
+        fn somebody_elses_service_is_left_alone(before in table()) {
+            prop_assert_eq!(plan_table(&Table::default(), &observe(&before), |_| false), []);
+        }
+    }
+
+    #[test]
+    fn only_managed_addresses_are_touched_and_only_on_links_that_are_there() {
+        let address = |link: &str, net: &str| Address::new(LinkName::new(link).unwrap(), net.parse().unwrap());
+        let (vip, other, gone) =
+            (address("eth0", "192.0.2.10/24"), address("eth0", "192.0.2.11/24"), address("eth1", "192.0.2.12/24"));
+        let foreign = "192.0.2.1/24".parse().unwrap();
+        let link = Link {
+            name: vip.link.clone(),
+            index: 2,
+            up: true,
+            mac: None,
+            mtu: 1500,
+            addresses: BTreeMap::from([(foreign, 0), (other.net, 0)]),
+        };
+        let links = BTreeMap::from([("eth0".to_owned(), link)]);
+        let managed = [vip.clone(), other.clone(), gone.clone()];
+        let steps = plan_addresses(&[vip.clone(), gone], &managed, &links);
+        assert_eq!(steps, [Change::AddAddress(vip), Change::RemoveAddress(other)]);
+    }
+}
