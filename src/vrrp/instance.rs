@@ -12,6 +12,9 @@ const SUCCESSOR_GRACE: Duration = Duration::from_millis(100);
 /// After a successor was heard, its announcement of the addresses is awaited no longer than this.
 const ANNOUNCEMENT: Duration = Duration::from_millis(100);
 
+/// The least time between two answers to a lower priority.
+const ANSWER_PAUSE: Duration = Duration::from_millis(10);
+
 /// Everything that can happen to a virtual router.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input {
@@ -347,12 +350,15 @@ impl Instance {
         } else {
             // Somebody did not hear us. Say who is master, and set right what it may have told the switches.
             self.master = Some(heard);
+            out.push(Output::Note(Note::LowerPriority { from: heard.from, theirs: heard.priority, ours }));
+            if self.has_just_advertised(now) {
+                return;
+            }
             self.advertise_now(now, out);
             out.push(Output::Announce);
             if let State::Master { announce_at, .. } = &mut self.state {
                 *announce_at = second_set(&self.spec, now);
             }
-            out.push(Output::Note(Note::LowerPriority { from: heard.from, theirs: heard.priority, ours }));
         }
     }
 
@@ -497,6 +503,14 @@ impl Instance {
             *next_advert_at = now + self.spec.interval;
         }
         out.push(Output::Advertise { priority: self.effective_priority() });
+    }
+
+    /// A router that answers each advert at once with a lower one would otherwise be answered for ever.
+    fn has_just_advertised(&self, now: Instant) -> bool {
+        match self.state {
+            State::Master { next_advert_at, .. } => now < next_advert_at - self.spec.interval + ANSWER_PAUSE,
+            State::Init | State::Backup { .. } | State::Yielding { .. } | State::Fault | State::Stopped => false,
+        }
     }
 
     fn hold_back(&mut self, out: &mut Vec<Output>) {
