@@ -185,10 +185,11 @@ impl Engine {
 /// Next advert, next announcement, master down.
 const fn timers(state: &State) -> (Option<Instant>, Option<Instant>, Option<Instant>) {
     match state {
-        State::Master { next_advert_at, announce_at } => (Some(*next_advert_at), *announce_at, None),
+        State::Master { next_advert_at, announce_at: Some((at, _)), .. } => (Some(*next_advert_at), Some(*at), None),
+        State::Master { next_advert_at, announce_at: None, refresh_at } => (Some(*next_advert_at), *refresh_at, None),
         State::Backup { master_down_at, .. } => (None, None, Some(*master_down_at)),
         State::Yielding { until, .. } => (None, None, Some(*until)),
-        State::Init | State::Fault | State::Stopped => (None, None, None),
+        State::Init | State::Fault { .. } | State::Stopped => (None, None, None),
     }
 }
 

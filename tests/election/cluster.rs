@@ -55,6 +55,7 @@ impl Cluster {
                 pid: 1,
                 seed: 0,
                 wall_zero_us: 0,
+                uptime: Duration::ZERO,
                 dataplane: Dataplane { kind: DataplaneKind::None, note: None },
             };
             world.add_host(Ipv4Addr::new(192, 168, 10, 11 + index as u8), link.clone(), setup);
