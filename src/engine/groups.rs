@@ -5,6 +5,7 @@
 
 use super::core::Engine;
 use super::effect::Effect;
+use super::router::Router;
 use crate::status::{Role, Severity, Subject};
 use crate::time::Instant;
 use crate::vrrp::{self, Conditions, GroupSpec, Grouping, Order};
@@ -73,8 +74,8 @@ impl Engine {
         }
     }
 
-    /// A member yielded to another router: so do the others. Whoever yields on an operator's word keeps the addresses
-    /// until its own successor is heard, and the command was given to all members.
+    /// A member yielded to another router: so do the others, for that router takes over all of them. A member that
+    /// yields on an operator's word has not yielded to anybody until a successor is heard.
     pub(super) fn group_follows(&mut self, now: Instant, index: usize, from: Role, effects: &mut Vec<Effect>) {
         let Some(router) = self.routers.get(index) else { return };
         let yielded = from == Role::Master && matches!(router.machine.state(), vrrp::State::Backup { .. });
@@ -84,7 +85,9 @@ impl Engine {
         let Some(group) = self.group_name(index).map(str::to_owned) else { return };
         let name = router.machine.spec().name.clone();
         for member in self.together_with(index) {
-            if self.routers.get(member).is_some_and(|r| matches!(r.machine.state(), vrrp::State::Master { .. })) {
+            let holds =
+                |r: &Router| matches!(r.machine.state(), vrrp::State::Master { .. } | vrrp::State::Yielding { .. });
+            if self.routers.get(member).is_some_and(holds) {
                 let order = Order::Backup { group: group.clone(), member: name.clone() };
                 self.drive(now, member, vrrp::Input::Group(order), effects);
             }

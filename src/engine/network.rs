@@ -95,6 +95,9 @@ impl Engine {
                 Output::Note(note) => {
                     self.noted(now, index, &note);
                     self.settle_addresses(effects);
+                    if matches!(note, Note::HandedOver { .. }) {
+                        self.group_follows(now, index, Role::Master, effects);
+                    }
                 }
             }
         }

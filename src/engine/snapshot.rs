@@ -83,6 +83,7 @@ impl Engine {
             vrid: spec.vrid.get(),
             interface: spec.link.clone(),
             version: spec.version.number(),
+            group: router.group.and_then(|g| self.groups.get(g)).map(|g| g.spec.name.clone()),
             state: machine.state().role().into(),
             since: machine.since(),
             hold: hold(router),

@@ -19,13 +19,12 @@ impl Instance {
                 }
             }
             Input::Heard(heard) => self.hear_as_master(now, heard, out),
-            Input::Announced => {}
             Input::Overslept(late) => self.oversleep(now, late, out),
             Input::Deadline => self.master_timers(now, out),
             Input::Group(Order::Backup { group, member }) => {
                 self.become_backup(now, Cause::GroupFollows { group, member }, out);
             }
-            Input::Group(Order::Master { .. }) => {}
+            Input::Announced | Input::Group(Order::Master { .. }) => {}
             Input::Demote => {
                 self.hold = Some(Hold::Demoted);
                 let until = now + self.spec.master_down(1, self.master_interval);

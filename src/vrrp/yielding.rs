@@ -24,7 +24,10 @@ impl Instance {
                 Then::Stop => self.enter(now, State::Stopped, Cause::Stopping, out),
             },
             Input::Group(Order::Master { group }) => self.become_master(now, Cause::GroupReady { group }, out),
-            // A second demotion is refused before it comes here; to yield is what a group may ask for and gets.
+            Input::Group(Order::Backup { group, member }) if then == Then::Serve => {
+                self.become_backup(now, Cause::GroupFollows { group, member }, out);
+            }
+            // A second demotion is refused before it comes here; whoever stops waits for its own successor.
             Input::Deadline
             | Input::Announced
             | Input::Overslept(_)
