@@ -7,36 +7,50 @@
 
 mod check;
 mod check_services;
+mod definitions;
 mod diagnostic;
+mod environment;
 mod glob;
+mod include;
 mod keywords;
 mod lexer;
 mod lower;
 mod model;
+mod places;
+mod reader;
 mod source;
 mod suggest;
+mod text;
 mod tree;
 mod value;
 mod vip;
 
 pub use diagnostic::{Diagnostic, Label, Severity, worst};
+pub use environment::Environment;
 pub use keywords::{Entry as Keyword, Support, list as keywords};
 pub use model::{Config, ScriptSpec, ScriptUser};
 pub use source::{Entry, EntryKind, Loader, Memory, Position, Program, Source, SourceId, Sources, Span, Spanned};
 
 use std::path::Path;
 
-/// Reads the configuration `main` and what it includes.
+/// Reads the configuration `main` and what it includes, in an empty environment.
 pub fn parse(main: &Path, loader: &dyn Loader) -> (Config, Vec<Diagnostic>, Sources) {
-    let mut reader = source::Reader::new(loader);
-    reader.file(main, None);
-    let source::Reader { sources, pieces, mut diagnostics, .. } = reader;
+    parse_in(main, loader, &Environment::default())
+}
+
+/// Reads the configuration `main`, a file or a pattern of glob(7), and what it includes.
+pub fn parse_in(main: &Path, loader: &dyn Loader, environment: &Environment) -> (Config, Vec<Diagnostic>, Sources) {
+    let mut reader = reader::Reader::new(loader, environment);
+    reader.main(main);
+    reader.finish();
+    let reader::Reader { sources, pieces, mut diagnostics, .. } = reader;
     let statements = tree::build(pieces, &sources, &mut diagnostics);
     let mut cx = lower::Cx::new(&sources, loader);
     let mut draft = keywords::root::Draft::default();
     lower::walk(&mut cx, "", keywords::root::TABLE, &mut draft, &statements);
     let config = check::finish(&mut cx, draft);
     diagnostics.append(&mut cx.diagnostics);
+    let mut diagnostics = places::settle(diagnostics, &sources);
     // In the order of the text; what has no place comes first.
     diagnostics.sort_by_key(|d| d.span().map(|span| (span.source, span.start)));
     (config, diagnostics, sources)
