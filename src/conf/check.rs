@@ -11,9 +11,9 @@ use super::suggest;
 use crate::kernel::Address;
 use crate::net::LinkName;
 use crate::time::Duration;
-use crate::vrrp::{Garp, Password, ScriptTrack, Spec, Vrid};
+use crate::vrrp::{Auth, Garp, Password, Spec, Track as Tracked, Tracker, Vrid};
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 /// Puts everything together.
 pub(super) fn finish(cx: &mut Cx<'_>, draft: root::Draft) -> Config {
@@ -39,6 +39,7 @@ pub(super) fn finish(cx: &mut Cx<'_>, draft: root::Draft) -> Config {
         instances: read.into_iter().map(|(_, (spec, _))| spec).collect(),
         scripts,
         services: check_services::services(cx, servers),
+        ..Config::default()
     }
 }
 
@@ -136,6 +137,7 @@ fn script_spec(
         rise: draft.rise,
         fall: draft.fall,
         user,
+        init_fail: false,
     })
 }
 
@@ -161,22 +163,21 @@ fn instance(
     let addresses = addresses(cx, &draft, &link.value);
     let default = Garp::default();
     let spec = Spec {
-        name: name.value,
-        link: link.value,
-        vrid: id,
         priority,
         interval,
         wishes_master: draft.master.is_some() || priority == 255,
         preempt,
-        password,
+        auth: password.map_or(Auth::None, Auth::Pass),
         source,
         addresses,
         garp: Garp {
             repeat: draft.garp_repeat.or(globals.garp_repeat).unwrap_or(default.repeat),
             delay: draft.garp_delay.or(globals.garp_delay).unwrap_or(default.delay),
+            ..default
         },
-        scripts,
+        tracks: scripts,
         down_adverts: draft.down_adverts.or(globals.down_adverts).unwrap_or(3),
+        ..Spec::new(&name.value, link.value, id)
     };
     Some((spec, vrid.span))
 }
@@ -258,9 +259,9 @@ fn preempt(cx: &mut Cx<'_>, draft: &Draft, priority: u8) -> bool {
     true
 }
 
-fn source(cx: &mut Cx<'_>, draft: &Draft) -> Option<Ipv4Addr> {
+fn source(cx: &mut Cx<'_>, draft: &Draft) -> Option<IpAddr> {
     match draft.source.as_ref()? {
-        Spanned { value: IpAddr::V4(address), .. } => Some(*address),
+        Spanned { value: address @ IpAddr::V4(_), .. } => Some(*address),
         Spanned { value: IpAddr::V6(_), span } => {
             cx.report(
                 Diagnostic::error("bad-address", "the source of VRRPv2 adverts is an IPv4 address")
@@ -345,8 +346,8 @@ fn addresses(cx: &mut Cx<'_>, draft: &Draft, link: &LinkName) -> Vec<Address> {
     addresses
 }
 
-fn tracks(cx: &mut Cx<'_>, draft: &Draft, weights: &BTreeMap<String, (i32, bool)>, priority: u8) -> Vec<ScriptTrack> {
-    let mut tracks: Vec<ScriptTrack> = Vec::new();
+fn tracks(cx: &mut Cx<'_>, draft: &Draft, weights: &BTreeMap<String, (i32, bool)>, priority: u8) -> Vec<Tracked> {
+    let mut tracks: Vec<Tracked> = Vec::new();
     for track in &draft.scripts {
         let Track { name, weight, below_comment } = track;
         let Some(default) = weights.get(&name.value) else {
@@ -354,7 +355,7 @@ fn tracks(cx: &mut Cx<'_>, draft: &Draft, weights: &BTreeMap<String, (i32, bool)
             continue;
         };
         let (weight, reverse) = weight.unwrap_or(*default);
-        if tracks.iter().any(|other| other.script == name.value) {
+        if tracks.iter().any(|other| other.name == name.value) {
             let message = format!("`{}` is tracked twice", name.value);
             cx.report(Diagnostic::warning("duplicate-track", message).at(name.span, "this one is ignored"));
         } else if priority == 255 && weight != 0 {
@@ -364,7 +365,7 @@ fn tracks(cx: &mut Cx<'_>, draft: &Draft, weights: &BTreeMap<String, (i32, bool)
                     .help("use a priority below 255, or weight 0 so that a failure is a fault"),
             );
         } else {
-            tracks.push(ScriptTrack { script: name.value.clone(), weight, reverse });
+            tracks.push(Tracked { kind: Tracker::Script, name: name.value.clone(), weight, reverse });
         }
     }
     tracks

@@ -4,12 +4,12 @@ use super::diagnostic::{Diagnostic, Severity};
 use super::keywords::instance::{self, Track, Vip};
 use super::keywords::{self, Keyword, Takes};
 use super::lexer::Word;
-use super::model::ScriptUser;
 use super::source::{Loader, Sources, Span, Spanned};
 use super::suggest;
 use super::tree::{Body, Statement};
 use super::{tree, value, vip};
 use crate::net::LinkName;
+use crate::vrrp::RunAs;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
@@ -301,7 +301,7 @@ fn argument<D>(
         Takes::User(set) => {
             let word = needed()?;
             let group = statement.words.get(2).map(|w| w.text.clone());
-            set(draft, spanned(ScriptUser { user: word.text.clone(), group }, word));
+            set(draft, spanned(RunAs { user: word.text.clone(), group }, word));
             used = 3;
         }
         Takes::Weight(set) => {

@@ -28,7 +28,10 @@ mod vip;
 pub use diagnostic::{Diagnostic, Label, Severity, worst};
 pub use environment::Environment;
 pub use keywords::{Entry as Keyword, Support, list as keywords};
-pub use model::{Config, ScriptSpec, ScriptUser};
+pub use model::{
+    ArgumentsMatch, BfdSpec, Config, DynamicInterfaces, FifoKind, FifoSpec, FileSpec, FirewallSpec, GarpGroup,
+    GlobalNotify, Globals, LinkDelay, MailSpec, ProcessOptions, ProcessSpec, ScriptSpec, Static, Statics, TrackGroup,
+};
 pub use source::{Entry, EntryKind, Loader, Memory, Position, Program, Source, SourceId, Sources, Span, Spanned};
 
 use std::path::Path;

@@ -1,19 +1,179 @@
 //! What a configuration means: specs of the domain modules, complete and resolved.
 
+use crate::kernel::{Address, Route, Rule};
 use crate::lvs::ServiceSpec;
+use crate::net::LinkName;
 use crate::time::Duration;
 use crate::vrrp;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::path::PathBuf;
 
 /// One node's configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Config {
     /// `router_id`; none: the host's name.
     pub router_id: Option<String>,
+    pub globals: Globals,
     pub instances: Vec<vrrp::Spec>,
-    /// The scripts that instances track.
+    pub groups: Vec<vrrp::GroupSpec>,
+    /// The scripts, files, … that instances track.
     pub scripts: Vec<ScriptSpec>,
+    pub files: Vec<FileSpec>,
+    pub processes: Vec<ProcessSpec>,
+    pub bfds: Vec<BfdSpec>,
+    pub statics: Statics,
+    pub track_groups: Vec<TrackGroup>,
     pub services: Vec<ServiceSpec>,
+}
+
+/// What `global_defs` and the blocks beside it say about the whole engine.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Globals {
+    /// Adverts are ignored, and nothing is taken over, for so long after the start (`vrrp_startup_delay`).
+    pub startup_delay: Duration,
+    /// The same, counted from the boot of the machine.
+    pub delay_after_boot: Duration,
+    pub dynamic_interfaces: DynamicInterfaces,
+    pub log_unknown_vrids: bool,
+    /// The least time between two gratuitous ARPs of a link, and between two unsolicited NAs; zero: none.
+    pub garp_interval: Duration,
+    pub gna_interval: Duration,
+    /// Links that share such limits.
+    pub garp_groups: Vec<GarpGroup>,
+    /// How long a link must be down, and up, to count.
+    pub link_delays: BTreeMap<LinkName, LinkDelay>,
+    pub notify: GlobalNotify,
+    pub script_security: bool,
+    pub firewall: FirewallSpec,
+    pub process: ProcessOptions,
+    /// `net_namespace`.
+    pub net_namespace: Option<String>,
+    /// `instance`: names this engine beside others of the machine.
+    pub instance_name: Option<String>,
+    pub disable_local_igmp: bool,
+    /// `lvs_sync_daemon`, for the LVS half.
+    pub lvs_sync_daemon: Option<Vec<String>>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DynamicInterfaces {
+    /// An interface that is not there is an error of the file; one that goes away is a fault.
+    #[default]
+    No,
+    Yes,
+    /// Also when an interface comes back as another kind.
+    AllowIfChanges,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GarpGroup {
+    pub garp_interval: Duration,
+    pub gna_interval: Duration,
+    pub links: Vec<LinkName>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkDelay {
+    pub down: Duration,
+    pub up: Duration,
+}
+
+/// FIFOs and scripts of the whole engine.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GlobalNotify {
+    /// `notify_fifo`, `vrrp_notify_fifo`, `lvs_notify_fifo`.
+    pub fifos: Vec<FifoSpec>,
+    /// All states are told again after a reload (`fifo_write_vrrp_states_on_reload`).
+    pub states_on_reload: bool,
+    pub startup: Option<(vrrp::Command, Duration)>,
+    pub shutdown: Option<(vrrp::Command, Duration)>,
+    pub mail: Option<MailSpec>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FifoSpec {
+    pub kind: FifoKind,
+    pub path: PathBuf,
+    pub owner: Option<vrrp::RunAs>,
+    /// Started beside the engine, with the path as its last argument.
+    pub script: Option<vrrp::Command>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FifoKind {
+    All,
+    Vrrp,
+    Lvs,
+}
+
+/// Mail alerts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MailSpec {
+    pub to: Vec<String>,
+    pub from: Option<String>,
+    pub server: String,
+    pub port: u16,
+    pub helo: Option<String>,
+    pub timeout: Duration,
+    pub no_email_faults: bool,
+}
+
+/// The nftables table that keeps packets from addresses that are not to accept them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FirewallSpec {
+    pub table: String,
+    pub priority: i32,
+    pub by_index: bool,
+    pub counters: bool,
+}
+
+impl Default for FirewallSpec {
+    fn default() -> Self {
+        Self { table: "keepalived".into(), priority: -1, by_index: false, counters: false }
+    }
+}
+
+/// How the engine's thread is scheduled (`vrrp_*` of global_defs).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProcessOptions {
+    pub nice: Option<i8>,
+    /// SCHED_RR, 1 to 99.
+    pub realtime: Option<u8>,
+    /// Microseconds of processor time without a pause that real time may take.
+    pub rlimit_rttime: Option<u64>,
+    pub cpus: Vec<u32>,
+    pub lock_memory: bool,
+    pub name: Option<String>,
+    /// `max_auto_priority`: raised to real time when timers run late; 0: to the highest.
+    pub auto_realtime: Option<u8>,
+    /// The lateness that does it.
+    pub auto_realtime_after: Duration,
+    /// Octal file creation mask.
+    pub umask: Option<u32>,
+}
+
+/// Objects that stand while the engine runs, whatever the states.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Statics {
+    pub addresses: Vec<Static<Address>>,
+    pub routes: Vec<Static<Route>>,
+    pub rules: Vec<Static<Rule>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Static<T> {
+    pub object: T,
+    /// The instances of this group are in FAULT while it is not there.
+    pub track_group: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrackGroup {
+    pub name: String,
+    /// Instances by name.
+    pub members: Vec<String>,
 }
 
 /// One `vrrp_script`.
@@ -32,12 +192,71 @@ pub struct ScriptSpec {
     /// Bad results in a row until it counts as bad.
     pub fall: u32,
     /// `user`, or `script_user`; none: the engine's own.
-    pub user: Option<ScriptUser>,
+    pub user: Option<vrrp::RunAs>,
+    /// Bad until the first result (`init_fail`).
+    pub init_fail: bool,
 }
 
-/// Who runs a script, by name; resolved when it runs.
+/// One `track_file`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ScriptUser {
-    pub user: String,
-    pub group: Option<String>,
+pub struct FileSpec {
+    pub name: String,
+    pub path: PathBuf,
+    /// The factor of a `track_file` entry that has none.
+    pub weight: i32,
+    pub reverse: bool,
+    /// Written at the start; the flag: also over what is there.
+    pub init: Option<(i64, bool)>,
+}
+
+/// One `vrrp_track_process`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProcessSpec {
+    pub name: String,
+    /// The program's name (at most 15 bytes count without `full_command`) and its arguments.
+    pub program: String,
+    pub arguments: Vec<String>,
+    pub arguments_match: ArgumentsMatch,
+    /// The program is compared with argv[0], not with the name the kernel keeps.
+    pub full_command: bool,
+    pub weight: i32,
+    pub reverse: bool,
+    pub quorum: u32,
+    pub quorum_max: Option<u32>,
+    pub fork_delay: Duration,
+    pub terminate_delay: Duration,
+}
+
+/// How a process's arguments are compared.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ArgumentsMatch {
+    /// Not at all.
+    #[default]
+    Any,
+    /// All of them, equal.
+    Exact,
+    /// The first ones equal, more may follow (`initial`).
+    Initial,
+    /// As `initial`, and the last one given may be the beginning of the process's (`partial`).
+    Partial,
+}
+
+/// One `bfd_instance` (RFC 5880, asynchronous mode).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BfdSpec {
+    pub name: String,
+    pub neighbor: IpAddr,
+    pub source: Option<IpAddr>,
+    pub min_rx: Duration,
+    pub min_tx: Duration,
+    /// The interval of packets while the session is not Up.
+    pub idle_tx: Duration,
+    pub multiplier: u8,
+    pub passive: bool,
+    pub hop_limit: u8,
+    /// How many routers packets may have crossed; −1: any number.
+    pub max_hops: i16,
+    pub multihop: bool,
+    pub weight: i32,
+    pub reverse: bool,
 }

@@ -6,8 +6,8 @@ use crate::kernel::{Address, Change, Link, plan_addresses};
 use crate::net::{IpNet, LinkName};
 use crate::status::{Severity, Subject};
 use crate::time::{Duration, Instant};
-use crate::vrrp::{self, Conditions, Term};
-use std::net::Ipv4Addr;
+use crate::vrrp::{self, Conditions, Term, Tracker};
+use std::net::IpAddr;
 
 /// A change that the kernel refused is tried again after this.
 const RETRY: Duration = Duration::from_secs(1);
@@ -62,7 +62,7 @@ impl Engine {
 
     /// The link and the trackers, as they bear on one router. The address it sent from `before` stays its source as long
     /// as the link has it: another one would change who wins among equals.
-    fn conditions(&self, spec: &vrrp::Spec, before: Option<Ipv4Addr>) -> Conditions {
+    fn conditions(&self, spec: &vrrp::Spec, before: Option<IpAddr>) -> Conditions {
         let mut conditions = Conditions::default();
         match self.links.get(spec.link.as_str()) {
             None => conditions.faults.push(format!("{} is not there", spec.link)),
@@ -70,16 +70,16 @@ impl Engine {
             Some(link) => {
                 // By address alone: a VIP that an earlier life left with another prefix is no source either.
                 let ours = |net: &IpNet| self.managed.iter().any(|a| a.net.addr() == net.addr());
-                let there = |ip: &Ipv4Addr| link.addresses.keys().any(|net| net.addr() == *ip && !ours(net));
+                let there = |ip: &IpAddr| link.addresses.keys().any(|net| net.addr() == *ip && !ours(net));
                 let before = before.filter(there);
-                conditions.source = spec.source.or(before).or_else(|| link.source_v4(ours));
+                conditions.source = spec.source.or(before).or_else(|| link.source(spec.family, ours));
                 if conditions.source.is_none() {
-                    conditions.faults.push(format!("{} has no IPv4 address to send from", spec.link));
+                    conditions.faults.push(format!("{} has no {} address to send from", spec.link, spec.family));
                 }
             }
         }
-        for track in &spec.scripts {
-            let Some(script) = self.scripts.iter().find(|s| s.spec.name == track.script) else { continue };
+        for track in spec.tracks.iter().filter(|t| t.kind == Tracker::Script) {
+            let Some(script) = self.scripts.iter().find(|s| s.spec.name == track.name) else { continue };
             script.contribute(track, &mut conditions);
         }
         conditions

@@ -1,23 +1,21 @@
 //! What the runtime is to do, in the order given.
 
+use super::input::Carrier;
 use crate::conf::ScriptSpec;
 use crate::health::Method;
 use crate::kernel::{Change, DestinationKey, ServiceKey};
 use crate::net::LinkName;
 use crate::status::Reply;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
+use std::sync::Arc;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// Send an advert: the payload of an IPv4 packet to the VRRP group.
-    Send {
-        link: LinkName,
-        source: Ipv4Addr,
-        payload: Vec<u8>,
-    },
+    /// Send an advert.
+    Send(Advert),
     /// Change an address; the result comes back as an input.
     Apply(Change),
-    /// Send one gratuitous ARP.
+    /// Send one gratuitous ARP or unsolicited neighbour advertisement.
     Announce {
         link: LinkName,
         address: IpAddr,
@@ -36,6 +34,20 @@ pub enum Effect {
     },
     /// Everything is released.
     Exit,
+}
+
+/// One advert on its way out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Advert {
+    pub link: LinkName,
+    pub source: IpAddr,
+    /// The group, or one peer.
+    pub destination: IpAddr,
+    /// TTL or hop limit.
+    pub hop_limit: u8,
+    pub carrier: Carrier,
+    /// What follows the IP header; with AH the authentication header and the advert.
+    pub payload: Arc<[u8]>,
 }
 
 /// Which check of which real server.

@@ -6,16 +6,16 @@ use crate::kernel::{Change, Link, ObservedTable};
 use crate::net::{LinkName, Mac};
 use crate::status::Ask;
 use crate::time::Duration;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 #[derive(Clone, Debug)]
 pub enum Input {
     /// A link as it is now, whole.
     Link(Link),
     LinkGone(LinkName),
-    /// An IPv4 packet of protocol 112.
+    /// An advert.
     Packet(Packet),
-    /// A gratuitous ARP.
+    /// A gratuitous ARP or an unsolicited neighbour advertisement.
     Announced {
         link: LinkName,
         address: IpAddr,
@@ -57,7 +57,19 @@ pub enum Input {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Packet {
     pub link: LinkName,
-    pub source: Ipv4Addr,
-    pub ttl: u8,
+    pub source: IpAddr,
+    pub destination: IpAddr,
+    /// TTL or hop limit.
+    pub hop_limit: u8,
+    pub carrier: Carrier,
     pub payload: Vec<u8>,
+}
+
+/// How an advert is carried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Carrier {
+    /// IP protocol 112; the payload is the advert.
+    Vrrp,
+    /// IP protocol 51 (RFC 2402); the payload is the whole IPv4 packet, for its header is authenticated, too.
+    Ah,
 }

@@ -20,6 +20,6 @@ mod services;
 mod snapshot;
 
 pub use self::core::{Engine, Setup};
-pub use effect::{CheckId, Effect};
-pub use input::{Input, Packet};
+pub use effect::{Advert, CheckId, Effect};
+pub use input::{Carrier, Input, Packet};
 pub use random::Random;

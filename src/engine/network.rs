@@ -1,8 +1,8 @@
 //! Adverts in and out, and what a virtual router's outputs become.
 
 use super::core::Engine;
-use super::effect::Effect;
-use super::input::Packet;
+use super::effect::{self, Effect};
+use super::input::{Carrier, Packet};
 use super::router::{Router, Speaker};
 use crate::net::{IpNet, LinkName, Mac};
 use crate::status::{Role, Severity, Subject, Transition};
@@ -10,6 +10,7 @@ use crate::time::{Duration, Instant};
 use crate::vrrp::{self, Cause, Note, Output};
 use crate::wire::vrrp::{Advert, Auth, TTL, decode, encode};
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 
 impl Engine {
     pub(super) fn packet_arrived(&mut self, now: Instant, packet: &Packet, effects: &mut Vec<Effect>) {
@@ -46,7 +47,7 @@ impl Engine {
             let name = router.machine.spec().name.clone();
             self.refused(now, Subject::Instance(name), "address-list", text);
         }
-        let heard = vrrp::Heard { from: packet.source, priority: advert.priority, at: now };
+        let heard = vrrp::Heard { from: packet.source, priority: advert.priority, interval, at: now };
         self.drive(now, index, vrrp::Input::Heard(heard), effects);
     }
 
@@ -105,10 +106,20 @@ impl Engine {
             vrid: spec.vrid.get(),
             priority,
             interval: u8::try_from(spec.interval.as_secs()).unwrap_or(u8::MAX),
-            auth: spec.password.map_or(Auth::None, |p| Auth::Simple(p.0)),
+            auth: match &spec.auth {
+                vrrp::Auth::Pass(password) => Auth::Simple(password.0),
+                vrrp::Auth::None | vrrp::Auth::Ah(_) | vrrp::Auth::Hmac(_) => Auth::None,
+            },
             addresses: listed(spec).collect(),
         };
-        effects.push(Effect::Send { link: spec.link.clone(), source, payload: encode(&advert) });
+        effects.push(Effect::Send(effect::Advert {
+            link: spec.link.clone(),
+            source,
+            destination: vrrp::GROUP_V4,
+            hop_limit: TTL,
+            carrier: Carrier::Vrrp,
+            payload: Arc::from(encode(&advert)),
+        }));
         router.adverts_sent += 1;
     }
 
@@ -171,10 +182,14 @@ impl Engine {
 /// The checks of RFC 3768, 7.1, after the packet has been decoded; the reason has a word for scripts and a sentence.
 fn acceptable(spec: &vrrp::Spec, packet: &Packet, advert: &Advert) -> Result<(), (&'static str, String)> {
     let from = packet.source;
-    if packet.ttl != TTL {
-        return Err(("ttl", format!("advert from {from} refused: TTL {} where only 255 is local", packet.ttl)));
+    if packet.hop_limit != TTL {
+        return Err(("ttl", format!("advert from {from} refused: TTL {} where only 255 is local", packet.hop_limit)));
     }
-    match (spec.password, advert.auth) {
+    let password = match &spec.auth {
+        vrrp::Auth::Pass(password) => Some(*password),
+        vrrp::Auth::None | vrrp::Auth::Ah(_) | vrrp::Auth::Hmac(_) => None,
+    };
+    match (password, advert.auth) {
         (None, Auth::None) => {}
         (Some(ours), Auth::Simple(theirs)) if ours.0 == theirs => {}
         (Some(_), Auth::Simple(_)) => {
@@ -204,7 +219,7 @@ fn acceptable(spec: &vrrp::Spec, packet: &Packet, advert: &Advert) -> Result<(),
 }
 
 /// Another list of addresses is said, and the advert used all the same (as keepalived does).
-fn different_addresses(spec: &vrrp::Spec, from: Ipv4Addr, advert: &Advert) -> Option<String> {
+fn different_addresses(spec: &vrrp::Spec, from: IpAddr, advert: &Advert) -> Option<String> {
     let mut ours: Vec<_> = listed(spec).collect();
     let mut theirs = advert.addresses.clone();
     ours.sort_unstable();

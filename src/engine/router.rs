@@ -4,7 +4,7 @@ use crate::status::{Actor, Transition};
 use crate::time::{Duration, Instant};
 use crate::vrrp::Instance;
 use std::collections::{BTreeMap, VecDeque};
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 /// How many transitions are kept.
 const TRANSITIONS: usize = 32;
@@ -19,7 +19,7 @@ pub(super) struct Router {
     /// Who holds it back or up, since when and why.
     pub(super) held_by: Option<HeldBy>,
     /// Everyone heard for this VRID.
-    pub(super) speakers: BTreeMap<Ipv4Addr, Speaker>,
+    pub(super) speakers: BTreeMap<IpAddr, Speaker>,
     pub(super) transitions: VecDeque<Transition>,
     pub(super) transitions_total: u64,
     pub(super) adverts_sent: u64,
@@ -57,7 +57,7 @@ impl Router {
         }
     }
 
-    pub(super) fn hear(&mut self, from: Ipv4Addr, speaker: Speaker) {
+    pub(super) fn hear(&mut self, from: IpAddr, speaker: Speaker) {
         if self.speakers.len() >= SPEAKERS && !self.speakers.contains_key(&from) {
             self.speakers.retain(|_, s| speaker.at.since(s.at) < FORGET_SPEAKER);
             let oldest = self.speakers.iter().min_by_key(|(_, s)| s.at).map(|(address, _)| *address);

@@ -7,7 +7,7 @@ use crate::conf::ScriptSpec;
 use crate::health::Outcome;
 use crate::status::{Severity, Subject};
 use crate::time::Instant;
-use crate::vrrp::{Conditions, RiseFall, ScriptTrack};
+use crate::vrrp::{Conditions, RiseFall, Track, Tracker};
 
 #[derive(Clone, Debug)]
 pub(super) struct Script {
@@ -32,7 +32,7 @@ impl Script {
     /// What this script means to a router that tracks it. Weight 0: bad is a fault, and so is nothing known yet, which
     /// only delays the start. Otherwise the weight counts while good (positive) or while bad (negative); `reverse`
     /// turns the sign of what is added and the side on which it is added.
-    pub(super) fn contribute(&self, track: &ScriptTrack, conditions: &mut Conditions) {
+    pub(super) fn contribute(&self, track: &Track, conditions: &mut Conditions) {
         let name = &self.spec.name;
         let good = self.verdict.good();
         let Some(good) = good else {
@@ -87,7 +87,9 @@ impl Engine {
         }
         // Also without a change of verdict: the reason shown beside the priority may be another.
         for index in 0..self.routers.len() {
-            let tracks = |r: &super::router::Router| r.machine.spec().scripts.iter().any(|t| t.script == name);
+            let tracks = |r: &super::router::Router| {
+                r.machine.spec().tracks.iter().any(|t| t.kind == Tracker::Script && t.name == name)
+            };
             if self.routers.get(index).is_some_and(tracks) {
                 self.update_conditions(now, index, effects);
             }

@@ -65,14 +65,14 @@ impl Engine {
         let machine = &router.machine;
         let spec = machine.spec();
         let priority = machine.effective_priority();
-        let heard = |(from, s): (&std::net::Ipv4Addr, &super::router::Speaker)| Heard {
-            address: IpAddr::V4(*from),
+        let heard = |(from, s): (&IpAddr, &super::router::Speaker)| Heard {
+            address: *from,
             priority: s.priority,
             at: s.at,
             interval: s.interval,
         };
         let master = machine.master().map(|m| Heard {
-            address: IpAddr::V4(m.from),
+            address: m.from,
             priority: m.priority,
             at: m.at,
             interval: router.speakers.get(&m.from).map_or(spec.interval, |s| s.interval),
@@ -82,7 +82,7 @@ impl Engine {
             name: spec.name.clone(),
             vrid: spec.vrid.get(),
             interface: spec.link.clone(),
-            version: 2,
+            version: spec.version.number(),
             state: machine.state().role().into(),
             since: machine.since(),
             hold: hold(router),
@@ -91,10 +91,10 @@ impl Engine {
             effective_priority: priority,
             terms: machine.terms().into_iter().map(|t| Term { label: t.label, value: t.value, note: t.note }).collect(),
             preempt: spec.preempt,
-            source: machine.conditions().source.map(IpAddr::V4),
+            source: machine.conditions().source,
             advert_interval: spec.interval,
-            skew: spec.skew(priority),
-            master_down: spec.master_down(priority),
+            skew: machine.skew(),
+            master_down: machine.master_down(),
             master,
             heard: router.speakers.iter().map(heard).collect(),
             next_advert_at,

@@ -6,6 +6,7 @@
 mod change;
 mod ipvs;
 mod plan;
+mod route;
 mod state;
 
 pub use change::Change;
@@ -14,4 +15,5 @@ pub use ipvs::{
     Scheduler, Service, ServiceKey, Table, UnknownWord,
 };
 pub use plan::{plan_addresses, plan_table};
-pub use state::{Address, Link, Scope};
+pub use route::{Route, Rule};
+pub use state::{Address, AddressFlags, Link, Scope};

@@ -1,9 +1,10 @@
 //! Links and addresses.
 
-use crate::net::{IpNet, LinkName, Mac};
+use crate::net::{Family, IpNet, LinkName, Mac};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::IpAddr;
 
 /// The scope of an address (rtnetlink(7), `rt_scopes`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -14,6 +15,9 @@ pub enum Scope {
     Site,
     Link,
     Host,
+    /// Any other number of rt_scopes.
+    #[serde(untagged)]
+    Other(u8),
 }
 
 impl Scope {
@@ -24,6 +28,7 @@ impl Scope {
             Self::Site => 200,
             Self::Link => 253,
             Self::Host => 254,
+            Self::Other(number) => number,
         }
     }
 }
@@ -37,11 +42,39 @@ pub struct Address {
     pub label: Option<String>,
     pub scope: Scope,
     pub broadcast: Option<std::net::Ipv4Addr>,
+    /// The other end of a point-to-point link.
+    pub peer: Option<IpNet>,
+    pub flags: AddressFlags,
+    /// Seconds after which it is no source for new connections; 0: never one. None: for ever.
+    pub preferred: Option<u32>,
+    /// Somebody else who removes it makes us act (not `no_track`).
+    pub tracked: bool,
+}
+
+/// What ip-address(8) calls CONFFLAG-LIST, and the kernel IFA_FLAGS.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct AddressFlags {
+    pub home: bool,
+    pub mngtmpaddr: bool,
+    pub noprefixroute: bool,
+    pub autojoin: bool,
+    /// Duplicate address detection before an IPv6 address is used (`-nodad`); keepalived's default is without.
+    pub dad: bool,
 }
 
 impl Address {
     pub fn new(link: LinkName, net: IpNet) -> Self {
-        Self { link, net, label: None, scope: Scope::Global, broadcast: None }
+        Self {
+            link,
+            net,
+            label: None,
+            scope: Scope::Global,
+            broadcast: None,
+            peer: None,
+            flags: AddressFlags::default(),
+            preferred: None,
+            tracked: true,
+        }
     }
 }
 
@@ -65,11 +98,14 @@ pub struct Link {
 }
 
 impl Link {
-    /// The first IPv4 address on the link that is not in `not_these`: what a router sends from.
-    pub fn source_v4(&self, not_these: impl Fn(&IpNet) -> bool) -> Option<std::net::Ipv4Addr> {
-        self.addresses.keys().filter(|net| !not_these(net)).find_map(|net| match net {
-            IpNet::V4(net) => Some(net.addr()),
-            IpNet::V6(_) => None,
-        })
+    /// The first address of a family on the link that is not in `not_these`: what a router sends from. IPv6 adverts
+    /// leave from a link-local address (RFC 9568, 5.1.2.1).
+    pub fn source(&self, family: Family, not_these: impl Fn(&IpNet) -> bool) -> Option<IpAddr> {
+        let fits = |net: &&IpNet| match (family, net) {
+            (Family::V4, IpNet::V4(_)) => true,
+            (Family::V6, IpNet::V6(net)) => net.addr().is_unicast_link_local(),
+            _ => false,
+        };
+        self.addresses.keys().filter(fits).find(|net| !not_these(net)).map(IpNet::addr)
     }
 }

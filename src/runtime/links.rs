@@ -1,5 +1,6 @@
 //! The sockets of the links that virtual routers use.
 
+use crate::engine::Advert;
 use crate::kernel::Link;
 use crate::net::{LinkName, Mac};
 use crate::sys::advert_socket::AdvertSocket;
@@ -9,7 +10,7 @@ use crate::wire::ipv4::{self, Header};
 use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::task::Poll;
 
 pub(super) struct Links {
@@ -86,12 +87,14 @@ impl Links {
         self.needed.iter().filter_map(|(name, known)| known.announcements.as_ref().map(|socket| (name, socket)))
     }
 
-    pub(super) fn send(&mut self, link: &LinkName, source: Ipv4Addr, payload: &[u8]) -> io::Result<()> {
+    pub(super) fn send(&mut self, advert: &Advert) -> io::Result<()> {
+        let IpAddr::V4(source) = advert.source else { return Err(io::Error::other("only IPv4 is sent yet")) };
         self.identification = self.identification.wrapping_add(1);
-        let known = self.needed.get(link).ok_or_else(|| io::Error::other("the link is not there"))?;
+        let known = self.needed.get(&advert.link).ok_or_else(|| io::Error::other("the link is not there"))?;
         let socket = known.socket.as_ref().ok_or_else(|| io::Error::other("the link is not there"))?;
         let header = Header { identification: self.identification, ..Header::advert(source) };
-        let packet = ipv4::encode(&header, payload).map_err(|e| io::Error::new(io::ErrorKind::InvalidInput, e))?;
+        let packet =
+            ipv4::encode(&header, &advert.payload).map_err(|e| io::Error::new(io::ErrorKind::InvalidInput, e))?;
         socket.send(&packet)
     }
 

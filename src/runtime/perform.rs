@@ -9,9 +9,9 @@ impl Turning {
     /// Performs one effect; what it leads to at once is the next input.
     pub(super) fn perform(&mut self, effect: Effect) -> Option<Input> {
         match effect {
-            Effect::Send { link, source, payload } => {
-                let sent = self.links.send(&link, source, &payload);
-                sent.err().map(|error| Input::SendFailed { link, error: error.to_string() })
+            Effect::Send(advert) => {
+                let sent = self.links.send(&advert);
+                sent.err().map(|error| Input::SendFailed { link: advert.link, error: error.to_string() })
             }
             Effect::Apply(change) => {
                 let gone = "the thread for addresses has ended: restart vipdeck".to_owned();

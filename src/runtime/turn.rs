@@ -6,7 +6,7 @@
 use super::links::Links;
 use super::workers::Job;
 use crate::control::{Board, Request};
-use crate::engine::{Engine, Input, Packet};
+use crate::engine::{Carrier, Engine, Input, Packet};
 use crate::kernel::Change;
 use crate::status::Reply;
 use crate::sys::clock::{Clock, wall_us};
@@ -157,8 +157,10 @@ impl Turning {
                     Ok(None) => break,
                     Ok(Some(received)) => packets.push(Packet {
                         link: link.clone(),
-                        source: received.source,
-                        ttl: received.ttl,
+                        source: received.source.into(),
+                        destination: received.destination.into(),
+                        hop_limit: received.ttl,
+                        carrier: Carrier::Vrrp,
                         payload: received.payload.to_vec(),
                     }),
                     Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {}

@@ -72,7 +72,7 @@ fn load(file: &str, text: &str) -> Result<Config, ScenarioError> {
 fn add(world: &mut World, index: usize, scenario: &str, file: &str, config: Config) {
     let link = config.instances.first().map(|i| i.link.clone());
     let Some(link) = link.or_else(|| LinkName::new("eth0").ok()) else { return };
-    let configured = config.instances.iter().find_map(|i| i.source).map(IpAddr::V4);
+    let configured = config.instances.iter().find_map(|i| i.source);
     let address = match configured {
         Some(IpAddr::V4(address)) => address,
         _ => Ipv4Addr::new(192, 168, 10, 11 + index as u8),

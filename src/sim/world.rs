@@ -3,7 +3,7 @@
 use super::client::Client;
 use super::host::{Host, Incarnation};
 use super::lan::Lan;
-use crate::engine::{CheckId, Effect, Engine, Input, Packet, Random, Setup};
+use crate::engine::{Advert, CheckId, Effect, Engine, Input, Packet, Random, Setup};
 use crate::health::{Method, Outcome};
 use crate::kernel::{DestinationKey, ServiceKey};
 use crate::net::{LinkName, Mac};
@@ -362,7 +362,7 @@ impl World {
     fn perform(&mut self, host: usize, effect: Effect, inputs: &mut std::collections::VecDeque<Input>) {
         let Some(life) = self.hosts.get(host).map(|h| h.life) else { return };
         match effect {
-            Effect::Send { link, source, payload } => self.send(host, &link, source, &payload),
+            Effect::Send(advert) => self.send(host, &advert),
             Effect::Apply(change) => {
                 let Some(h) = self.hosts.get_mut(host) else { return };
                 h.apply_address(&change);
@@ -398,14 +398,21 @@ impl World {
         }
     }
 
-    fn send(&mut self, from: usize, link: &LinkName, source: Ipv4Addr, payload: &[u8]) {
+    fn send(&mut self, from: usize, advert: &Advert) {
         for to in (0..self.hosts.len()).filter(|to| *to != from) {
             let on = self.hosts.get(to).is_some_and(|h| h.link_up && h.engine.is_some());
             if !on {
                 continue;
             }
             for delay in self.lan.arrivals(from, to, &mut self.random) {
-                let packet = Packet { link: link.clone(), source, ttl: 255, payload: payload.to_vec() };
+                let packet = Packet {
+                    link: advert.link.clone(),
+                    source: advert.source,
+                    destination: advert.destination,
+                    hop_limit: advert.hop_limit,
+                    carrier: advert.carrier,
+                    payload: advert.payload.to_vec(),
+                };
                 self.later(delay, Happening::Packet { host: to, packet });
             }
         }

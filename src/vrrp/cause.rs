@@ -3,7 +3,7 @@
 use super::state::Role;
 use crate::time::Duration;
 use std::fmt;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 /// Why the state changed: the answer to "why did it move?", written once.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,28 +15,28 @@ pub enum Cause {
     /// The master fell silent; who it was and its priority, if any was heard.
     Silence {
         waited: Duration,
-        last: Option<(Ipv4Addr, u8)>,
+        last: Option<(IpAddr, u8)>,
     },
     /// The master said that it gives up (priority 0).
     MasterResigned {
-        from: Ipv4Addr,
+        from: IpAddr,
         waited: Duration,
     },
     /// The master that is heard has a lower priority.
     Preempting {
-        from: Ipv4Addr,
+        from: IpAddr,
         theirs: u8,
         ours: u8,
     },
     HigherPriority {
-        from: Ipv4Addr,
+        from: IpAddr,
         theirs: u8,
         ours: u8,
     },
     /// The same priority from a higher address (RFC 3768, 6.4.3).
     HigherAddress {
-        from: Ipv4Addr,
-        ours: Ipv4Addr,
+        from: IpAddr,
+        ours: IpAddr,
         priority: u8,
     },
     Conditions {
@@ -90,15 +90,15 @@ impl fmt::Display for Cause {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Note {
     /// A successor was heard: the addresses stay until it has announced them.
-    HandedOver { to: Ipv4Addr, priority: u8, after: Duration },
+    HandedOver { to: IpAddr, priority: u8, after: Duration },
     /// The successor announced the addresses, or had the time for it.
     Released,
     /// As master, a lower priority was heard: somebody else believes to be master.
-    LowerPriority { from: Ipv4Addr, theirs: u8, ours: u8 },
+    LowerPriority { from: IpAddr, theirs: u8, ours: u8 },
     /// An advert with our own source address.
-    OwnAddress { from: Ipv4Addr },
+    OwnAddress { from: IpAddr },
     /// Somebody gave up (priority 0) while this router is not waiting for it.
-    ResignationHeard { from: Ipv4Addr },
+    ResignationHeard { from: IpAddr },
     /// The hold was lifted.
     Restored { role: Role },
     /// Already master: the takeover only raises the priority.

@@ -4,7 +4,7 @@ use super::cause::{Cause, Note};
 use super::spec::Spec;
 use super::state::{Conditions, Hold, Role, State, Term, Then};
 use crate::time::{Duration, Instant};
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 /// How much longer than the longest skew a stopping master waits to hear its successor.
 const SUCCESSOR_GRACE: Duration = Duration::from_millis(100);
@@ -35,8 +35,10 @@ pub enum Input {
 /// An advert as the election sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Heard {
-    pub from: Ipv4Addr,
+    pub from: IpAddr,
     pub priority: u8,
+    /// The interval it advertises.
+    pub interval: Duration,
     pub at: Instant,
 }
 
@@ -67,7 +69,7 @@ pub enum Refusal {
     #[error("not started yet ({0})")]
     NotStarted(String),
     #[error("{from} is MASTER with priority {priority}, which this node cannot exceed: demote it there")]
-    Outranked { from: Ipv4Addr, priority: u8 },
+    Outranked { from: IpAddr, priority: u8 },
     #[error("the engine is stopping")]
     Stopping,
     #[error("nothing to restore: neither demoted nor taken over")]
@@ -88,14 +90,17 @@ pub struct Instance {
     conditions: Conditions,
     /// The last advert heard that was not a resignation.
     master: Option<Heard>,
+    /// What the master advertises as its interval, in VRRPv3; else our own.
+    master_interval: Duration,
     /// When the silence that may end in a takeover began, and who resigned if somebody did.
     quiet_since: Instant,
-    resigned: Option<Ipv4Addr>,
+    resigned: Option<IpAddr>,
 }
 
 impl Instance {
     pub fn new(spec: Spec, now: Instant) -> Self {
         Self {
+            master_interval: spec.interval,
             spec,
             state: State::Init,
             since: now,
@@ -130,6 +135,21 @@ impl Instance {
 
     pub const fn master(&self) -> Option<Heard> {
         self.master
+    }
+
+    /// The interval the master-down time is counted in (RFC 9568, 6.1, Master_Adver_Interval).
+    pub const fn master_interval(&self) -> Duration {
+        self.master_interval
+    }
+
+    /// The skew at the priority of this moment.
+    pub fn skew(&self) -> Duration {
+        self.spec.skew(self.effective_priority(), self.master_interval)
+    }
+
+    /// How long the master may be silent at the priority of this moment.
+    pub fn master_down(&self) -> Duration {
+        self.spec.master_down(self.effective_priority(), self.master_interval)
     }
 
     pub fn deadline(&self) -> Option<Instant> {
@@ -291,7 +311,7 @@ impl Instance {
         } else if heard.priority == 0 {
             self.quiet_since = heard.at;
             self.resigned = Some(heard.from);
-            self.set_master_down(heard.at + self.spec.skew(self.effective_priority()));
+            self.set_master_down(heard.at + self.skew());
             out.push(Output::Note(Note::ResignationHeard { from: heard.from }));
         } else if heard.priority >= self.effective_priority() || !self.spec.preempt {
             self.master = Some(heard);
@@ -316,7 +336,7 @@ impl Instance {
             Input::Deadline => self.master_timers(now, out),
             Input::Demote => {
                 self.hold = Some(Hold::Demoted);
-                let until = now + self.spec.master_down(1);
+                let until = now + self.spec.master_down(1, self.master_interval);
                 self.yield_until(now, until, Then::Serve, Cause::Demoted, out);
             }
             Input::Takeover => {
@@ -439,7 +459,7 @@ impl Instance {
 
     /// How long a successor may take: the longest skew there is, and the way to here.
     fn stop_patience(&self) -> Duration {
-        self.spec.skew(1) + SUCCESSOR_GRACE
+        self.spec.skew(1, self.master_interval) + SUCCESSOR_GRACE
     }
 
     fn start_or_fault(&mut self, now: Instant, out: &mut Vec<Output>) {
@@ -466,7 +486,7 @@ impl Instance {
     }
 
     fn become_backup(&mut self, now: Instant, cause: Cause, out: &mut Vec<Output>) {
-        let master_down_at = now + self.spec.master_down(self.effective_priority());
+        let master_down_at = now + self.master_down();
         self.quiet_since = now;
         self.resigned = None;
         let release_at = self.state.wants_addresses().then(|| now + ANNOUNCEMENT);
@@ -482,7 +502,7 @@ impl Instance {
     fn await_silence(&mut self, from: Instant) {
         self.quiet_since = from;
         self.resigned = None;
-        self.set_master_down(from + self.spec.master_down(self.effective_priority()));
+        self.set_master_down(from + self.master_down());
     }
 
     /// Moves the timer and leaves what else a backup may be waiting for.

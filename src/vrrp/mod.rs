@@ -5,16 +5,25 @@
 
 #![warn(clippy::wildcard_enum_match_arm, clippy::indexing_slicing)]
 
+mod auth;
 mod cause;
+mod group;
 mod instance;
+mod notify;
 mod rise_fall;
 mod spec;
 mod state;
 #[cfg(test)]
 mod tests;
 
+pub use auth::{AntiReplay, Auth, Hmac, HmacKey, HmacMode, Password};
 pub use cause::{Cause, Note};
+pub use group::GroupSpec;
 pub use instance::{Heard, Input, Instance, Output, Refusal};
+pub use notify::{Command, Notify, RunAs};
 pub use rise_fall::RiseFall;
-pub use spec::{BadVrid, Garp, Password, ScriptTrack, Spec, Vrid};
+pub use spec::{
+    BadVrid, ChecksumStyle, GROUP_V4, GROUP_V6, Garp, IpvlanMode, OldUnicast, Peer, Peering, Spec, Track, Tracker,
+    Unicast, Version, VirtualLink, VirtualLinkKind, Vrid,
+};
 pub use state::{Conditions, Hold, Role, State, Term};

@@ -12,7 +12,7 @@
 //! ```
 
 use crate::time::Instant;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 /// What the virtual router is. Each state owns its timers, so a timer of another state cannot exist.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -118,7 +118,7 @@ pub struct Term {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Conditions {
     /// The address adverts leave from; none: the router cannot take part.
-    pub source: Option<Ipv4Addr>,
+    pub source: Option<IpAddr>,
     /// Why it is in fault; none: it is not.
     pub faults: Vec<String>,
     /// What it waits for before it starts: the first result of an unweighted script.

@@ -4,28 +4,18 @@ use super::*;
 use crate::kernel::Address;
 use crate::net::LinkName;
 use crate::time::{Duration, Instant};
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
-const OWN: Ipv4Addr = Ipv4Addr::new(192, 168, 10, 12);
-const LOW: Ipv4Addr = Ipv4Addr::new(192, 168, 10, 11);
-const HIGH: Ipv4Addr = Ipv4Addr::new(192, 168, 10, 13);
+const OWN: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 168, 10, 12));
+const LOW: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 168, 10, 11));
+const HIGH: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 168, 10, 13));
 
 fn spec(priority: u8) -> Spec {
     let link = LinkName::new("eth0").unwrap();
     Spec {
-        name: "VI_1".into(),
-        link: link.clone(),
-        vrid: Vrid::new(51).unwrap(),
         priority,
-        interval: Duration::from_secs(1),
-        wishes_master: false,
-        preempt: true,
-        password: None,
-        source: None,
-        addresses: vec![Address::new(link, "192.168.10.20/24".parse().unwrap())],
-        garp: Garp::default(),
-        scripts: vec![],
-        down_adverts: 3,
+        addresses: vec![Address::new(link.clone(), "192.168.10.20/24".parse().unwrap())],
+        ..Spec::new("VI_1", link, Vrid::new(51).unwrap())
     }
 }
 
@@ -41,8 +31,8 @@ fn bad() -> Input {
     Input::Conditions(Conditions { source: Some(OWN), faults: vec!["eth0 is down".into()], ..Conditions::default() })
 }
 
-fn heard(from: Ipv4Addr, priority: u8, at: Instant) -> Input {
-    Input::Heard(Heard { from, priority, at })
+fn heard(from: IpAddr, priority: u8, at: Instant) -> Input {
+    Input::Heard(Heard { from, priority, interval: Duration::from_secs(1), at })
 }
 
 fn backup(priority: u8) -> Instance {
@@ -112,7 +102,7 @@ fn nopreempt_accepts_a_lower_master() {
     let mut instance = Instance::new(Spec { preempt: false, ..spec(150) }, ms(0));
     let _ = instance.handle(ms(0), good());
     let _ = instance.handle(ms(1000), heard(LOW, 100, ms(1000)));
-    assert_eq!(instance.deadline(), Some(ms(1000) + instance.spec().master_down(150)));
+    assert_eq!(instance.deadline(), Some(ms(1000) + instance.master_down()));
 }
 
 #[test]
@@ -137,7 +127,7 @@ fn addresses_are_released_in_time_also_without_an_announcement() {
     assert_eq!(instance.deadline(), Some(release), "another advert does not keep them longer");
     let _ = instance.handle(release, Input::Deadline);
     assert!(!instance.state().wants_addresses());
-    assert_eq!(instance.deadline(), Some(ms(5090) + instance.spec().master_down(100)));
+    assert_eq!(instance.deadline(), Some(ms(5090) + instance.spec().master_down(100, Duration::from_secs(1))));
 }
 
 #[test]
@@ -202,7 +192,7 @@ fn a_demoted_master_keeps_the_addresses_until_a_successor_is_heard() {
     assert!(instance.state().wants_addresses(), "until the successor has announced them");
     let _ = instance.handle(ms(5601), Input::Announced);
     assert!(!instance.state().wants_addresses());
-    assert_eq!(instance.deadline(), Some(ms(5600) + instance.spec().master_down(1)));
+    assert_eq!(instance.deadline(), Some(ms(5600) + instance.spec().master_down(1, Duration::from_secs(1))));
 }
 
 #[test]
@@ -210,7 +200,7 @@ fn a_demoted_master_that_nobody_follows_serves_on() {
     let mut instance = master(150);
     let _ = instance.handle(ms(5000), Input::Demote);
     let due = instance.deadline().unwrap();
-    assert_eq!(due, ms(5000) + instance.spec().master_down(1));
+    assert_eq!(due, ms(5000) + instance.spec().master_down(1, Duration::from_secs(1)));
     let out = instance.handle(due, Input::Deadline);
     assert_eq!(out[0], Output::Advertise { priority: 1 });
     let waited = due.since(ms(5000));
@@ -278,7 +268,7 @@ fn a_fault_gives_up_and_comes_back_as_backup() {
     assert_eq!(out[0], Output::Advertise { priority: 0 });
     assert_eq!(instance.state().role(), Role::Fault);
     let _ = instance.handle(ms(6000), good());
-    assert_eq!(instance.deadline(), Some(ms(6000) + instance.spec().master_down(100)));
+    assert_eq!(instance.deadline(), Some(ms(6000) + instance.spec().master_down(100, Duration::from_secs(1))));
 }
 
 #[test]

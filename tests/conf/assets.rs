@@ -19,7 +19,7 @@ fn the_pair_agrees_on_everything_but_who_is_first() {
     let [a] = one.instances.as_slice() else { panic!("one instance") };
     let [b] = two.instances.as_slice() else { panic!("one instance") };
     assert_eq!((a.priority, b.priority, a.wishes_master, b.wishes_master), (100, 90, true, false));
-    assert_eq!((a.vrid, &a.addresses, a.password), (b.vrid, &b.addresses, b.password));
+    assert_eq!((a.vrid, &a.addresses, &a.auth), (b.vrid, &b.addresses, &b.auth));
     // A failed check must put server1 below server2.
     assert!(i32::from(a.priority) + one.scripts.iter().map(|s| s.weight).sum::<i32>() < i32::from(b.priority));
 }
@@ -32,7 +32,7 @@ fn the_directors_mirror_each_other() {
     let priorities = |config: &Config| config.instances.iter().map(|i| i.priority).collect::<Vec<_>>();
     assert_eq!((priorities(&one), priorities(&two)), (vec![150, 100], vec![100, 150]));
     for (a, b) in one.instances.iter().zip(&two.instances) {
-        assert_eq!((&a.name, a.vrid, &a.addresses, a.password), (&b.name, b.vrid, &b.addresses, b.password));
+        assert_eq!((&a.name, a.vrid, &a.addresses, &a.auth), (&b.name, b.vrid, &b.addresses, &b.auth));
     }
 }
 

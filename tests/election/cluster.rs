@@ -9,7 +9,7 @@ use vipdeck::net::LinkName;
 use vipdeck::sim::World;
 use vipdeck::status::{Actor, Ask, Command, Dataplane, DataplaneKind, Reply, Role};
 use vipdeck::time::Instant;
-use vipdeck::vrrp::{Garp, ScriptTrack, Spec, Vrid};
+use vipdeck::vrrp::{Spec, Track, Tracker, Vrid};
 
 pub(crate) struct Cluster {
     pub(crate) world: World,
@@ -34,8 +34,10 @@ impl Cluster {
                 rise: 1,
                 fall: 2,
                 user: None,
+                init_fail: false,
             });
-            config.instances[0].scripts.push(ScriptTrack { script: "chk".into(), weight, reverse: false });
+            let track = Track { kind: Tracker::Script, name: "chk".into(), weight, reverse: false };
+            config.instances[0].tracks.push(track);
         })
     }
 
@@ -130,18 +132,8 @@ impl Cluster {
 
 fn spec(link: &LinkName, priority: u8) -> Spec {
     Spec {
-        name: "VI_1".into(),
-        link: link.clone(),
-        vrid: Vrid::new(51).unwrap(),
         priority,
-        interval: Duration::from_secs(1),
-        wishes_master: false,
-        preempt: true,
-        password: None,
-        source: None,
         addresses: vec![Address::new(link.clone(), "192.168.10.200/24".parse().unwrap())],
-        garp: Garp::default(),
-        scripts: Vec::new(),
-        down_adverts: 3,
+        ..Spec::new("VI_1", link.clone(), Vrid::new(51).unwrap())
     }
 }

@@ -6,12 +6,13 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::time::Duration;
 use vipdeck::conf::{self, Memory};
-use vipdeck::engine::{Engine, Input, Packet, Setup};
+use vipdeck::engine::{Carrier, Engine, Input, Packet, Setup};
 use vipdeck::kernel::Link;
 use vipdeck::net::{LinkName, Mac};
 use vipdeck::status::{Dataplane, DataplaneKind};
 use vipdeck::sys::ipvs::{destinations_in, services_in};
 use vipdeck::time::Instant;
+use vipdeck::vrrp::GROUP_V4;
 use vipdeck::wire::checksum::checksum;
 use vipdeck::wire::ipv4;
 use vipdeck::wire::vrrp::{Advert, Auth, decode, encode};
@@ -70,7 +71,14 @@ fn vrrp_packets_reach_the_engine() {
             let mut engine = engine.clone();
             let packet = |link: &str, ttl| {
                 let (link, source) = (LinkName::new(link).unwrap(), Ipv4Addr::new(192, 168, 10, 12));
-                Input::Packet(Packet { link, source, ttl, payload: payload.clone() })
+                Input::Packet(Packet {
+                    link,
+                    source: source.into(),
+                    destination: GROUP_V4,
+                    hop_limit: ttl,
+                    carrier: Carrier::Vrrp,
+                    payload: payload.clone(),
+                })
             };
             let mut now = Instant::from_micros(1_000_000);
             for input in [packet("eth0", 255), packet("eth0", 1), packet("eth9", 255), Input::Deadline] {

@@ -3,15 +3,15 @@
 use super::Takes::{Nothing, Seconds, Text, User, Whole};
 use super::{Keyword, key, noted, refused, root, warned};
 use crate::conf::lower::{Cx, walk};
-use crate::conf::model::ScriptUser;
 use crate::conf::source::{Span, Spanned};
 use crate::conf::tree::{Body, Statement};
 use crate::time::Duration;
+use crate::vrrp::RunAs;
 
 #[derive(Default)]
 pub(in crate::conf) struct Draft {
     pub router_id: Option<String>,
-    pub script_user: Option<ScriptUser>,
+    pub script_user: Option<RunAs>,
     pub script_security: bool,
     pub garp_delay: Option<Duration>,
     pub garp_repeat: Option<u32>,

@@ -12,11 +12,11 @@ pub(super) mod server;
 
 use super::diagnostic::Severity;
 use super::lower::Cx;
-use super::model::ScriptUser;
 use super::source::{Span, Spanned};
 use super::tree::{Body, Statement};
 use crate::net::LinkName;
 use crate::time::Duration;
+use crate::vrrp::RunAs;
 use std::net::IpAddr;
 use std::sync::LazyLock;
 
@@ -64,7 +64,7 @@ pub(super) enum Takes<D: 'static> {
     Ip(fn(&mut D, Spanned<IpAddr>)),
     Link(fn(&mut D, Spanned<LinkName>)),
     Command(fn(&mut D, Spanned<Vec<String>>)),
-    User(fn(&mut D, Spanned<ScriptUser>)),
+    User(fn(&mut D, Spanned<RunAs>)),
     /// −253 to 253, then perhaps `reverse`.
     Weight(fn(&mut D, Spanned<(i32, bool)>)),
     Block {

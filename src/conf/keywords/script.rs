@@ -4,10 +4,10 @@ use super::Takes::{Command, Seconds, User, Weight, Whole};
 use super::{Keyword, key, noted, root};
 use crate::conf::diagnostic::Diagnostic;
 use crate::conf::lower::{Cx, Failed, walk};
-use crate::conf::model::ScriptUser;
 use crate::conf::source::{Span, Spanned};
 use crate::conf::tree::{Body, Statement};
 use crate::time::Duration;
+use crate::vrrp::RunAs;
 
 pub(in crate::conf) struct Draft {
     pub name: String,
@@ -18,7 +18,7 @@ pub(in crate::conf) struct Draft {
     pub weight: (i32, bool),
     pub rise: u32,
     pub fall: u32,
-    pub user: Option<ScriptUser>,
+    pub user: Option<RunAs>,
     /// Keywords that were written and refused.
     pub failed: Failed,
 }
