@@ -52,11 +52,11 @@ struct At {
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(loader: &'a dyn Loader, environment: &'a Environment) -> Self {
+    pub(super) fn new(loader: &'a dyn Loader, environment: &'a Environment, sources: Sources) -> Self {
         Self {
             loader,
             environment,
-            sources: Sources::default(),
+            sources,
             pieces: Vec::new(),
             diagnostics: Vec::new(),
             open: Vec::new(),
