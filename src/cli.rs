@@ -38,6 +38,8 @@ pub enum Mode {
     Lab(Lab),
     /// Read keepalived.conf and report what is wrong. Exit status: 0 clean, 1 warnings only, 2 errors.
     Check(Check),
+    /// Say what a keyword of keepalived.conf means, in every block that has it. Exit status: 1 if none has it.
+    Explain(Explain),
     /// Run the engine, with the console unless --headless.
     Run(Run),
     /// Open the console on running engines. Leaving it never stops them.
@@ -106,11 +108,54 @@ pub struct How {
     pub at: At,
 }
 
+/// How a configuration is read.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Reading {
+    /// What lines `@ID …` are compared with; none: the host's name up to its first dot.
+    #[arg(short = 'i', long, value_name = "ID")]
+    pub config_id: Option<String>,
+    /// Check every include as includea does.
+    #[arg(short = 'e', long)]
+    pub all_config: bool,
+}
+
 #[derive(Debug, Args)]
 pub struct Check {
+    /// Files, or patterns of files.
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
     /// Diagnostics as JSON, one object for all files.
+    #[arg(long)]
+    pub json: bool,
+    /// The files are those of the nodes of one cluster: also report what differs and must not.
+    #[arg(long)]
+    pub cluster: bool,
+    /// Exit as `keepalived --config-test` does: 0 clean, 5 something is wrong, 4 cannot be read, 6 insecure script or
+    /// a checked include is missing, 2 a word is missing. A link named keepalived does the same.
+    #[arg(long, conflicts_with = "cluster")]
+    pub as_keepalived: bool,
+    #[command(flatten)]
+    pub reading: Reading,
+}
+
+/// What `keepalived` is asked when it is this program under that name: the test of a configuration.
+#[derive(Debug, Parser)]
+#[command(name = "keepalived", version, about = "vipdeck under the name of keepalived: tests configurations")]
+pub struct Keepalived {
+    /// Test the configuration and exit.
+    #[arg(short = 't', long = "config-test", value_name = "LOG_FILE", num_args = 0..=1, require_equals = true)]
+    pub config_test: Option<Option<PathBuf>>,
+    #[arg(short = 'f', long = "use-file", value_name = "FILE", default_value = "/etc/keepalived/keepalived.conf")]
+    pub file: PathBuf,
+    #[command(flatten)]
+    pub reading: Reading,
+}
+
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// Keywords; none: a list of all.
+    #[arg(value_name = "KEYWORD")]
+    pub keywords: Vec<String>,
     #[arg(long)]
     pub json: bool,
 }
@@ -120,6 +165,8 @@ pub struct Run {
     /// The configuration, in keepalived's language.
     #[arg(short, long, value_name = "FILE", default_value = "/etc/keepalived/keepalived.conf")]
     pub file: PathBuf,
+    #[command(flatten)]
+    pub reading: Reading,
     /// No console: for a service manager.
     #[arg(long)]
     pub headless: bool,

@@ -2,16 +2,24 @@
 
 use clap::Parser;
 use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
-use vipdeck::cli::{Cli, Mode};
+use vipdeck::cli::{Cli, Keepalived, Mode};
 use vipdeck::settings::{self, Settings};
 use vipdeck::status::Command;
 use vipdeck::{control, lab, launch, real_server, report, sys};
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
     let mut out = std::io::stdout();
-    match prepare(&cli).and_then(|settings| dispatch(cli.mode, &settings, &mut out)) {
+    if std::env::args_os().next().is_some_and(|name| Path::new(&name).file_name().is_some_and(|n| n == "keepalived")) {
+        return finish(report::check::as_keepalived(&Keepalived::parse(), &mut out));
+    }
+    let cli = Cli::parse();
+    finish(prepare(&cli).and_then(|settings| dispatch(cli.mode, &settings, &mut out)))
+}
+
+fn finish(outcome: anyhow::Result<u8>) -> ExitCode {
+    match outcome {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
             let _ = writeln!(std::io::stderr(), "vipdeck: {error:#}");
@@ -33,6 +41,7 @@ fn dispatch(mode: Mode, settings: &Settings, out: &mut dyn Write) -> anyhow::Res
         Mode::Demo(args) => launch::demo::run(&args, settings, out),
         Mode::Lab(args) => lab::command::run(&args, settings, out),
         Mode::Check(args) => report::check::run(&args, settings, out),
+        Mode::Explain(args) => report::explain::run(&args, settings, out),
         Mode::Run(args) => launch::run::run(&args, settings, out),
         Mode::Attach(args) => launch::attach::run(&args, settings, out),
         Mode::Status(args) => report::status::run(&args, settings, out),

@@ -1,6 +1,5 @@
 //! Text to words and braces: one statement a line, comments from `#` or `!`, strings in `"`, braces anywhere.
 
-use super::diagnostic::Diagnostic;
 use super::source::{SourceId, Span};
 
 /// One word; the quotes around a quoted one are not part of it.
@@ -32,33 +31,43 @@ pub(super) struct Piece {
     pub unterminated: Option<Span>,
 }
 
-/// keepalived reads lines into a buffer of this size and drops longer ones (`MAXBUF`).
-const LONGEST: usize = 1024;
+/// Where a text to cut stands.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    pub source: SourceId,
+    /// The offset of its first byte.
+    pub start: usize,
+    /// The number of its line, from 0.
+    pub line: usize,
+    pub below_comment: bool,
+}
 
-/// Cuts a text into words and braces.
-pub(super) fn lex(source: SourceId, text: &str, diagnostics: &mut Vec<Diagnostic>) -> Vec<Piece> {
-    let mut pieces = Vec::new();
-    let mut offset = 0;
-    let mut below_comment = false;
-    for (number, line) in text.split('\n').enumerate() {
-        let content = line.strip_suffix('\r').unwrap_or(line);
-        // A byte order mark is no part of the first word.
-        let skip = if offset == 0 && content.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
-        if content.len() >= LONGEST {
-            let span = Span { source, start: offset, end: offset + content.len() };
-            let message = format!("a line of {} bytes; keepalived ignores lines longer than {LONGEST}", content.len());
-            diagnostics.push(Diagnostic::warning("line-too-long", message).at(span, "vipdeck reads it"));
+/// Cuts a line, or a part of one, into words and braces. `#` and `!` begin a comment only in text as it is written.
+pub(super) fn cut(text: &str, place: Place, comments: bool) -> Vec<Piece> {
+    let Place { source, start, line, below_comment } = place;
+    let mut cutter =
+        Cutter { source, base: start, line: text, at: 0, comments, words: Vec::new(), tokens: Vec::new() };
+    cutter.run();
+    let unterminated = cutter.unterminated();
+    cutter.tokens.into_iter().map(|token| Piece { token, source, line, below_comment, unterminated }).collect()
+}
+
+/// The places after braces outside strings, where keepalived begins another line.
+pub(super) fn ends_of_braces(text: &str) -> Vec<usize> {
+    let bytes = text.as_bytes();
+    let (mut at, mut quoted, mut found) = (0, false, Vec::new());
+    while let Some(byte) = bytes.get(at) {
+        match byte {
+            b'"' => quoted = !quoted,
+            b'$' if !quoted && bytes.get(at + 1) == Some(&b'{') => {
+                at += text.get(at..).and_then(|rest| rest.find('}')).unwrap_or(0);
+            }
+            b'{' | b'}' if !quoted => found.push(at + 1),
+            _ => {}
         }
-        let mut cutter =
-            Cutter { source, base: offset, line: content, at: skip, words: Vec::new(), tokens: Vec::new() };
-        let comment = cutter.run();
-        let unterminated = cutter.unterminated();
-        let piece = |token| Piece { token, source, line: number, below_comment, unterminated };
-        pieces.extend(cutter.tokens.into_iter().map(piece));
-        below_comment = comment;
-        offset += line.len() + 1;
+        at += 1;
     }
-    pieces
+    found
 }
 
 struct Cutter<'a> {
@@ -66,21 +75,18 @@ struct Cutter<'a> {
     base: usize,
     line: &'a str,
     at: usize,
+    comments: bool,
     words: Vec<Word>,
     tokens: Vec<Token>,
 }
 
 impl Cutter<'_> {
-    /// Cuts the line; true if it carries a comment.
-    fn run(&mut self) -> bool {
+    fn run(&mut self) {
         let bytes = self.line.as_bytes();
         while let Some(byte) = bytes.get(self.at) {
             match byte {
                 b' ' | b'\t' | b'\r' => self.at += 1,
-                b'#' | b'!' => {
-                    self.flush();
-                    return true;
-                }
+                b'#' | b'!' if self.comments => break,
                 b'{' | b'}' => {
                     self.flush();
                     let span = self.span(self.at, self.at + 1);
@@ -92,7 +98,6 @@ impl Cutter<'_> {
             }
         }
         self.flush();
-        false
     }
 
     fn flush(&mut self) {
@@ -121,7 +126,7 @@ impl Cutter<'_> {
         let mut text = Vec::new();
         while let Some(&byte) = bytes.get(self.at) {
             match byte {
-                b'\\' if matches!(bytes.get(self.at + 1), Some(b'#' | b'!')) => {
+                b'\\' if self.comments && matches!(bytes.get(self.at + 1), Some(b'#' | b'!')) => {
                     text.extend(bytes.get(self.at + 1));
                     self.at += 2;
                 }
@@ -135,7 +140,8 @@ impl Cutter<'_> {
                         }
                     }
                 }
-                b' ' | b'\t' | b'\r' | b'#' | b'!' | b'{' | b'}' | b'"' => break,
+                b'#' | b'!' if self.comments => break,
+                b' ' | b'\t' | b'\r' | b'{' | b'}' | b'"' => break,
                 _ => {
                     text.push(byte);
                     self.at += 1;
@@ -174,14 +180,14 @@ mod tests {
         assert_eq!(shape("auth_pass a#b }"), ["auth_pass a"]);
         assert_eq!(shape("auth_pass a\\#b }"), ["auth_pass a#b", "}"]);
         assert_eq!(shape("interface ${IF} x"), ["interface ${IF} x"]);
-        assert_eq!(shape("\u{feff}a\r\nb"), ["a", "b"]);
+        assert_eq!(shape("a\rb"), ["a b"]);
     }
 
     #[test]
     fn a_quote_that_stays_open_is_found() {
-        let pieces = lex(SourceId(0), "script \"/bin/x\nscript \"/bin/x\"", &mut Vec::new());
-        let open: Vec<_> = pieces.iter().map(|p| p.unterminated.map(|s| s.start)).collect();
-        assert_eq!(open, [Some(7), None]);
+        let open = |text| pieces(text).iter().map(|p| p.unterminated.map(|s| s.start)).collect::<Vec<_>>();
+        assert_eq!(open("script \"/bin/x"), [Some(7)]);
+        assert_eq!(open("script \"/bin/x\""), [None]);
     }
 
     fn shape(text: &str) -> Vec<String> {
@@ -190,6 +196,16 @@ mod tests {
             Token::Open(_) => "{".into(),
             Token::Close(_) => "}".into(),
         };
-        lex(SourceId(0), text, &mut Vec::new()).into_iter().map(show).collect()
+        pieces(text).into_iter().map(show).collect()
+    }
+
+    fn pieces(text: &str) -> Vec<Piece> {
+        cut(text, Place { source: SourceId(0), start: 0, line: 0, below_comment: false }, true)
+    }
+
+    #[test]
+    fn lines_end_after_braces_outside_strings_and_uses() {
+        assert_eq!(ends_of_braces("a { b }"), [3, 7]);
+        assert_eq!(ends_of_braces("a \"{\" ${B} {"), [12]);
     }
 }

@@ -84,30 +84,6 @@ impl<'a> Cx<'a> {
         );
     }
 
-    /// Definitions and conditions: keepalived replaces them before anything else is read.
-    fn is_definition(&mut self, statement: &Statement) -> bool {
-        let what = |index: usize, word: &Word| {
-            if word.quoted && !word.text.contains("${") {
-                return None;
-            }
-            match word.text.chars().next() {
-                Some('$') if index == 0 => Some("a definition"),
-                Some('@') if index == 0 => Some("a condition on the node"),
-                Some('~') if index == 0 => Some("a repetition"),
-                _ if word.text.contains("${") => Some("the use of a definition"),
-                _ => None,
-            }
-        };
-        let found = statement.words.iter().enumerate().find_map(|(i, word)| Some((word, what(i, word)?)));
-        let Some((word, kind)) = found else { return false };
-        self.report(
-            Diagnostic::error("not-supported", format!("{kind} is keepalived's, vipdeck does not support it yet"))
-                .at(word.span, format!("{kind}; this line is not read"))
-                .help("write the value out"),
-        );
-        true
-    }
-
     fn unknown(&mut self, block: &str, names: &[&'static str], statement: &Statement, first: &Word) {
         let near = suggest::nearest(&first.text, names.iter().copied());
         // A keyword of another block is misplaced, unless prose begins with it by chance.
@@ -166,9 +142,6 @@ pub(super) fn walk<D>(
         let Some(first) = statement.words.first() else { continue };
         if statement.wrapped {
             cx.wrapped(statement);
-            continue;
-        }
-        if cx.is_definition(statement) {
             continue;
         }
         let Some(keyword) = table.iter().find(|k| k.name == first.text) else {
@@ -451,7 +424,6 @@ fn lines(cx: &mut Cx<'_>, body: &Body, mut each: impl FnMut(&mut Cx<'_>, &Statem
             line.words.len() > 1 || !first.text.is_ascii() || !first.text.contains(|c: char| c.is_ascii_digit());
         if line.wrapped {
             cx.wrapped(line);
-        } else if cx.is_definition(line) {
         } else if let Some(inner) = &line.body {
             cx.report(
                 Diagnostic::error("unexpected-block", "a block where a value belongs")

@@ -5,21 +5,32 @@
 //! [`parse`] always gives all it could read and all that is wrong with it. Errors forbid applying the result,
 //! warnings do not.
 
+mod analysis;
 mod check;
 mod check_services;
+pub mod cluster_check;
+mod definitions;
 mod diagnostic;
+mod environment;
 mod glob;
+mod include;
+mod index;
 mod keywords;
 mod lexer;
 mod lower;
 mod model;
+mod places;
+mod reader;
 mod source;
 mod suggest;
+mod text;
 mod tree;
 mod value;
 mod vip;
 
 pub use diagnostic::{Diagnostic, Label, Severity, worst};
+pub use environment::Environment;
+pub use index::Index;
 pub use keywords::{Entry as Keyword, Support, list as keywords};
 pub use model::{
     ArgumentsMatch, BfdSpec, Config, DynamicInterfaces, FifoKind, FifoSpec, FileSpec, FirewallSpec, GarpGroup,
@@ -29,18 +40,48 @@ pub use source::{Entry, EntryKind, Loader, Memory, Position, Program, Source, So
 
 use std::path::Path;
 
-/// Reads the configuration `main` and what it includes.
+/// Reads the configuration `main` and what it includes, in an empty environment.
 pub fn parse(main: &Path, loader: &dyn Loader) -> (Config, Vec<Diagnostic>, Sources) {
-    let mut reader = source::Reader::new(loader);
-    reader.file(main, None);
-    let source::Reader { sources, pieces, mut diagnostics, .. } = reader;
+    parse_in(main, loader, &Environment::default())
+}
+
+/// Reads the configuration `main`, a file or a pattern of glob(7), and what it includes.
+pub fn parse_in(main: &Path, loader: &dyn Loader, environment: &Environment) -> (Config, Vec<Diagnostic>, Sources) {
+    let read = read(main, loader, environment, Sources::default());
+    (read.config, read.diagnostics, read.sources)
+}
+
+/// A configuration that was read.
+#[derive(Clone, Debug)]
+pub struct Read {
+    pub config: Config,
+    /// In the order of the text; what has no place comes first.
+    pub diagnostics: Vec<Diagnostic>,
+    pub sources: Sources,
+    pub index: Index,
+}
+
+/// As [`parse_in`], and where things are written; the texts are added to `sources`, so that places in the files of
+/// several nodes can stand beside each other.
+pub fn read(main: &Path, loader: &dyn Loader, environment: &Environment, sources: Sources) -> Read {
+    let mut reader = reader::Reader::new(loader, environment, sources);
+    reader.main(main);
+    reader.finish();
+    let reader::Reader { sources, pieces, mut diagnostics, .. } = reader;
     let statements = tree::build(pieces, &sources, &mut diagnostics);
     let mut cx = lower::Cx::new(&sources, loader);
     let mut draft = keywords::root::Draft::default();
     lower::walk(&mut cx, "", keywords::root::TABLE, &mut draft, &statements);
     let config = check::finish(&mut cx, draft);
     diagnostics.append(&mut cx.diagnostics);
-    // In the order of the text; what has no place comes first.
+    let index = Index::new(&statements, &sources);
+    diagnostics.extend(analysis::of_node(&config, &index));
+    let mut diagnostics = places::settle(diagnostics, &sources);
     diagnostics.sort_by_key(|d| d.span().map(|span| (span.source, span.start)));
-    (config, diagnostics, sources)
+    Read { config, diagnostics, sources, index }
+}
+
+/// The keyword that was probably meant.
+pub fn near_keyword(word: &str) -> Option<&'static str> {
+    suggest::near_any(word)
 }

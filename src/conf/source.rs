@@ -1,8 +1,6 @@
-//! The texts a configuration is made of: the loader they come through, places in them, and includes.
+//! The texts a configuration is made of: the loader they come through, and places in them.
 
-use super::diagnostic::Diagnostic;
-use super::glob;
-use super::lexer::{self, Piece, Token, Word};
+use super::text::{Origin, Text};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -105,6 +103,8 @@ pub struct Source {
     pub text: String,
     /// The offset of the start of each line.
     lines: Vec<usize>,
+    /// A line as it reads once definitions are put in, and where its parts are written; none: a file.
+    expanded: Option<Text>,
 }
 
 /// A place for people: both count from 1, the column in characters.
@@ -114,15 +114,29 @@ pub struct Position {
     pub column: usize,
 }
 
-/// All texts that were read.
+/// All texts that were read: files, and lines of them with definitions put in.
 #[derive(Clone, Debug, Default)]
 pub struct Sources(Vec<Source>);
 
 impl Sources {
-    fn add(&mut self, path: &Path, text: String) -> SourceId {
+    pub(super) fn add(&mut self, path: &Path, text: String) -> SourceId {
         let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
-        self.0.push(Source { path: path.to_owned(), text, lines });
+        self.0.push(Source { path: path.to_owned(), text, lines, expanded: None });
         SourceId(self.0.len() - 1)
+    }
+
+    /// A line with definitions put in, as a source of its own; [`Self::origin`] leads back to the file.
+    pub(super) fn add_expanded(&mut self, line: Text) -> SourceId {
+        let text = line.as_str().to_owned();
+        self.0.push(Source { path: PathBuf::new(), text, lines: vec![0], expanded: Some(line) });
+        SourceId(self.0.len() - 1)
+    }
+
+    /// Where a span is written, if it lies in an expanded line; none: in a file, where it says.
+    pub(super) fn origin(&self, span: Span) -> Option<Origin> {
+        let expanded = self.get(span.source)?.expanded.as_ref()?;
+        // A line without any text of its own stands at its start.
+        expanded.origin(span.start, span.end).or_else(|| expanded.origin(0, 0))
     }
 
     pub fn get(&self, id: SourceId) -> Option<&Source> {
@@ -155,152 +169,4 @@ impl Sources {
         let before = source.text.get(start..).unwrap_or_default();
         before.bytes().take_while(|b| *b == b' ' || *b == b'\t').map(|b| if b == b'\t' { 8 } else { 1 }).sum()
     }
-}
-
-/// Files nest at most this deep; more is a loop through changing names.
-const DEEPEST: usize = 32;
-/// More files than any configuration has: includes that double at each level end here.
-const MOST_FILES: usize = 1000;
-
-/// Reads the main file and what it includes into one stream of pieces.
-pub(super) struct Reader<'a> {
-    loader: &'a dyn Loader,
-    pub(super) sources: Sources,
-    pub(super) pieces: Vec<Piece>,
-    pub(super) diagnostics: Vec<Diagnostic>,
-    /// The files being read, outermost first.
-    open: Vec<PathBuf>,
-}
-
-impl<'a> Reader<'a> {
-    pub(super) fn new(loader: &'a dyn Loader) -> Self {
-        let (sources, pieces, diagnostics, open) = Default::default();
-        Self { loader, sources, pieces, diagnostics, open }
-    }
-
-    /// Reads `path`, named by the include at `from` or as the main file.
-    pub(super) fn file(&mut self, path: &Path, from: Option<Span>) {
-        let located = |d: Diagnostic| match from {
-            Some(span) => d.at(span, "included here"),
-            None => d,
-        };
-        let shown = path.display();
-        let bytes = match self.loader.read(path) {
-            Ok(bytes) => bytes,
-            Err(error) => {
-                self.diagnostics
-                    .push(located(Diagnostic::error("cannot-read", format!("cannot read {shown}: {error}"))));
-                return;
-            }
-        };
-        let (text, damaged) = match String::from_utf8(bytes) {
-            Ok(text) => (text, false),
-            Err(error) => (String::from_utf8_lossy(error.as_bytes()).into_owned(), true),
-        };
-        let id = self.sources.add(path, text.clone());
-        if damaged {
-            let start = text.find('\u{fffd}').unwrap_or(0);
-            let span = Span { source: id, start, end: start + '\u{fffd}'.len_utf8().min(text.len()) };
-            self.diagnostics.push(
-                Diagnostic::warning("not-utf8", format!("{shown} is not UTF-8"))
-                    .at(span, "the first byte that is not")
-                    .help("harmless in comments; elsewhere the name or password is not what you wrote"),
-            );
-        }
-        self.open.push(path.to_owned());
-        for piece in lexer::lex(id, &text, &mut self.diagnostics) {
-            match include(&piece) {
-                Some((level, pattern, span)) => self.include(level, &pattern, span),
-                None => self.pieces.push(piece),
-            }
-        }
-        self.open.pop();
-    }
-
-    fn include(&mut self, level: Level, pattern: &Word, statement: Span) {
-        if pattern.text.is_empty() {
-            let problem = Diagnostic::error("missing-argument", "include names no file").at(statement, "");
-            self.diagnostics.push(problem);
-            return;
-        }
-        let base = self.open.last().and_then(|p| p.parent()).unwrap_or(Path::new("")).to_owned();
-        for alternative in glob::braces(&pattern.text) {
-            let wild = glob::is_wild(&alternative);
-            let found = glob::find(self.loader, &base, &alternative);
-            if found.is_empty() {
-                self.nothing_found(level, &alternative, wild, pattern.span);
-            }
-            for path in found {
-                self.nested(&path, level, wild, pattern.span);
-            }
-        }
-    }
-
-    fn nothing_found(&mut self, level: Level, pattern: &str, wild: bool, span: Span) {
-        let text = if wild { "no file matches" } else { "no such file" };
-        let message = format!("{text}: {pattern}");
-        let problem = match (wild, level) {
-            (false, Level::Plain | Level::Readable) => Diagnostic::warning("include-missing", message),
-            (true, Level::Plain | Level::Readable | Level::Literal) => Diagnostic::note("include-missing", message),
-            _ => Diagnostic::error("include-missing", message),
-        };
-        self.diagnostics.push(problem.at(span, "relative names start at the directory of this file"));
-    }
-
-    fn nested(&mut self, path: &Path, level: Level, wild: bool, span: Span) {
-        match self.loader.kind(path) {
-            Some(EntryKind::File) => {}
-            // keepalived passes over these without a word; a name written out deserves one.
-            _ if wild && level == Level::Plain => return,
-            other => {
-                let why = match other {
-                    Some(EntryKind::Executable) => "it has an execute bit, and keepalived does not include such files",
-                    Some(EntryKind::Directory) => "it is a directory",
-                    _ => "it is not a plain file",
-                };
-                let message = format!("{} is not included: {why}", path.display());
-                self.diagnostics.push(Diagnostic::error("include-not-a-file", message).at(span, "included here"));
-                return;
-            }
-        }
-        if self.open.iter().any(|open| open == path) {
-            let chain = self.open.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(" → ");
-            let message = format!("{} includes itself", path.display());
-            let problem = Diagnostic::error("include-cycle", message)
-                .at(span, "here the circle closes")
-                .help(format!("the chain is {chain} → {}", path.display()));
-            self.diagnostics.push(problem);
-        } else if self.open.len() >= DEEPEST || self.sources.0.len() >= MOST_FILES {
-            if !self.diagnostics.iter().any(|d| d.id == "include-too-many") {
-                let message = format!("more than {DEEPEST} levels or {MOST_FILES} files of includes");
-                self.diagnostics.push(Diagnostic::error("include-too-many", message).at(span, "not read any further"));
-            }
-        } else {
-            self.file(path, Some(span));
-        }
-    }
-}
-
-/// How strict an include is (keepalived.conf(5): include, includer, includem, includew, includeb, includea).
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Level {
-    Plain,
-    Readable,
-    Literal,
-    Everything,
-}
-
-/// The pattern of an include statement.
-fn include(piece: &Piece) -> Option<(Level, Word, Span)> {
-    let Token::Words(words) = &piece.token else { return None };
-    let first = words.first()?;
-    let level = match first.text.as_str() {
-        "include" => Level::Plain,
-        "includer" => Level::Readable,
-        "includem" | "includeb" => Level::Literal,
-        "includew" | "includea" => Level::Everything,
-        _ => return None,
-    };
-    let pattern = words.get(1).cloned().unwrap_or(Word { text: String::new(), span: first.span, quoted: false });
-    Some((level, pattern, first.span))
 }

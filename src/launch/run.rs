@@ -31,7 +31,7 @@ pub fn run(args: &cli::Run, settings: &Settings, out: &mut dyn Write) -> anyhow:
     }
     anyhow::ensure!(has_screen(), "there is no terminal for the console: use --headless");
     // Errors are shown here, before anything is started.
-    let (config, host) = crate::runtime::configuration(&args.file)?;
+    let (config, host) = crate::runtime::configuration(&args.file, &args.reading)?;
     let name = config.router_id.unwrap_or(host);
     let socket = args.control.clone().unwrap_or_else(|| control::default_socket(&settings.control.directory, &name));
     let socket = std::path::absolute(&socket).with_context(|| format!("control socket {}", socket.display()))?;
@@ -79,6 +79,12 @@ fn start(args: &cli::Run, socket: &Path) -> anyhow::Result<Engine> {
     arguments.push(args.file.clone().into());
     arguments.push("--control".into());
     arguments.push(socket.into());
+    if let Some(id) = &args.reading.config_id {
+        arguments.extend(["--config-id".into(), id.into()]);
+    }
+    if args.reading.all_config {
+        arguments.push("--all-config".into());
+    }
     if let Some(extra) = cli::Cli::try_parse().ok().and_then(|cli| cli.settings) {
         arguments.push("--settings".into());
         arguments.push(extra.into());

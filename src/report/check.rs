@@ -1,21 +1,25 @@
 //! `vipdeck check`: what is wrong with configuration files, for people or as JSON.
 //!
 //! The JSON is one object: `files` (each with `file`, `status` 0 to 2, `counts` and `diagnostics`) and `summary`
-//! (the counts of all files with `errors`, `warnings`, `notes`) and `status`, which is the exit status. A diagnostic
+//! (the counts of all files with `errors`, `warnings`, `notes`), `status`, which is the exit status, and with
+//! --cluster `cluster`, the diagnostics about what differs between the files. A diagnostic
 //! has `id`, `severity`, `message`, `labels` and `help`; a label has `file`, `line`, `column`, `end_line`,
 //! `end_column` (all from 1, columns in characters, the end exclusive) and `text`. The first label is the place.
 
 use crate::cli;
-use crate::conf::{self, Config, Diagnostic, Loader, Severity, Sources, Span};
+use crate::conf::cluster_check::{Node, compare};
+use crate::conf::{self, Config, Diagnostic, Environment, Loader, Severity, Sources, Span};
 use crate::settings::Settings;
-use crate::sys::files::Files;
+use crate::sys::files::{Files, environment};
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use anyhow::Context;
 use serde::Serialize;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 /// Checks the files and gives the exit status: 0 clean, 1 warnings, 2 errors.
 pub fn run(args: &cli::Check, _settings: &Settings, out: &mut dyn Write) -> anyhow::Result<u8> {
+    anyhow::ensure!(!args.cluster || args.files.len() > 1, "--cluster compares files: name those of all nodes");
     let wants_none = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let look = match (args.json, std::io::stdout().is_terminal() && !wants_none) {
         (true, _) => Look::Json,
@@ -23,7 +27,94 @@ pub fn run(args: &cli::Check, _settings: &Settings, out: &mut dyn Write) -> anyh
         (false, false) => Look::Plain,
     };
     let paths: Vec<&Path> = args.files.iter().map(PathBuf::as_path).collect();
-    Ok(check(&paths, &Files, look, out)?)
+    let environment = environment(args.reading.config_id.as_deref(), args.reading.all_config);
+    let checked = check_in(&paths, &Files, &environment, args.cluster, look, out)?;
+    Ok(if args.as_keepalived { super::keepalived::status(&checked.diagnostics) } else { checked.status })
+}
+
+/// `keepalived --config-test`, asked of this program under that name.
+pub fn as_keepalived(args: &cli::Keepalived, out: &mut dyn Write) -> anyhow::Result<u8> {
+    let Some(log) = &args.config_test else {
+        anyhow::bail!("this is vipdeck under the name of keepalived, and it only tests configurations (-t); to run one: vipdeck run --headless -f {}", args.file.display());
+    };
+    let environment = environment(args.reading.config_id.as_deref(), args.reading.all_config);
+    let mut file = match log {
+        Some(path) => Some(std::fs::File::create(path).with_context(|| format!("log file {}", path.display()))?),
+        None => None,
+    };
+    let out: &mut dyn Write = match &mut file {
+        Some(file) => file,
+        None => out,
+    };
+    let checked = check_in(&[&args.file], &Files, &environment, false, Look::Plain, out)?;
+    Ok(super::keepalived::status(&checked.diagnostics))
+}
+
+/// What a check came to.
+#[derive(Debug)]
+pub struct Verdict {
+    /// 0 clean, 1 warnings, 2 errors.
+    pub status: u8,
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// Checks files that come through `loader`; with `cluster` also against each other.
+pub fn check_in(
+    paths: &[&Path],
+    loader: &dyn Loader,
+    environment: &Environment,
+    cluster: bool,
+    look: Look,
+    out: &mut dyn Write,
+) -> std::io::Result<Verdict> {
+    let mut files = Vec::new();
+    let mut nodes = Vec::new();
+    let mut summary = Summary::default();
+    let mut sources = Sources::default();
+    let mut all = Vec::new();
+    for path in paths {
+        let read = conf::read(path, loader, environment, sources);
+        let (config, diagnostics) = (read.config, read.diagnostics);
+        sources = read.sources;
+        let counts = Counts::of(&config);
+        summary.add(&counts, &diagnostics);
+        if look == Look::Json {
+            files.push(Checked::of(path, counts, &diagnostics, &sources));
+        } else {
+            write_all(&diagnostics, &sources, path, look, out)?;
+        }
+        all.extend(diagnostics);
+        nodes.push(Node { name: node_name(path, &config, &nodes), config, index: read.index });
+    }
+    let compared = if cluster { compare(&nodes) } else { Vec::new() };
+    summary.add(&Counts::default(), &compared);
+    let status = summary.status();
+    if look == Look::Json {
+        let compared = cluster.then(|| compared.iter().map(|d| Problem::of(d, &sources, Path::new(""))).collect());
+        serde_json::to_writer_pretty(&mut *out, &Answer { files, cluster: compared, summary, status })?;
+        writeln!(out)?;
+    } else {
+        write_all(&compared, &sources, Path::new("cluster"), look, out)?;
+        writeln!(out, "{}", summary.line(paths.len()))?;
+    }
+    all.extend(compared);
+    Ok(Verdict { status, diagnostics: all })
+}
+
+fn write_all(
+    diagnostics: &[Diagnostic],
+    sources: &Sources,
+    path: &Path,
+    look: Look,
+    out: &mut dyn Write,
+) -> std::io::Result<()> {
+    diagnostics.iter().try_for_each(|d| out.write_all(text(d, sources, path, look).as_bytes()))
+}
+
+/// The node's `router_id`, if no node before has it, or else its file.
+fn node_name(path: &Path, config: &Config, others: &[Node]) -> String {
+    let id = config.router_id.clone().filter(|id| others.iter().all(|node| node.name != *id));
+    id.unwrap_or_else(|| path.display().to_string())
 }
 
 /// How the result is written.
@@ -32,32 +123,6 @@ pub enum Look {
     Plain,
     Coloured,
     Json,
-}
-
-/// Checks files that come through `loader`.
-pub fn check(paths: &[&Path], loader: &dyn Loader, look: Look, out: &mut dyn Write) -> std::io::Result<u8> {
-    let mut files = Vec::new();
-    let mut summary = Summary::default();
-    for path in paths {
-        let (config, diagnostics, sources) = conf::parse(path, loader);
-        let counts = Counts::of(&config);
-        summary.add(&counts, &diagnostics);
-        if look == Look::Json {
-            files.push(Checked::of(path, counts, &diagnostics, &sources));
-        } else {
-            for diagnostic in &diagnostics {
-                out.write_all(text(diagnostic, &sources, path, look).as_bytes())?;
-            }
-        }
-    }
-    let status = summary.status();
-    if look == Look::Json {
-        serde_json::to_writer_pretty(&mut *out, &Answer { files, summary, status })?;
-        writeln!(out)?;
-    } else {
-        writeln!(out, "{}", summary.line(paths.len()))?;
-    }
-    Ok(status)
 }
 
 /// One diagnostic: a line that tools can read, the place in the text, and what to do.
@@ -212,6 +277,8 @@ fn plural(number: usize, what: &str) -> String {
 #[derive(Serialize)]
 struct Answer {
     files: Vec<Checked>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cluster: Option<Vec<Problem>>,
     summary: Summary,
     status: u8,
 }
@@ -247,14 +314,20 @@ impl Checked {
     fn of(path: &Path, counts: Counts, diagnostics: &[Diagnostic], sources: &Sources) -> Self {
         let mut summary = Summary::default();
         summary.add(&counts, diagnostics);
-        let diagnostics = diagnostics.iter().map(|d| Problem {
+        let diagnostics = diagnostics.iter().map(|d| Problem::of(d, sources, path));
+        Self { file: path.display().to_string(), status: summary.status(), counts, diagnostics: diagnostics.collect() }
+    }
+}
+
+impl Problem {
+    fn of(d: &Diagnostic, sources: &Sources, path: &Path) -> Self {
+        Self {
             id: d.id,
             severity: d.severity,
             message: d.message.clone(),
             labels: d.labels.iter().map(|label| Place::of(label, sources, path)).collect(),
             help: d.help.clone(),
-        });
-        Self { file: path.display().to_string(), status: summary.status(), counts, diagnostics: diagnostics.collect() }
+        }
     }
 }
 

@@ -1,8 +1,10 @@
-//! Answers without a screen: check, status, events, and the verbs over the control link.
+//! Answers without a screen: check, explain, status, events, and the verbs over the control link.
 
 pub mod check;
 mod engines;
 pub mod events;
+pub mod explain;
+pub mod keepalived;
 mod outcome;
 pub mod status;
 mod table;

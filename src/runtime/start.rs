@@ -12,7 +12,7 @@ use crate::report;
 use crate::settings::Settings;
 use crate::status::{Dataplane, DataplaneKind};
 use crate::sys::clock::{Clock, uptime, wall_us};
-use crate::sys::files::Files;
+use crate::sys::files::{Files, environment};
 use crate::sys::netlink::Netlink;
 use crate::time::Instant;
 use anyhow::Context;
@@ -26,7 +26,7 @@ use tokio::sync::mpsc;
 /// Runs the engine on this thread until SIGTERM or SIGINT. Exit status 0 if everything was released, 1 if not.
 pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> {
     let log = log_to_stderr()?;
-    let (config, host) = configuration(&args.file)?;
+    let (config, host) = configuration(&args.file, &args.reading)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let _entered = runtime.enter();
     let clock = Clock::start();
@@ -91,8 +91,9 @@ pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> 
 
 /// Reads a configuration that is to be run, and this machine's name. Errors in it are the error, with their places;
 /// warnings and notes go to `vipdeck check`.
-pub fn configuration(file: &Path) -> anyhow::Result<(Config, String)> {
-    let (config, diagnostics, sources) = conf::parse(file, &Files);
+pub fn configuration(file: &Path, reading: &cli::Reading) -> anyhow::Result<(Config, String)> {
+    let environment = environment(reading.config_id.as_deref(), reading.all_config);
+    let (config, diagnostics, sources) = conf::parse_in(file, &Files, &environment);
     let errors: Vec<_> = diagnostics
         .iter()
         .filter(|d| d.severity == Severity::Error)

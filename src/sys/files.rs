@@ -1,7 +1,8 @@
 //! Configuration files of this machine.
 
-use crate::conf::{Entry, EntryKind, Loader, Program};
+use crate::conf::{Entry, EntryKind, Environment, Loader, Program};
 use std::fs;
+use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -78,6 +79,25 @@ fn others_may_change(path: &Path) -> bool {
     let sticky = about.is_dir() && mode & 0o1000 != 0;
     let by_group = about.gid() != 0 && mode & 0o020 != 0;
     about.uid() != 0 || (!sticky && (by_group || mode & 0o002 != 0))
+}
+
+/// What configurations of this machine depend on besides their files; without a config-id it is the host's name up to
+/// its first dot.
+pub fn environment(config_id: Option<&str>, check_includes: bool) -> Environment {
+    let host = || {
+        let name = nix::unistd::gethostname().unwrap_or_default().to_string_lossy().into_owned();
+        name.split('.').next().unwrap_or_default().to_owned()
+    };
+    let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+        Some((name.into_string().ok()?, value.into_string().ok()?))
+    };
+    Environment {
+        config_id: config_id.map_or_else(host, str::to_owned),
+        variables: std::env::vars_os().filter_map(text).collect(),
+        directory: std::env::current_dir().unwrap_or_default(),
+        seed: RandomState::new().hash_one(std::process::id()),
+        check_includes,
+    }
 }
 
 /// The files of a directory that end in `.toml`, sorted; none if there is no such directory.

@@ -1,0 +1,154 @@
+//! What is wrong although every line is right: priorities and weights, read together.
+
+use super::diagnostic::Diagnostic;
+use super::index::Index;
+use super::model::Config;
+use crate::time::Duration;
+use crate::vrrp::{Spec, Track, Tracker};
+
+/// What one node's file alone shows.
+pub(super) fn of_node(config: &Config, index: &Index) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    for spec in &config.instances {
+        for track in spec.tracks.iter().filter(|track| has_fixed_weight(track)) {
+            found.extend(stays(spec, track, index));
+        }
+        found.extend(delay_without_preemption(spec, index));
+    }
+    found
+}
+
+/// A tracker that is good or bad, and changes the priority by its weight. (A file's weight is a factor.)
+pub(super) fn has_fixed_weight(track: &Track) -> bool {
+    track.weight != 0 && track.kind != Tracker::File
+}
+
+/// What a tracker adds to the priority (keepalived.conf(5), weight): a positive weight while good, a negative one while
+/// bad; with `reverse` the other way: it is taken away while good, or added while bad.
+fn adds(track: &Track, good: bool) -> i32 {
+    match ((track.weight > 0) == good, track.reverse) {
+        (true, false) => track.weight,
+        (true, true) => -track.weight,
+        (false, _) => 0,
+    }
+}
+
+/// The priority while all trackers are good except `failed`: 1 to 254, or 255, which does not change.
+pub(super) fn priority(spec: &Spec, failed: Option<&Track>) -> u8 {
+    u8::try_from(sum(spec, failed).clamp(1, 254)).ok().filter(|_| !spec.is_owner()).unwrap_or(spec.priority)
+}
+
+fn sum(spec: &Spec, failed: Option<&Track>) -> i32 {
+    let tracks = spec.tracks.iter().filter(|track| has_fixed_weight(track));
+    i32::from(spec.priority) + tracks.map(|track| adds(track, failed != Some(track))).sum::<i32>()
+}
+
+/// How the priority comes about: `150 − 20 = 130`.
+pub(super) fn arithmetic(spec: &Spec, failed: Option<&Track>) -> String {
+    let mut text = spec.priority.to_string();
+    for track in spec.tracks.iter().filter(|track| has_fixed_weight(track)) {
+        match adds(track, failed != Some(track)) {
+            0 => {}
+            added if added > 0 => text.push_str(&format!(" + {added}")),
+            taken => text.push_str(&format!(" − {}", taken.unsigned_abs())),
+        }
+    }
+    let (sum, priority) = (sum(spec, failed), priority(spec, failed));
+    if text != sum.to_string() {
+        text.push_str(&format!(" = {sum}"));
+    }
+    if sum != i32::from(priority) {
+        text.push_str(&format!(", which counts as {priority}"));
+    }
+    text
+}
+
+/// The keyword of the block that lists trackers of a kind.
+pub(super) const fn block_of(kind: Tracker) -> &'static str {
+    match kind {
+        Tracker::Script => "track_script",
+        Tracker::Interface => "track_interface",
+        Tracker::File => "track_file",
+        Tracker::Process => "track_process",
+        Tracker::Bfd => "track_bfd",
+    }
+}
+
+pub(super) fn place_of(index: &Index, spec: &Spec, track: &Track) -> Option<super::source::Span> {
+    index.place("vrrp_instance", &spec.name, &format!("{} {}", block_of(track.kind), track.name))
+}
+
+/// A failure that leaves the priority where it is.
+fn stays(spec: &Spec, track: &Track, index: &Index) -> Option<Diagnostic> {
+    let (good, bad) = (priority(spec, None), priority(spec, Some(track)));
+    // An owner's weights are told where they are read.
+    if good != bad || spec.is_owner() {
+        return None;
+    }
+    let message = format!(
+        "a failure of {} `{}` cannot move the addresses of `{}`: its priority stays {good}",
+        track.kind, track.name, spec.name
+    );
+    let help = format!(
+        "good: {}; failed: {}; priorities end at 1 and 254: leave room for the weight, or use weight 0, so that a \
+         failure is a fault",
+        arithmetic(spec, None),
+        arithmetic(spec, Some(track))
+    );
+    let place = place_of(index, spec, track)?;
+    Some(Diagnostic::warning("weight-without-effect", message).at(place, "this weight changes nothing").help(help))
+}
+
+/// `preempt_delay` where nothing is preempted.
+fn delay_without_preemption(spec: &Spec, index: &Index) -> Option<Diagnostic> {
+    if spec.preempt || spec.preempt_delay == Duration::ZERO {
+        return None;
+    }
+    let place = |keyword| index.place("vrrp_instance", &spec.name, keyword);
+    let message = format!("`preempt_delay` of `{}` has no effect: it does not preempt at all", spec.name);
+    let problem = Diagnostic::warning("delay-without-effect", message).at(place("preempt_delay")?, "waits for nothing");
+    Some(problem.at(place("nopreempt")?, "because of this").help("remove one of the two"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::LinkName;
+    use crate::vrrp::Vrid;
+
+    fn spec(priority: u8, weights: &[(i32, bool)]) -> Spec {
+        let mut spec = Spec::new("A", LinkName::new("eth0").unwrap(), Vrid::new(1).unwrap());
+        spec.priority = priority;
+        for (index, (weight, reverse)) in weights.iter().enumerate() {
+            let (weight, reverse) = (*weight, *reverse);
+            spec.tracks.push(Track { kind: Tracker::Script, name: format!("s{index}"), weight, reverse });
+        }
+        spec
+    }
+
+    /// Behaviour of keepalived: base 100 with +20 and −30, each reversed, clamped.
+    #[test]
+    fn weights_are_added_and_clamped() {
+        for (base, weights, good, bad) in [
+            (100, &[(20, false)][..], 120, 100),
+            (100, &[(-30, false)], 100, 70),
+            (100, &[(20, true)], 80, 100),
+            (100, &[(-30, true)], 100, 130),
+            (250, &[(20, false)], 254, 250),
+            (10, &[(-20, false)], 10, 1),
+            (255, &[(-20, false)], 255, 255),
+        ] {
+            let spec = spec(base, weights);
+            assert_eq!((priority(&spec, None), priority(&spec, spec.tracks.first())), (good, bad), "{base} {weights:?}");
+        }
+    }
+
+    #[test]
+    fn the_arithmetic_is_shown() {
+        let spec = spec(150, &[(-20, false), (5, false)]);
+        assert_eq!(arithmetic(&spec, None), "150 + 5 = 155");
+        assert_eq!(arithmetic(&spec, spec.tracks.first()), "150 − 20 + 5 = 135");
+        let low = self::spec(10, &[(-20, false)]);
+        assert_eq!(arithmetic(&low, low.tracks.first()), "10 − 20 = -10, which counts as 1");
+    }
+}
