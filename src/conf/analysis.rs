@@ -139,7 +139,11 @@ mod tests {
             (255, &[(-20, false)], 255, 255),
         ] {
             let spec = spec(base, weights);
-            assert_eq!((priority(&spec, None), priority(&spec, spec.tracks.first())), (good, bad), "{base} {weights:?}");
+            assert_eq!(
+                (priority(&spec, None), priority(&spec, spec.tracks.first())),
+                (good, bad),
+                "{base} {weights:?}"
+            );
         }
     }
 

@@ -22,8 +22,7 @@ impl Index {
     pub(super) fn new(statements: &[Statement], sources: &Sources) -> Self {
         let mut blocks = BTreeMap::new();
         for statement in statements {
-            let (Some(keyword), Some(span), Some(body)) =
-                (statement.words.first(), statement.span(), &statement.body)
+            let (Some(keyword), Some(span), Some(body)) = (statement.words.first(), statement.span(), &statement.body)
             else {
                 continue;
             };

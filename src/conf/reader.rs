@@ -396,7 +396,8 @@ impl<'a> Reader<'a> {
             let last_on_line = text.get(found.end, text.as_str().len()).trim().is_empty();
             if value.len() > 1 && !last_on_line {
                 let message = format!("`${}` has {} lines, so nothing may follow it", found.name, value.len());
-                let problem = Diagnostic::error("definition-in-line", message).help("put what follows on a line of its own");
+                let problem =
+                    Diagnostic::error("definition-in-line", message).help("put what follows on a line of its own");
                 self.report_in(&text, found.start, found.end, problem, "stays as it is, as in keepalived");
                 from = found.end;
                 continue;
@@ -441,7 +442,9 @@ impl<'a> Reader<'a> {
                 // A command may mean a shell's variable.
                 (true, _) => (Diagnostic::note("undefined", message), "stays as it is"),
                 (false, false) => (Diagnostic::warning("undefined", message), "stays as it is, as in keepalived"),
-                (false, true) => (Diagnostic::error("undefined", message), "keepalived would read its braces as a block"),
+                (false, true) => {
+                    (Diagnostic::error("undefined", message), "keepalived would read its braces as a block")
+                }
             };
             problem = match near {
                 Some(near) => problem.help(format!("did you mean `${near}`?")),
