@@ -1,7 +1,7 @@
 //! Tree to drafts: walks each block with its table of keywords.
 
 use super::diagnostic::{Diagnostic, Severity};
-use super::keywords::instance::{self, Track, Vip};
+use super::keywords::instance::{Track, Vip};
 use super::keywords::{self, Keyword, Takes};
 use super::lexer::Word;
 use super::source::{Loader, Sources, Span, Spanned};
@@ -9,7 +9,7 @@ use super::suggest;
 use super::tree::{Body, Statement};
 use super::{tree, value, vip};
 use crate::net::LinkName;
-use crate::vrrp::RunAs;
+use crate::vrrp::{Command, RunAs};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
@@ -298,6 +298,11 @@ fn argument<D>(
             set(draft, command(cx, name, statement)?);
             return Ok(());
         }
+        Takes::Script(set) => {
+            needed()?;
+            set(draft, script(name, statement)?);
+            return Ok(());
+        }
         Takes::User(set) => {
             let word = needed()?;
             let group = statement.words.get(2).map(|w| w.text.clone());
@@ -325,6 +330,31 @@ fn spanned<T>(value: T, word: &Word) -> Spanned<T> {
 pub(super) fn link(word: &Word) -> Result<LinkName, Diagnostic> {
     LinkName::new(&word.text)
         .map_err(|error| Diagnostic::error("bad-interface", error.to_string()).at(word.span, "an interface name"))
+}
+
+/// A command to notify with, quoted if it has arguments, then perhaps a user and a group.
+fn script(name: &str, statement: &Statement) -> Result<Spanned<Command>, Diagnostic> {
+    let rest = statement.words.get(1..).unwrap_or_default();
+    let Some((first, who)) = rest.split_first() else {
+        return Err(Diagnostic::error("missing-argument", format!("`{name}` needs a command")));
+    };
+    let last = rest.last().unwrap_or(first);
+    let is_name = |w: &Word| !w.quoted && w.text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
+    if who.len() > 2 || !who.iter().all(is_name) {
+        let written: Vec<&str> = rest.iter().map(|w| w.text.as_str()).collect();
+        return Err(Diagnostic::error("unquoted-arguments", "a command with arguments must be quoted")
+            .at(first.span.to(last.span), "keepalived would take what follows the first word for a user and a group")
+            .help(format!("write `{name} \"{}\"`", written.join(" "))));
+    }
+    let argv = value::argv(&first.text).map_err(|why| {
+        Diagnostic::error("bad-command", format!("this command cannot be split into words: {why}")).at(first.span, "")
+    })?;
+    if argv.is_empty() {
+        return Err(Diagnostic::error("missing-argument", format!("`{name}` needs a command")).at(first.span, "empty"));
+    }
+    let group = who.get(1).map(|w| w.text.clone());
+    let user = who.first().map(|w| RunAs { user: w.text.clone(), group });
+    Ok(Spanned { value: Command { argv, user }, span: first.span.to(last.span) })
 }
 
 /// A script line: one command, quoted if it has arguments.
@@ -380,17 +410,46 @@ pub(super) fn address_and_port(cx: &mut Cx<'_>, statement: &Statement) -> Option
 }
 
 /// The lines of `virtual_ipaddress`.
-pub(super) fn addresses(cx: &mut Cx<'_>, draft: &mut instance::Draft, statement: &Statement, body: &Body) {
-    cx.no_more_words(statement, 1);
+pub(super) fn addresses(cx: &mut Cx<'_>, body: &Body, into: &mut Vec<Vip>) {
     lines(cx, body, |cx, line| {
-        let vip: Vip = vip::line(cx, line)?;
-        draft.addresses.push(vip);
+        into.push(vip::line(cx, line)?);
         Ok(())
     });
 }
 
-/// The lines of `track_script`.
-pub(super) fn tracks(cx: &mut Cx<'_>, draft: &mut instance::Draft, statement: &Statement, body: &Body) {
+/// The words of a block that lists names.
+pub(super) fn names(cx: &mut Cx<'_>, body: &Body, into: &mut Vec<Spanned<String>>) {
+    lines(cx, body, |_, line| {
+        into.extend(line.words.iter().map(|word| spanned(word.text.clone(), word)));
+        Ok(())
+    });
+}
+
+/// The lines of `unicast_peer`: an address, and what TTLs are accepted from it.
+pub(super) fn peer_lines(cx: &mut Cx<'_>, body: &Body, into: &mut Vec<(Spanned<IpAddr>, u8, u8)>) {
+    lines(cx, body, |cx, line| {
+        let Some(first) = line.words.first() else { return Ok(()) };
+        let address = value::ip("unicast_peer", first)?;
+        let (mut min_ttl, mut max_ttl, mut used) = (0, 255, 1);
+        for (place, name) in [(1, "min_ttl"), (3, "max_ttl"), (1, "max_ttl")] {
+            let found = line.words.get(place).filter(|word| word.text == name).zip(line.words.get(place + 1));
+            let Some((_, number)) = found else { continue };
+            let ttl = u8::try_from(value::whole(name, number, 0, 255)?).unwrap_or(u8::MAX);
+            if name == "min_ttl" {
+                min_ttl = ttl
+            } else {
+                max_ttl = ttl
+            }
+            used = used.max(place + 2);
+        }
+        cx.no_more_words(line, used);
+        into.push((spanned(address, first), min_ttl, max_ttl));
+        Ok(())
+    });
+}
+
+/// The lines of `track_script` and its like: a name, perhaps `weight N [reverse|noreverse]`.
+pub(super) fn track_line(cx: &mut Cx<'_>, statement: &Statement, body: &Body, into: &mut Vec<Track>) {
     cx.no_more_words(statement, 1);
     lines(cx, body, |cx, line| {
         let Some(name) = line.words.first() else { return Ok(()) };
@@ -410,7 +469,7 @@ pub(super) fn tracks(cx: &mut Cx<'_>, draft: &mut instance::Draft, statement: &S
         }
         cx.no_more_words(line, used);
         let name = spanned(name.text.clone(), name);
-        draft.scripts.push(Track { name, weight, below_comment: line.below_comment });
+        into.push(Track { name, weight, below_comment: line.below_comment });
         Ok(())
     });
 }

@@ -7,6 +7,8 @@
 
 mod analysis;
 mod check;
+mod check_groups;
+mod check_instance;
 mod check_services;
 pub mod cluster_check;
 mod definitions;

@@ -8,7 +8,7 @@ use super::source::Spanned;
 use super::suggest;
 use super::tree::Statement;
 use crate::kernel::Scope;
-use crate::net::{IpNet, Ipv4Net};
+use crate::net::{Family, IpNet};
 use std::net::{IpAddr, Ipv4Addr};
 
 /// The words an address may be followed by, and keepalived's that vipdeck does not support yet.
@@ -22,7 +22,7 @@ pub(super) fn line(cx: &mut Cx<'_>, statement: &Statement) -> Result<Vip, Diagno
     };
     let net = address(first)?;
     let mut vip = Vip {
-        net: Spanned { value: IpNet::V4(net), span: first.span },
+        net: Spanned { value: net, span: first.span },
         link: None,
         label: None,
         scope: Scope::Global,
@@ -49,24 +49,20 @@ pub(super) fn line(cx: &mut Cx<'_>, statement: &Statement) -> Result<Vip, Diagno
     Ok(vip)
 }
 
-fn address(word: &Word) -> Result<Ipv4Net, Diagnostic> {
+fn address(word: &Word) -> Result<IpNet, Diagnostic> {
     let (address, length) = word.text.split_once('/').map_or((word.text.as_str(), None), |(a, l)| (a, Some(l)));
     let bad = |id, message: String, label: &str| Diagnostic::error(id, message).at(word.span, label);
-    let address = match address.parse() {
-        Ok(IpAddr::V4(address)) => address,
-        Ok(IpAddr::V6(_)) => {
-            let message = "an IPv6 address is VRRPv3's, vipdeck does not support it yet".to_owned();
-            return Err(bad("not-supported", message, "this address would not move"));
-        }
-        Err(_) => {
-            let message = format!("`{}` is not an address", word.text);
-            return Err(bad("bad-address", message, "one a line, such as 192.0.2.10/24 dev eth0"));
-        }
+    let Ok(address) = address.parse::<IpAddr>() else {
+        let message = format!("`{}` is not an address", word.text);
+        return Err(bad("bad-address", message, "one a line, such as 192.0.2.10/24 dev eth0"));
     };
     // Without a length keepalived takes the address alone, not the link's network.
-    let Some(length) = length else { return Ok(Ipv4Net::from(address)) };
-    let parsed = length.parse::<u8>().ok().and_then(|length| Ipv4Net::new(address, length).ok());
-    parsed.ok_or_else(|| bad("out-of-range", format!("`/{length}` is not a prefix length"), "from /0 to /32"))
+    let Some(length) = length else { return Ok(IpNet::from(address)) };
+    let parsed = length.parse::<u8>().ok().and_then(|length| IpNet::new(address, length).ok());
+    let most = Family::of(address).bits();
+    parsed.ok_or_else(|| {
+        bad("out-of-range", format!("`/{length}` is not a prefix length"), &format!("from /0 to /{most}"))
+    })
 }
 
 fn label(word: &Word) -> Result<String, Diagnostic> {
@@ -77,7 +73,10 @@ fn label(word: &Word) -> Result<String, Diagnostic> {
     Ok(word.text.clone())
 }
 
-fn broadcast(word: &Word, net: Ipv4Net) -> Result<Ipv4Addr, Diagnostic> {
+fn broadcast(word: &Word, net: IpNet) -> Result<Ipv4Addr, Diagnostic> {
+    let IpNet::V4(net) = net else {
+        return Err(Diagnostic::error("bad-broadcast", "an IPv6 address has no broadcast address").at(word.span, ""));
+    };
     match word.text.as_str() {
         "+" | "-" if net.prefix_len() > 30 => {
             Err(Diagnostic::error("bad-broadcast", format!("/{} has no broadcast address", net.prefix_len()))

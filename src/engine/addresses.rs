@@ -2,12 +2,11 @@
 
 use super::core::Engine;
 use super::effect::Effect;
-use crate::kernel::{Address, Change, Link, plan_addresses};
-use crate::net::{IpNet, LinkName};
+use crate::kernel::{Address, Change, Link};
+use crate::net::LinkName;
 use crate::status::{Severity, Subject};
 use crate::time::{Duration, Instant};
-use crate::vrrp::{self, Conditions, Term, Tracker};
-use std::net::IpAddr;
+use std::collections::BTreeSet;
 
 /// A change that the kernel refused is tried again after this.
 const RETRY: Duration = Duration::from_secs(1);
@@ -18,9 +17,16 @@ impl Engine {
     pub(super) fn link_changed(&mut self, now: Instant, link: Link, effects: &mut Vec<Effect>) {
         let name = link.name.clone();
         let before = self.links.insert(name.as_str().to_owned(), link);
-        self.note_stolen(now, &name, before.as_ref());
-        self.conditions_changed(now, &name, effects);
-        self.settle_addresses(effects);
+        let changed = self.difference(&name, before.as_ref());
+        if before.is_some() {
+            self.note_stolen(now, &changed);
+        }
+        if before.is_none_or(|before| self.links.get(name.as_str()).is_none_or(|link| bears(&before, link))) {
+            self.conditions_changed(now, &name, effects);
+        }
+        for address in changed {
+            self.settle_address(&address, effects);
+        }
     }
 
     pub(super) fn link_gone(&mut self, now: Instant, name: &LinkName, effects: &mut Vec<Effect>) {
@@ -28,80 +34,90 @@ impl Engine {
         self.conditions_changed(now, name, effects);
     }
 
+    /// The managed addresses of a link whose presence is another than `before`; all of them for a new link.
+    fn difference(&self, name: &LinkName, before: Option<&Link>) -> Vec<Address> {
+        let Some(link) = self.links.get(name.as_str()) else { return Vec::new() };
+        let differs = |a: &&Address| {
+            before.is_none_or(|b| b.addresses.contains_key(&a.net) != link.addresses.contains_key(&a.net))
+        };
+        let Some(before) = before else {
+            return self.managed.values().map(|m| &m.address).filter(|a| a.link == *name).cloned().collect();
+        };
+        let nets = before.addresses.keys().chain(link.addresses.keys()).collect::<BTreeSet<_>>();
+        let managed = nets.into_iter().filter_map(|net| self.managed.get(&(name.clone(), *net)));
+        managed.map(|m| &m.address).filter(differs).cloned().collect()
+    }
+
     /// An address that should be there and was there is gone: somebody else removed it.
-    fn note_stolen(&mut self, now: Instant, name: &LinkName, before: Option<&Link>) {
-        let Some(before) = before else { return };
-        let stolen: Vec<_> = self
-            .desired()
-            .into_iter()
-            .filter(|a| a.link == *name && before.addresses.contains_key(&a.net) && !self.holds(a))
-            .filter(|a| self.added_at.get(a).is_none_or(|at| now.since(*at) > SETTLING))
-            .collect();
-        for address in stolen {
+    fn note_stolen(&mut self, now: Instant, changed: &[Address]) {
+        for address in changed {
+            let lately = self.added_at.get(address).is_some_and(|at| now.since(*at) <= SETTLING);
+            if lately || self.holds(address) || !self.is_desired(address) || self.pending.contains(address) {
+                continue;
+            }
             let text = format!("{address} was removed by somebody else: putting it back");
-            self.log.add(now, self.subject_of(&address), Severity::Warning, "address", text, None);
+            self.log.add(now, self.subject_of(address), Severity::Warning, "address", text, None);
         }
     }
 
-    /// Tells the routers on a link what it is like now.
-    fn conditions_changed(&mut self, now: Instant, name: &LinkName, effects: &mut Vec<Effect>) {
-        for index in 0..self.routers.len() {
-            if self.routers.get(index).is_some_and(|r| r.machine.spec().link == *name) {
-                self.update_conditions(now, index, effects);
+    /// Whether the state of a router calls for an address.
+    fn is_desired(&self, address: &Address) -> bool {
+        let owners = self.managed.get(&(address.link.clone(), address.net)).map(|m| m.routers.as_slice());
+        owners
+            .unwrap_or_default()
+            .iter()
+            .any(|index| self.routers.get(*index).is_some_and(|r| r.machine.state().wants_addresses()))
+    }
+
+    /// Finds the addresses that routers move. Called whenever routers are made anew.
+    pub(super) fn index_addresses(&mut self) {
+        self.managed.clear();
+        for (index, router) in self.routers.iter().enumerate() {
+            for address in router.machine.spec().all_addresses() {
+                let managed = self.managed.entry((address.link.clone(), address.net));
+                let managed = managed.or_insert_with(|| Managed { address: address.clone(), routers: Vec::new() });
+                managed.routers.push(index);
             }
         }
-    }
-
-    pub(super) fn update_conditions(&mut self, now: Instant, index: usize, effects: &mut Vec<Effect>) {
-        let Some(router) = self.routers.get(index) else { return };
-        let conditions = self.conditions(router.machine.spec(), router.machine.conditions().source);
-        self.spread_conditions(now, index, conditions, effects);
-    }
-
-    /// The link and the trackers, as they bear on one router. The address it sent from `before` stays its source as long
-    /// as the link has it: another one would change who wins among equals.
-    fn conditions(&self, spec: &vrrp::Spec, before: Option<IpAddr>) -> Conditions {
-        let mut conditions = Conditions::default();
-        match self.links.get(spec.link.as_str()) {
-            None => conditions.faults.push(format!("{} is not there", spec.link)),
-            Some(link) if !link.up => conditions.faults.push(format!("{} is down", spec.link)),
-            Some(link) => {
-                // By address alone: a VIP that an earlier life left with another prefix is no source either.
-                let ours = |net: &IpNet| self.managed.iter().any(|a| a.net.addr() == net.addr());
-                let there = |ip: &IpAddr| link.addresses.keys().any(|net| net.addr() == *ip && !ours(net));
-                let before = before.filter(there);
-                conditions.source = spec.source.or(before).or_else(|| link.source(spec.family, ours));
-                if conditions.source.is_none() {
-                    conditions.faults.push(format!("{} has no {} address to send from", spec.link, spec.family));
-                }
-            }
-        }
-        for track in spec.tracks.iter().filter(|t| t.kind == Tracker::Script) {
-            let Some(script) = self.scripts.iter().find(|s| s.spec.name == track.name) else { continue };
-            script.contribute(track, &mut conditions);
-        }
-        conditions
-    }
-
-    /// Every address that a router's state calls for.
-    fn desired(&self) -> Vec<Address> {
-        let wants = self.routers.iter().filter(|r| r.machine.state().wants_addresses());
-        wants.flat_map(|r| r.machine.spec().all_addresses().cloned()).collect()
+        self.managed_ips = self.managed.keys().map(|(_, net)| net.addr()).collect();
     }
 
     pub(super) fn holds(&self, address: &Address) -> bool {
         self.links.get(address.link.as_str()).is_some_and(|l| l.addresses.contains_key(&address.net))
     }
 
-    /// From what is there to what should be; what failed lately waits for its turn.
+    /// From what is there to what should be, for every address that is not where it should be.
     pub(super) fn settle_addresses(&mut self, effects: &mut Vec<Effect>) {
-        for change in plan_addresses(&self.desired(), &self.managed, &self.links) {
-            let Some(address) = address_of(&change) else { continue };
-            // One change of an address at a time: what it should be after that is asked again when the result is there.
-            if !self.retry_address.contains_key(address) && self.pending.insert(address.clone()) {
-                effects.push(Effect::Apply(change));
-            }
+        let all: Vec<_> = self.managed.values().map(|m| m.address.clone()).collect();
+        for address in all {
+            self.settle_address(&address, effects);
         }
+    }
+
+    /// The same for the addresses of one router, in the order of the file.
+    pub(super) fn settle_router(&mut self, index: usize, effects: &mut Vec<Effect>) {
+        let Some(router) = self.routers.get(index) else { return };
+        let wanted = router.machine.state().wants_addresses();
+        let links = &self.links;
+        let holds = |a: &&Address| links.get(a.link.as_str()).is_some_and(|l| l.addresses.contains_key(&a.net));
+        let unsettled: Vec<_> = router.machine.spec().all_addresses().filter(|a| holds(a) != wanted).cloned().collect();
+        for address in unsettled {
+            self.settle_address(&address, effects);
+        }
+    }
+
+    /// One change of an address at a time: what it should be after that is asked again when the result is there. What
+    /// failed lately waits for its turn, and what belongs on a link that is not there for the link.
+    fn settle_address(&mut self, address: &Address, effects: &mut Vec<Effect>) {
+        let (holds, desired) = (self.holds(address), self.is_desired(address));
+        if holds == desired || !self.links.contains_key(address.link.as_str()) {
+            return;
+        }
+        if self.retry_address.contains_key(address) || !self.pending.insert(address.clone()) {
+            return;
+        }
+        let change = if desired { Change::AddAddress } else { Change::RemoveAddress };
+        effects.push(Effect::Apply(change(address.clone())));
     }
 
     pub(super) fn change_applied(
@@ -134,15 +150,15 @@ impl Engine {
             self.added_at.remove(&address);
         }
         // The state may have moved on while the kernel worked.
-        self.settle_addresses(effects);
+        self.settle_address(&address, effects);
     }
 
     /// Announces one address as often as its router's set has.
     fn announce(&mut self, address: &Address, effects: &mut Vec<Effect>) {
-        let owns = |r: &&mut super::router::Router| {
-            r.machine.state().wants_addresses() && r.machine.spec().all_addresses().any(|a| a == address)
-        };
-        let Some(router) = self.routers.iter_mut().find(owns) else { return };
+        let owners = self.managed.get(&(address.link.clone(), address.net)).map(|m| m.routers.clone());
+        let wants = |r: &super::router::Router| r.machine.state().wants_addresses();
+        let owner = owners.unwrap_or_default().into_iter().find(|i| self.routers.get(*i).is_some_and(wants));
+        let Some(router) = owner.and_then(|i| self.routers.get_mut(i)) else { return };
         let repeat = router.machine.spec().garp.repeat;
         router.announcements_sent += u64::from(repeat);
         let announce = Effect::Announce { link: address.link.clone(), address: address.net.addr() };
@@ -163,9 +179,23 @@ impl Engine {
     }
 
     fn subject_of(&self, address: &Address) -> Subject {
-        let owner = self.routers.iter().find(|r| r.machine.spec().all_addresses().any(|a| a == address));
+        let owner = self.managed.get(&(address.link.clone(), address.net)).and_then(|m| m.routers.first());
+        let owner = owner.and_then(|index| self.routers.get(*index));
         owner.map_or(Subject::Node, |r| Subject::Instance(r.machine.spec().name.clone()))
     }
+}
+
+/// An address that the configuration names, and the routers that move it: nothing else is ever touched.
+#[derive(Clone, Debug)]
+pub(super) struct Managed {
+    pub(super) address: Address,
+    pub(super) routers: Vec<usize>,
+}
+
+/// Whether a link's change may matter to a router: more than its VIPs coming and going.
+fn bears(before: &Link, after: &Link) -> bool {
+    (before.index, before.up, before.mac) != (after.index, after.up, after.mac)
+        || before.addresses.keys().ne(after.addresses.keys())
 }
 
 const fn address_of(change: &Change) -> Option<&Address> {
@@ -178,9 +208,4 @@ const fn address_of(change: &Change) -> Option<&Address> {
         | Change::EditDestination(..)
         | Change::RemoveDestination(..) => None,
     }
-}
-
-/// A term of the priority with what its tracker stands at.
-pub(super) fn term(label: String, value: i32, note: Option<String>) -> Term {
-    Term { label, value, note }
 }

@@ -1,5 +1,6 @@
 //! The engine: what it owns, and the one door in.
 
+use super::addresses::Managed;
 use super::effect::Effect;
 use super::groups::Group;
 use super::input::Input;
@@ -12,11 +13,12 @@ use crate::cluster::Findings;
 use crate::conf::Config;
 use crate::kernel::{Address, Change, DestinationKey, Link, ServiceKey};
 use crate::lvs;
-use crate::net::Family;
+use crate::net::{Family, IpNet, LinkName};
 use crate::status::{Actor, Counters, Dataplane, Event, Severity, Subject};
 use crate::time::{Duration, Instant, earliest};
 use crate::vrrp;
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 /// What an engine is made from.
 #[derive(Clone, Debug)]
@@ -49,7 +51,8 @@ pub struct Engine {
     pub(super) by_vrid: BTreeMap<(Family, u8), Vec<usize>>,
     pub(super) log_unknown_vrids: bool,
     /// Every address that the configuration names: nothing else is ever touched.
-    pub(super) managed: Vec<Address>,
+    pub(super) managed: BTreeMap<(LinkName, IpNet), Managed>,
+    pub(super) managed_ips: BTreeSet<IpAddr>,
     /// Address changes that failed, and when they are tried again.
     pub(super) retry_address: BTreeMap<Address, Instant>,
     /// Address changes that are under way.
@@ -80,7 +83,6 @@ impl Engine {
         let not_before = start + globals.startup_delay.max(globals.delay_after_boot.saturating_sub(uptime));
         let router = |s| Router::new(vrrp::Instance::new(s, start).not_before(not_before));
         let routers = config.instances.into_iter().map(router).collect::<Vec<_>>();
-        let managed = routers.iter().flat_map(|r| r.machine.spec().all_addresses().cloned()).collect();
         let services = config.services.into_iter().map(|s| lvs::Service::new(s, start, || random.fraction())).collect();
         let mut engine = Self {
             groups: Vec::new(),
@@ -92,7 +94,8 @@ impl Engine {
             dataplane,
             links: BTreeMap::new(),
             routers,
-            managed,
+            managed: BTreeMap::new(),
+            managed_ips: BTreeSet::new(),
             retry_address: BTreeMap::new(),
             pending: BTreeSet::new(),
             added_at: BTreeMap::new(),
@@ -108,6 +111,7 @@ impl Engine {
             revision: 0,
         };
         engine.index_routers();
+        engine.index_addresses();
         engine.form_groups(config.groups);
         engine
     }
@@ -175,8 +179,9 @@ impl Engine {
     /// Links adverts travel on, carry addresses or are judged by, each once.
     pub fn interfaces(&self) -> Vec<crate::net::LinkName> {
         let adverts = self.routers.iter().map(|r| r.machine.spec().link.clone());
-        let addresses = self.managed.iter().map(|a| a.link.clone());
-        let mut names: Vec<_> = adverts.chain(addresses).collect();
+        let carried = self.routers.iter().map(|r| r.machine.spec().advert_link().clone());
+        let addresses = self.managed.keys().map(|(link, _)| link.clone());
+        let mut names: Vec<_> = adverts.chain(carried).chain(addresses).collect();
         names.sort();
         names.dedup();
         names
@@ -238,7 +243,7 @@ impl Engine {
         if !self.has_handed_over() || self.exited {
             return;
         }
-        if self.managed.iter().any(|a| self.holds(a)) {
+        if self.managed.values().any(|m| self.holds(&m.address)) {
             return;
         }
         if self.table.is_cleared(&self.services) {
@@ -251,7 +256,8 @@ impl Engine {
 
     /// What is still on a link although nothing calls for it: the last thing to remove when the time to stop is over.
     pub fn leftovers(&self) -> Vec<Change> {
-        self.managed.iter().filter(|a| self.holds(a)).cloned().map(Change::RemoveAddress).collect()
+        let held = self.managed.values().map(|m| &m.address).filter(|a| self.holds(a));
+        held.cloned().map(Change::RemoveAddress).collect()
     }
 
     /// Stopping, and no router takes part any more.

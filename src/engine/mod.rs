@@ -8,6 +8,7 @@
 
 mod addresses;
 mod commands;
+mod conditions;
 mod core;
 mod effect;
 mod groups;

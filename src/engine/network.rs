@@ -165,12 +165,12 @@ impl Engine {
                 Output::Ready => self.member_ready(now, index, effects),
                 Output::Changed { from, to, cause } => {
                     self.changed(now, index, (from.into(), to.into()), &cause);
-                    self.settle_addresses(effects);
+                    self.settle_router(index, effects);
                     self.group_follows(now, index, from.into(), effects);
                 }
                 Output::Note(note) => {
                     self.noted(now, index, &note);
-                    self.settle_addresses(effects);
+                    self.settle_router(index, effects);
                     if matches!(note, Note::HandedOver { .. }) {
                         self.group_follows(now, index, Role::Master, effects);
                     }

@@ -1,6 +1,6 @@
 //! Tracked scripts: when they run, what their results mean for the routers that track them.
 
-use super::addresses::term;
+use super::conditions::weigh;
 use super::core::Engine;
 use super::effect::Effect;
 use crate::conf::ScriptSpec;
@@ -29,35 +29,22 @@ impl Script {
         self.next_at
     }
 
-    /// What this script means to a router that tracks it. Weight 0: bad is a fault, and so is nothing known yet, which
-    /// only delays the start. Otherwise the weight counts while good (positive) or while bad (negative); `reverse`
-    /// turns the sign of what is added and the side on which it is added.
+    /// What this script means to a router that tracks it. Without a result yet it delays the start of a router whose
+    /// fault its failure would be, and counts nothing for others.
     pub(super) fn contribute(&self, track: &Track, conditions: &mut Conditions) {
-        let name = &self.spec.name;
-        let good = self.verdict.good();
-        let Some(good) = good else {
+        let Some(good) = self.verdict.good() else {
             if track.weight == 0 {
-                conditions.waiting.push(format!("script {name} has no result yet"));
+                conditions.waiting.push(format!("script {} has no result yet", self.spec.name));
             }
             return;
-        };
-        let detail = self.last.as_ref().map(|(_, o)| o.detail.clone());
-        if track.weight == 0 {
-            if good == track.reverse {
-                let detail = detail.unwrap_or_default();
-                conditions.faults.push(format!("script {name}: {detail}"));
-            }
-            return;
-        }
-        let counts = if track.weight > 0 { good } else { !good };
-        let value = match (counts, track.reverse) {
-            (false, _) => 0,
-            (true, false) => track.weight,
-            (true, true) => -track.weight,
         };
         let word = if good { "passing" } else { "failing" };
-        let note = detail.map_or_else(|| word.to_owned(), |d| format!("{word}: {d}"));
-        conditions.terms.push(term(format!("script {name}"), value, Some(note)));
+        let detail = match &self.last {
+            Some((_, outcome)) if track.weight == 0 => outcome.detail.clone(),
+            Some((_, outcome)) => format!("{word}: {}", outcome.detail),
+            None => word.to_owned(),
+        };
+        weigh(track, good, &detail, conditions);
     }
 }
 

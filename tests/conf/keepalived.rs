@@ -8,7 +8,6 @@ use vipdeck::conf::{self, Memory, Severity};
 
 /// Where the two differ on purpose: (case, keepalived is clean, why).
 const DIFFERENT: &[(&str, bool, &str)] = &[
-    ("not-supported", true, "keepalived's, refused here until supported"),
     ("unquoted-script", true, "keepalived runs the first word only and says nothing"),
     ("weak-password", true, "keepalived says nothing of a password without a type"),
     ("words", true, "keepalived says nothing of words that it ignores"),

@@ -37,7 +37,7 @@ fn every_keyword_is_answered_as_the_table_says() {
         let text = match keyword.block {
             "" => line,
             "global_defs" => format!("global_defs {{\n{line}}}\n"),
-            "vrrp_script" | "vrrp_instance" => format!("{} X {{\n{line}}}\n", keyword.block),
+            "vrrp_script" | "vrrp_instance" | "vrrp_sync_group" => format!("{} X {{\n{line}}}\n", keyword.block),
             "virtual_server" => format!("virtual_server 192.0.2.1 80 {{\n{line}}}\n"),
             "real_server" => format!("virtual_server 192.0.2.1 80 {{\nreal_server 192.0.2.2 80 {{\n{line}}}\n}}\n"),
             "TCP_CHECK" => {

@@ -1,23 +1,26 @@
 //! `global_defs`.
 
-use super::Takes::{Nothing, Seconds, Text, User, Whole};
+use super::Takes::{Ip, Nothing, Seconds, Switch, Text, User, Whole};
+use super::options::Options;
 use super::{Keyword, key, noted, refused, root, warned};
 use crate::conf::lower::{Cx, walk};
-use crate::conf::source::{Span, Spanned};
+use crate::conf::source::Spanned;
 use crate::conf::tree::{Body, Statement};
 use crate::time::Duration;
 use crate::vrrp::RunAs;
+use std::net::IpAddr;
 
 #[derive(Default)]
 pub(in crate::conf) struct Draft {
     pub router_id: Option<String>,
     pub script_user: Option<RunAs>,
     pub script_security: bool,
-    pub garp_delay: Option<Duration>,
-    pub garp_repeat: Option<u32>,
-    pub down_adverts: Option<u32>,
-    pub version: Option<Spanned<i64>>,
-    pub strict: Option<Span>,
+    pub options: Options,
+    pub log_unknown: bool,
+    pub group4: Option<Spanned<IpAddr>>,
+    pub group6: Option<Spanned<IpAddr>>,
+    pub startup_delay: Option<Duration>,
+    pub delay_after_boot: Option<Duration>,
 }
 
 pub(super) fn lower(cx: &mut Cx<'_>, root: &mut root::Draft, statement: &Statement, body: &Body) {
@@ -50,33 +53,136 @@ pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
         "vrrp_garp_master_delay",
         "5",
         "From the first set of gratuitous ARP to the second; 0: no second",
-        Seconds { min: 0, max: 3_600_000_000, set: |d, v| d.garp_delay = Some(v.value) },
+        Seconds { min: 0, max: 86400000000, set: |d, v| d.options.garp_delay = Some(v.value) },
     ),
     key(
         "vrrp_garp_master_repeat",
         "5",
         "Gratuitous ARPs in a set",
-        Whole { min: 1, max: 1000, unit: "", bare: None, set: |d, v| d.garp_repeat = u32::try_from(v.value).ok() },
+        Whole {
+            min: 1,
+            max: 1000,
+            unit: "",
+            bare: None,
+            set: |d, v| d.options.garp_repeat = u32::try_from(v.value).ok(),
+        },
+    ),
+    key(
+        "vrrp_garp_master_refresh",
+        "0",
+        "Gratuitous ARP again and again while MASTER, this far apart; 0: not",
+        Seconds { min: 0, max: 86400000000, set: |d, v| d.options.garp_refresh = Some(v.value) },
+    ),
+    key(
+        "vrrp_garp_master_refresh_repeat",
+        "1",
+        "Gratuitous ARPs in each of those sets",
+        Whole {
+            min: 1,
+            max: 1000,
+            unit: "",
+            bare: None,
+            set: |d, v| d.options.garp_refresh_repeat = u32::try_from(v.value).ok(),
+        },
+    ),
+    key(
+        "vrrp_garp_lower_prio_delay",
+        "garp_master_delay",
+        "The second set after a lower priority was heard",
+        Seconds { min: 0, max: 86400000000, set: |d, v| d.options.garp_lower_delay = Some(v.value) },
+    ),
+    key(
+        "vrrp_garp_lower_prio_repeat",
+        "garp_master_repeat",
+        "Gratuitous ARPs in the sets after a lower priority was heard; 0: none",
+        Whole {
+            min: 0,
+            max: 1000,
+            unit: "",
+            bare: None,
+            set: |d, v| d.options.garp_lower_repeat = u32::try_from(v.value).ok(),
+        },
     ),
     key(
         "vrrp_down_timer_adverts",
         "3",
         "Adverts missed until the master is down",
-        Whole { min: 1, max: 100, unit: "", bare: None, set: |d, v| d.down_adverts = u32::try_from(v.value).ok() },
+        Whole {
+            min: 1,
+            max: 100,
+            unit: "",
+            bare: None,
+            set: |d, v| d.options.down_adverts = u32::try_from(v.value).ok(),
+        },
+    ),
+    key(
+        "vrrp_lower_prio_no_advert",
+        "off",
+        "A master does not answer a lower priority with an advert",
+        Switch(|d, v| d.options.lower_prio_no_advert = Some(v.value)),
+    ),
+    key(
+        "vrrp_higher_prio_send_advert",
+        "off",
+        "A master sends an advert before it yields to a higher priority",
+        Switch(|d, v| d.options.higher_prio_send_advert = Some(v.value)),
+    ),
+    key(
+        "vrrp_owner_ignore_adverts",
+        "off",
+        "An owner (255) ignores the adverts of others",
+        Switch(|d, v| d.options.owner_ignore_adverts = Some(v.value)),
+    ),
+    key(
+        "vrrp_skip_check_adv_addr",
+        "off",
+        "Compare the address list only when the sender is another",
+        Switch(|d, v| d.options.skip_check_adv_addr = Some(v.value)),
     ),
     key(
         "vrrp_version",
         "2",
         "The protocol of instances that name none",
-        Whole { min: 2, max: 3, unit: "", bare: None, set: |d, v| d.version = Some(v) },
+        Whole { min: 2, max: 3, unit: "", bare: None, set: |d, v| d.options.version = Some(v) },
+    ),
+    key("vrrp_strict", "off", "Conform to the RFC: no authentication", Switch(|d, v| d.options.strict = Some(v))),
+    key(
+        "vrrp_min_garp",
+        "off",
+        "One gratuitous ARP an address and no second set, unless said otherwise",
+        Switch(|d, v| d.options.min_garp = Some(v.value)),
     ),
     key(
-        "vrrp_strict",
+        "vrrp_check_unicast_src",
         "off",
-        "Conform to the RFC: no authentication",
-        super::Takes::Switch(|d, v| {
-            d.strict = v.value.then_some(v.span);
-        }),
+        "Drop unicast adverts of others than the peers",
+        Nothing(|d, _| d.options.check_unicast_source = Some(true)),
+    ),
+    key(
+        "v3_checksum_as_v2",
+        "off",
+        "The checksum of VRRPv3 over IPv4 leaves the pseudo-header out, against the RFC",
+        Switch(|d, v| d.options.v3_checksum_as_v2 = Some(v.value)),
+    ),
+    key(
+        "log_unknown_vrids",
+        "off",
+        "Say who advertises a VRID that no instance has",
+        Nothing(|d, _| d.log_unknown = true),
+    ),
+    key("vrrp_mcast_group4", "224.0.0.18", "The group IPv4 adverts go to", Ip(|d, v| d.group4 = Some(v))),
+    key("vrrp_mcast_group6", "ff02::12", "The group IPv6 adverts go to", Ip(|d, v| d.group6 = Some(v))),
+    key(
+        "vrrp_startup_delay",
+        "0",
+        "After the start, hear nothing and take nothing over for so long",
+        Seconds { min: 1000, max: 1_000_000_000, set: |d, v| d.startup_delay = Some(v.value) },
+    ),
+    key(
+        "vrrp_delay_after_boot",
+        "0",
+        "The same, counted from the boot of the machine; the later of the two ends it",
+        Seconds { min: 1000, max: 1_000_000_000, set: |d, v| d.delay_after_boot = Some(v.value) },
     ),
     noted("notification_email", "{ }", "Who gets mail"),
     noted("notification_email_from", "ADDRESS", "The sender of mail"),
@@ -88,23 +194,10 @@ pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
     noted("smtp_alert_checker", "[on|off]", "Mail about real servers by default"),
     noted("no_email_faults", "", "No mail about FAULT"),
     noted("no_checker_emails", "[on|off]", "No mail about real servers"),
-    noted("vrrp_skip_check_adv_addr", "[on|off]", "Compare address lists less often"),
     noted("vrrp_garp_interval", "SECONDS", "The least time between two gratuitous ARPs"),
     noted("vrrp_gna_interval", "SECONDS", "The least time between two neighbour advertisements"),
-    warned("vrrp_garp_master_refresh", "SECONDS", "Gratuitous ARP from time to time while MASTER", GARP),
-    noted("vrrp_garp_master_refresh_repeat", "COUNT", "Gratuitous ARPs in each of those"),
-    warned("vrrp_garp_lower_prio_delay", "SECONDS", "Gratuitous ARP after a lower priority was heard", GARP),
-    warned("vrrp_garp_lower_prio_repeat", "COUNT", "Gratuitous ARPs in such a set", GARP),
-    warned(
-        "vrrp_min_garp",
-        "[on|off]",
-        "Send little gratuitous ARP",
-        "use vrrp_garp_master_repeat 1 and vrrp_garp_master_delay 0",
-    ),
     warned("vrrp_garp_extra_if", "[all] SECONDS", "Gratuitous ARP on other interfaces", GARP),
     warned("vrrp_vmac_garp_intvl", "[all] SECONDS", "The old name of vrrp_garp_extra_if", GARP),
-    refused("vrrp_mcast_group4", "ADDRESS", "The group adverts go to"),
-    noted("vrrp_mcast_group6", "ADDRESS", "The IPv6 group adverts go to"),
     noted("default_interface", "INTERFACE", "For addresses without an interface"),
     warned(
         "dynamic_interfaces",
@@ -112,14 +205,6 @@ pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
         "Interfaces may be absent",
         "vipdeck always lets them come and go",
     ),
-    refused("vrrp_lower_prio_no_advert", "[on|off]", "A master does not answer lower priorities"),
-    refused("vrrp_higher_prio_send_advert", "[on|off]", "A master answers a higher priority before it yields"),
-    refused("vrrp_owner_ignore_adverts", "[on|off]", "An owner ignores adverts"),
-    noted("vrrp_check_unicast_src", "", "Check the source of unicast adverts"),
-    noted("v3_checksum_as_v2", "[on|off]", "An old VRRPv3 checksum"),
-    refused("vrrp_startup_delay", "SECONDS", "Do not take part for a while after the start"),
-    refused("vrrp_delay_after_boot", "SECONDS", "Do not take part for a while after boot"),
-    noted("log_unknown_vrids", "", "Log adverts of other virtual routers"),
     noted("vrrp_notify_priority_changes", "[on|off]", "Priority changes to the FIFO"),
     noted("vmac_prefix", "TEXT", "Names of virtual MAC interfaces"),
     noted("vmac_addr_prefix", "TEXT", "Names of virtual MAC interfaces"),

@@ -1,13 +1,15 @@
 //! `vrrp_instance`.
 
-use super::Takes::{Block, Ip, Link, Nothing, OneOf, Seconds, Switch, Text, Whole};
-use super::{Keyword, key, noted, refused, root, warned};
-use crate::conf::lower::{Cx, Failed, addresses, tracks, walk};
+use super::Takes::{Block, Ip, Link, Nothing, OneOf, Script, Seconds, Switch, Text, Whole};
+use super::options::Options;
+use super::{Keyword, key, noted, old, refused, root, warned};
+use crate::conf::lower::{Cx, Failed, addresses, peer_lines, track_line, walk};
 use crate::conf::source::{Span, Spanned};
 use crate::conf::tree::{Body, Statement};
 use crate::kernel::Scope;
 use crate::net::{IpNet, LinkName};
 use crate::time::Duration;
+use crate::vrrp::Notify;
 use std::net::{IpAddr, Ipv4Addr};
 
 pub(in crate::conf) struct Draft {
@@ -24,12 +26,22 @@ pub(in crate::conf) struct Draft {
     pub source: Option<Spanned<IpAddr>>,
     pub addresses: Vec<Vip>,
     pub no_addresses: bool,
-    pub garp_delay: Option<Duration>,
-    pub garp_repeat: Option<u32>,
+    pub excluded: Vec<Vip>,
+    pub options: Options,
     pub scripts: Vec<Track>,
-    pub down_adverts: Option<u32>,
-    pub version: Option<Spanned<i64>>,
-    pub strict: Option<Spanned<bool>>,
+    pub links: Vec<Track>,
+    pub native_ipv6: Option<Span>,
+    pub group: Option<Spanned<IpAddr>>,
+    pub peers: Vec<(Spanned<IpAddr>, u8, u8)>,
+    /// Where `unicast_peer` is written.
+    pub unicast: Option<Span>,
+    pub unicast_ttl: Option<u8>,
+    pub no_peer: Option<Span>,
+    pub track_source: bool,
+    pub ignore_link: bool,
+    /// `timer_expired_backup`.
+    pub slept: Option<Spanned<i64>>,
+    pub notify: Notify,
     /// Keywords that were written and refused.
     pub failed: Failed,
 }
@@ -73,12 +85,20 @@ pub(super) fn lower(cx: &mut Cx<'_>, root: &mut root::Draft, statement: &Stateme
         source: None,
         addresses: Vec::new(),
         no_addresses: false,
-        garp_delay: None,
-        garp_repeat: None,
+        excluded: Vec::new(),
+        options: Options::default(),
         scripts: Vec::new(),
-        down_adverts: None,
-        version: None,
-        strict: None,
+        links: Vec::new(),
+        native_ipv6: None,
+        group: None,
+        peers: Vec::new(),
+        unicast: None,
+        unicast_ttl: None,
+        no_peer: None,
+        track_source: false,
+        ignore_link: false,
+        slept: None,
+        notify: Notify::default(),
         failed: Failed::new(),
     };
     draft.failed = walk(cx, "vrrp_instance", TABLE, &mut draft, &body.statements);
@@ -89,6 +109,30 @@ fn authentication(cx: &mut Cx<'_>, draft: &mut Draft, statement: &Statement, bod
     let mut authentication = Authentication { span: statement.span(), ..Authentication::default() };
     authentication.failed = walk(cx, "authentication", AUTHENTICATION, &mut authentication, &body.statements);
     draft.authentication = Some(authentication);
+}
+
+fn peers(cx: &mut Cx<'_>, draft: &mut Draft, statement: &Statement, body: &Body) {
+    cx.no_more_words(statement, 1);
+    draft.unicast = statement.span();
+    peer_lines(cx, body, &mut draft.peers);
+}
+
+fn scripts(cx: &mut Cx<'_>, draft: &mut Draft, statement: &Statement, body: &Body) {
+    track_line(cx, statement, body, &mut draft.scripts);
+}
+
+fn links(cx: &mut Cx<'_>, draft: &mut Draft, statement: &Statement, body: &Body) {
+    track_line(cx, statement, body, &mut draft.links);
+}
+
+fn announced(cx: &mut Cx<'_>, draft: &mut Draft, statement: &Statement, body: &Body) {
+    cx.no_more_words(statement, 1);
+    addresses(cx, body, &mut draft.addresses);
+}
+
+fn excluded(cx: &mut Cx<'_>, draft: &mut Draft, statement: &Statement, body: &Body) {
+    cx.no_more_words(statement, 1);
+    addresses(cx, body, &mut draft.excluded);
 }
 
 const GARP: &str = "gratuitous ARP is sent on becoming MASTER and once more, not at other times";
@@ -128,31 +172,79 @@ pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
     key("nopreempt", "", "Leave a master of lower priority alone", Nothing(|d, at| d.nopreempt = Some(at))),
     key("authentication", "none", "How adverts are authenticated", Block { head: "", lower: authentication }),
     key("mcast_src_ip", "the link's first address", "The source address of adverts", Ip(|d, v| d.source = Some(v))),
-    key("virtual_ipaddress", "", "The addresses that move, one a line", Block { head: "", lower: addresses }),
-    key("track_script", "", "Scripts that change priority or state, one a line", Block { head: "", lower: tracks }),
+    key("virtual_ipaddress", "", "The addresses that move, one a line", Block { head: "", lower: announced }),
+    key("track_script", "", "Scripts that change priority or state, one a line", Block { head: "", lower: scripts }),
     key(
         "garp_master_delay",
         "vrrp_garp_master_delay",
-        "From the first set of gratuitous ARP to the second",
-        Seconds { min: 0, max: 3_600_000_000, set: |d, v| d.garp_delay = Some(v.value) },
+        "From the first set of gratuitous ARP to the second; 0: no second",
+        Seconds { min: 0, max: 86400000000, set: |d, v| d.options.garp_delay = Some(v.value) },
     ),
     key(
         "garp_master_repeat",
         "vrrp_garp_master_repeat",
         "Gratuitous ARPs in a set",
-        Whole { min: 1, max: 1000, unit: "", bare: None, set: |d, v| d.garp_repeat = u32::try_from(v.value).ok() },
+        Whole {
+            min: 1,
+            max: 1000,
+            unit: "",
+            bare: None,
+            set: |d, v| d.options.garp_repeat = u32::try_from(v.value).ok(),
+        },
+    ),
+    key(
+        "garp_master_refresh",
+        "vrrp_garp_master_refresh",
+        "Gratuitous ARP again and again while MASTER, this far apart; 0: not",
+        Seconds { min: 0, max: 86400000000, set: |d, v| d.options.garp_refresh = Some(v.value) },
+    ),
+    key(
+        "garp_master_refresh_repeat",
+        "vrrp_garp_master_refresh_repeat",
+        "Gratuitous ARPs in each of those sets",
+        Whole {
+            min: 1,
+            max: 1000,
+            unit: "",
+            bare: None,
+            set: |d, v| d.options.garp_refresh_repeat = u32::try_from(v.value).ok(),
+        },
+    ),
+    key(
+        "garp_lower_prio_delay",
+        "vrrp_garp_lower_prio_delay",
+        "The second set after a lower priority was heard",
+        Seconds { min: 0, max: 86400000000, set: |d, v| d.options.garp_lower_delay = Some(v.value) },
+    ),
+    key(
+        "garp_lower_prio_repeat",
+        "vrrp_garp_lower_prio_repeat",
+        "Gratuitous ARPs in the sets after a lower priority was heard; 0: none",
+        Whole {
+            min: 0,
+            max: 1000,
+            unit: "",
+            bare: None,
+            set: |d, v| d.options.garp_lower_repeat = u32::try_from(v.value).ok(),
+        },
     ),
     key(
         "down_timer_adverts",
         "vrrp_down_timer_adverts",
         "Adverts missed until the master is down",
-        Whole { min: 1, max: 100, unit: "", bare: None, set: |d, v| d.down_adverts = u32::try_from(v.value).ok() },
+        Whole {
+            min: 1,
+            max: 100,
+            unit: "",
+            bare: None,
+            set: |d, v| d.options.down_adverts = u32::try_from(v.value).ok(),
+        },
     ),
     key(
         "version",
         "vrrp_version",
         "The protocol",
-        Whole { min: 2, max: 3, unit: "", bare: None, set: |d, v| d.version = Some(v) },
+        Whole { min: 2, max: 3, unit: "", bare: None, set: |d, v| d.options.version = Some(v) },
     ),
     key("no_virtual_ipaddress", "", "Without addresses on purpose", Nothing(|d, _| d.no_addresses = true)),
     key(
@@ -161,46 +253,105 @@ pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
         "Wait before taking over from a lower priority",
         Seconds { min: 0, max: 1_000_000_000, set: |d, v| d.preempt_delay = Some(v) },
     ),
-    key("strict_mode", "vrrp_strict", "Conform to the RFC: no authentication", Switch(|d, v| d.strict = Some(v))),
-    noted("notify", "\"COMMAND\" [USER [GROUP]]", "Run on every change of state"),
-    noted("notify_master", "\"COMMAND\" [USER [GROUP]]", "Run on becoming MASTER"),
-    noted("notify_backup", "\"COMMAND\" [USER [GROUP]]", "Run on becoming BACKUP"),
-    noted("notify_fault", "\"COMMAND\" [USER [GROUP]]", "Run on a fault"),
-    noted("notify_stop", "\"COMMAND\" [USER [GROUP]]", "Run at the end"),
-    noted("notify_deleted", "[\"COMMAND\" [USER [GROUP]]]", "Run when a reload removes the instance"),
-    noted("notify_master_rx_lower_pri", "\"COMMAND\" [USER [GROUP]]", "Run when a lower priority is heard"),
+    key("strict_mode", "vrrp_strict", "Conform to the RFC", Switch(|d, v| d.options.strict = Some(v))),
+    key("native_ipv6", "", "IPv6 also without an IPv6 address", Nothing(|d, at| d.native_ipv6 = Some(at))),
+    key(
+        "unicast_src_ip",
+        "the link's first address",
+        "The source address of unicast adverts",
+        Ip(|d, v| d.source = Some(v)),
+    ),
+    key(
+        "mcast_dst_ip",
+        "vrrp_mcast_group4, vrrp_mcast_group6",
+        "The group adverts go to",
+        Ip(|d, v| d.group = Some(v)),
+    ),
+    key("unicast_peer", "", "Send adverts to these instead of the group, one a line", Block { head: "", lower: peers }),
+    key(
+        "unicast_ttl",
+        "255",
+        "The TTL of unicast adverts",
+        Whole { min: 0, max: 255, unit: "", bare: None, set: |d, v| d.unicast_ttl = u8::try_from(v.value).ok() },
+    ),
+    key(
+        "check_unicast_src",
+        "vrrp_check_unicast_src",
+        "Drop unicast adverts of others than the peers",
+        Nothing(|d, _| d.options.check_unicast_source = Some(true)),
+    ),
+    key(
+        "unicast_fault_no_peer",
+        "off",
+        "Without peers, in FAULT instead of multicast",
+        Nothing(|d, at| d.no_peer = Some(at)),
+    ),
+    key(
+        "track_src_ip",
+        "off",
+        "In FAULT while the link does not have the source address",
+        Nothing(|d, _| d.track_source = true),
+    ),
+    key("dont_track_primary", "off", "Go on whatever the state of the link is", Nothing(|d, _| d.ignore_link = true)),
+    key(
+        "v3_checksum_as_v2",
+        "global",
+        "The checksum of VRRPv3 over IPv4 leaves the pseudo-header out, against the RFC",
+        Switch(|d, v| d.options.v3_checksum_as_v2 = Some(v.value)),
+    ),
+    key(
+        "timer_expired_backup",
+        "off",
+        "With nopreempt, a master that slept longer than a router of this priority waits becomes BACKUP",
+        Whole { min: 1, max: 254, unit: "", bare: Some(254), set: |d, v| d.slept = Some(v) },
+    ),
+    old(
+        "thread_timer_expired",
+        "timer_expired_backup",
+        "off",
+        "With nopreempt, a master that slept too long becomes BACKUP",
+        Whole { min: 1, max: 254, unit: "", bare: Some(254), set: |d, v| d.slept = Some(v) },
+    ),
+    key(
+        "virtual_ipaddress_excluded",
+        "",
+        "Addresses that move and are in no advert, one a line",
+        Block { head: "", lower: excluded },
+    ),
+    key("track_interface", "", "Links that change priority or state, one a line", Block { head: "", lower: links }),
+    key(
+        "notify",
+        "",
+        "Run on every change of state; INSTANCE, name, state and priority are appended",
+        Script(|d, c| d.notify.any = Some(c.value)),
+    ),
+    key("notify_master", "", "Run on becoming MASTER", Script(|d, c| d.notify.master = Some(c.value))),
+    key("notify_backup", "", "Run on becoming BACKUP", Script(|d, c| d.notify.backup = Some(c.value))),
+    key("notify_fault", "", "Run on a fault", Script(|d, c| d.notify.fault = Some(c.value))),
+    key("notify_stop", "", "Run at the end", Script(|d, c| d.notify.stop = Some(c.value))),
+    key(
+        "notify_master_rx_lower_pri",
+        "",
+        "Run when a master hears a lower priority",
+        Script(|d, c| d.notify.master_rx_lower_pri = Some(c.value)),
+    ),
+    key(
+        "notify_deleted",
+        "",
+        "Run when a reload removes the instance",
+        Script(|d, c| d.notify.deleted = Some(Some(c.value))),
+    ),
     noted("notify_priority_changes", "[on|off]", "Priority changes to the FIFO"),
     noted("smtp_alert", "[on|off]", "Mail about this instance"),
     noted("debug", "[LEVEL]", "Without effect in keepalived too"),
     noted("accept", "", "Packets to the addresses are accepted; they are"),
-    noted("skip_check_adv_addr", "[on|off]", "Compare address lists less often"),
-    noted("check_unicast_src", "", "Check the source of unicast adverts"),
-    noted("v3_checksum_as_v2", "[on|off]", "An old VRRPv3 checksum"),
     noted("old_unicast_checksum", "[never]", "An old VRRPv3 checksum"),
     noted("kernel_rx_buf_size", "BYTES", "Receive buffers"),
-    warned("garp_master_refresh", "SECONDS", "Gratuitous ARP from time to time while MASTER", GARP),
-    noted("garp_master_refresh_repeat", "COUNT", "Gratuitous ARPs in each of those"),
-    warned("garp_lower_prio_delay", "SECONDS", "Gratuitous ARP after a lower priority was heard", GARP),
-    warned("garp_lower_prio_repeat", "COUNT", "Gratuitous ARPs in such a set", GARP),
     warned("garp_extra_if", "[all] SECONDS", "Gratuitous ARP on other interfaces", GARP),
     warned("vmac_garp_intvl", "[all] SECONDS", "The old name of garp_extra_if", GARP),
     warned("linkbeat_use_polling", "", "Poll the link's state", "vipdeck is told of link changes and polls nothing"),
     refused("no_accept", "", "Drop packets to the addresses unless their owner"),
-    refused("lower_prio_no_advert", "[on|off]", "A master does not answer lower priorities"),
-    refused("higher_prio_send_advert", "[on|off]", "A master answers a higher priority before it yields"),
-    refused("owner_ignore_adverts", "[on|off]", "An owner ignores adverts"),
-    refused("timer_expired_backup", "[PRIORITY]", "A master that ran late becomes BACKUP"),
-    refused("thread_timer_expired", "[PRIORITY]", "The old name of timer_expired_backup"),
-    refused("native_ipv6", "", "IPv6 without addresses"),
-    refused("unicast_src_ip", "ADDRESS", "The source address of adverts"),
-    refused("unicast_peer", "{ }", "Send adverts to these instead of the group"),
-    refused("unicast_fault_no_peer", "", "Without peers: a fault"),
-    refused("unicast_ttl", "0..255", "The TTL of unicast adverts"),
-    refused("mcast_dst_ip", "ADDRESS", "The group adverts go to"),
-    refused("track_src_ip", "", "Without the source address: a fault"),
     refused("vrf", "INTERFACE", "Work inside a VRF"),
-    refused("dont_track_primary", "", "Go on when the link is down"),
-    refused("virtual_ipaddress_excluded", "{ }", "Addresses that move and are not in adverts"),
     refused("promote_secondaries", "", "Sets that sysctl on the link"),
     refused("virtual_routes", "{ }", "Routes that move"),
     refused("virtual_rules", "{ }", "Rules that move"),
@@ -209,7 +360,6 @@ pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
     refused("vmac_xmit_base", "", "Send adverts from the link below the virtual MAC"),
     refused("use_ipvlan", "[INTERFACE] [ADDRESS]", "An ipvlan link for the addresses"),
     refused("auth_hmac", "{ }", "Signed adverts"),
-    refused("track_interface", "{ }", "Links that change priority or state"),
     refused("track_file", "{ }", "Files that change priority"),
     refused("track_process", "{ }", "Processes that change priority or state"),
     refused("track_bfd", "{ }", "BFD sessions that change priority or state"),

@@ -5,7 +5,9 @@
 
 pub(super) mod check;
 pub(super) mod global;
+pub(super) mod group;
 pub(super) mod instance;
+pub(super) mod options;
 pub(super) mod root;
 pub(super) mod script;
 pub(super) mod server;
@@ -16,7 +18,7 @@ use super::source::{Span, Spanned};
 use super::tree::{Body, Statement};
 use crate::net::LinkName;
 use crate::time::Duration;
-use crate::vrrp::RunAs;
+use crate::vrrp::{Command, RunAs};
 use std::net::IpAddr;
 use std::sync::LazyLock;
 
@@ -64,6 +66,8 @@ pub(super) enum Takes<D: 'static> {
     Ip(fn(&mut D, Spanned<IpAddr>)),
     Link(fn(&mut D, Spanned<LinkName>)),
     Command(fn(&mut D, Spanned<Vec<String>>)),
+    /// A command to notify with, then perhaps who runs it.
+    Script(fn(&mut D, Spanned<Command>)),
     User(fn(&mut D, Spanned<RunAs>)),
     /// −253 to 253, then perhaps `reverse`.
     Weight(fn(&mut D, Spanned<(i32, bool)>)),
@@ -146,6 +150,7 @@ impl<D> Takes<D> {
             Self::Ip(_) => "ADDRESS".into(),
             Self::Link(_) => "INTERFACE".into(),
             Self::Command(_) => "\"COMMAND\"".into(),
+            Self::Script(_) => "\"COMMAND\" [USER [GROUP]]".into(),
             Self::User(_) => "USER [GROUP]".into(),
             Self::Weight(_) => "-253..253 [reverse]".into(),
             Self::Block { head: "", .. } => "{ }".into(),
@@ -217,6 +222,7 @@ pub fn list() -> &'static [Entry] {
         add(&mut list, "vrrp_script", script::TABLE);
         add(&mut list, "vrrp_instance", instance::TABLE);
         add(&mut list, "authentication", instance::AUTHENTICATION);
+        add(&mut list, "vrrp_sync_group", group::TABLE);
         add(&mut list, "virtual_server", server::TABLE);
         add(&mut list, "real_server", server::REAL);
         add(&mut list, "TCP_CHECK", check::TCP);

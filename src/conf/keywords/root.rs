@@ -1,7 +1,7 @@
 //! The top level.
 
 use super::Takes::Block;
-use super::{Keyword, global, instance, key, noted, refused, script, server, warned};
+use super::{Keyword, global, group, instance, key, noted, refused, script, server, warned};
 
 /// Everything that was read, before it is put together.
 #[derive(Default)]
@@ -9,6 +9,7 @@ pub(in crate::conf) struct Draft {
     pub globals: global::Draft,
     pub scripts: Vec<script::Draft>,
     pub instances: Vec<instance::Draft>,
+    pub groups: Vec<group::Draft>,
     pub servers: Vec<server::Draft>,
 }
 
@@ -17,7 +18,7 @@ pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
     key("vrrp_script", "", "A command whose result instances track", Block { head: "NAME", lower: script::lower }),
     key("vrrp_instance", "", "One virtual router", Block { head: "NAME", lower: instance::lower }),
     key("virtual_server", "", "A balanced service", Block { head: "ADDRESS PORT", lower: server::lower }),
-    refused("vrrp_sync_group", "NAME { }", "Instances that change state together"),
+    key("vrrp_sync_group", "", "Instances that change state together", Block { head: "NAME", lower: group::lower }),
     refused("virtual_server_group", "NAME { }", "Addresses of one virtual server"),
     refused("static_ipaddress", "{ }", "Addresses that stay while the engine runs"),
     refused("static_routes", "{ }", "Routes that stay while the engine runs"),

@@ -1,0 +1,128 @@
+//! Sync groups: members exist and belong to one group, and weights of trackers count only where that is asked for.
+
+use super::check_instance::undefined;
+use super::diagnostic::Diagnostic;
+use super::keywords::group::Draft;
+use super::keywords::instance::Track;
+use super::lower::Cx;
+use super::source::Span;
+use super::suggest;
+use crate::vrrp::{GroupSpec, Spec, Track as Tracked, Tracker};
+use std::collections::BTreeMap;
+
+/// The groups; trackers of a group are given to its members.
+pub(super) fn groups(
+    cx: &mut Cx<'_>,
+    drafts: Vec<Draft>,
+    instances: &mut [Spec],
+    weights: &BTreeMap<String, (i32, bool)>,
+) -> Vec<GroupSpec> {
+    let mut groups: Vec<GroupSpec> = Vec::new();
+    let mut taken: BTreeMap<String, (String, Span)> = BTreeMap::new();
+    for draft in drafts {
+        let name = draft.name.value.clone();
+        if groups.iter().any(|g| g.name == name) {
+            let message = format!("a second vrrp_sync_group named `{name}`");
+            cx.report(Diagnostic::error("duplicate-group", message).at(draft.name.span, "defined again"));
+            continue;
+        }
+        let members = members(cx, &draft, instances, &mut taken);
+        if members.is_empty() {
+            let message = format!("vrrp_sync_group `{name}` has no members");
+            cx.report(
+                Diagnostic::warning("empty-group", message)
+                    .at(draft.name.span, "ignored, as keepalived does")
+                    .help("name instances: `group { VI_1 VI_2 }`"),
+            );
+            continue;
+        }
+        if members.len() == 1 {
+            let message = format!("vrrp_sync_group `{name}` has one member");
+            cx.report(Diagnostic::note("one-member", message).at(draft.name.span, "it changes state alone anyhow"));
+        }
+        track(cx, &draft, &members, instances, weights);
+        groups.push(GroupSpec { name, members, notify: draft.notify });
+    }
+    groups
+}
+
+fn members(
+    cx: &mut Cx<'_>,
+    draft: &Draft,
+    instances: &[Spec],
+    taken: &mut BTreeMap<String, (String, Span)>,
+) -> Vec<String> {
+    let mut members = Vec::new();
+    for member in &draft.members {
+        let name = &member.value;
+        if !instances.iter().any(|i| i.name == *name) {
+            let message = format!("no vrrp_instance is named `{name}`");
+            let problem = Diagnostic::error("undefined-instance", message).at(member.span, "keepalived ignores it");
+            let near = suggest::nearest(name, instances.iter().map(|i| i.name.as_str()));
+            cx.report(match near {
+                Some(near) => problem.help(format!("did you mean `{near}`?")),
+                None => problem.help("name an instance of this file"),
+            });
+        } else if let Some((other, before)) = taken.get(name) {
+            let message = format!("`{name}` is in vrrp_sync_group `{other}` already");
+            cx.report(
+                Diagnostic::error("two-groups", message).at(member.span, "ignored here").at(*before, "it is here"),
+            );
+        } else {
+            taken.insert(name.clone(), (draft.name.value.clone(), member.span));
+            members.push(name.clone());
+        }
+    }
+    members
+}
+
+/// Gives the group's trackers to the members; without `sync_group_tracking_weight` no weight changes a priority, for
+/// members could then part.
+fn track(
+    cx: &mut Cx<'_>,
+    draft: &Draft,
+    members: &[String],
+    instances: &mut [Spec],
+    weights: &BTreeMap<String, (i32, bool)>,
+) {
+    let mut shared = Vec::new();
+    for Track { name, weight, below_comment } in &draft.scripts {
+        match weights.get(&name.value) {
+            None => cx.report(undefined(name, weights, *below_comment)),
+            Some(default) => shared.push((Tracker::Script, name, weight.unwrap_or(*default))),
+        }
+    }
+    shared.extend(draft.links.iter().map(|t| (Tracker::Interface, &t.name, t.weight.unwrap_or((0, false)))));
+    for spec in instances.iter_mut().filter(|i| members.contains(&i.name)) {
+        for (kind, name, (weight, reverse)) in &shared {
+            let track = Tracked { kind: *kind, name: name.value.clone(), weight: *weight, reverse: *reverse };
+            match spec.tracks.iter_mut().find(|t| t.kind == *kind && t.name == name.value) {
+                // The group's weight counts unless a failure is a fault of the instance.
+                Some(own) if own.weight != 0 => *own = track,
+                Some(_) => {}
+                None => spec.tracks.push(track),
+            }
+        }
+        if draft.weights.is_some() || members.len() < 2 {
+            continue;
+        }
+        let name = spec.name.clone();
+        spec.tracks.retain_mut(|track| {
+            if track.weight == 0 {
+                return true;
+            }
+            let message = format!(
+                "the weight of {} `{}` does not count in `{name}`: it is in sync group `{}`",
+                track.kind, track.name, draft.name.value
+            );
+            cx.report(
+                Diagnostic::warning("group-weight", message)
+                    .at(draft.name.span, "without sync_group_tracking_weight")
+                    .help("write `sync_group_tracking_weight` in the group, or weight 0 so that a failure is a fault"),
+            );
+            // keepalived drops the script, and keeps an interface without its weight.
+            track.weight = 0;
+            track.kind == Tracker::Interface
+        });
+    }
+}
