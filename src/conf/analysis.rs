@@ -2,13 +2,18 @@
 
 use super::diagnostic::Diagnostic;
 use super::index::Index;
-use super::model::Config;
+use super::model::{Config, DynamicInterfaces};
+use super::source::{Loader, Span};
 use crate::time::Duration;
 use crate::vrrp::{Spec, Track, Tracker};
+use std::collections::BTreeMap;
 
 /// What one node's file alone shows.
-pub(super) fn of_node(config: &Config, index: &Index) -> Vec<Diagnostic> {
-    let mut found = Vec::new();
+pub(super) fn of_node(config: &Config, index: &Index, loader: &dyn Loader) -> Vec<Diagnostic> {
+    let mut found: Vec<Diagnostic> = script_security(index).into_iter().collect();
+    if config.globals.dynamic_interfaces == DynamicInterfaces::No {
+        found.extend(missing_links(config, index, loader));
+    }
     for spec in &config.instances {
         for track in spec.tracks.iter().filter(|track| has_fixed_weight(track)) {
             found.extend(stays(spec, track, index));
@@ -74,8 +79,52 @@ pub(super) const fn block_of(kind: Tracker) -> &'static str {
     }
 }
 
-pub(super) fn place_of(index: &Index, spec: &Spec, track: &Track) -> Option<super::source::Span> {
+pub(super) fn place_of(index: &Index, spec: &Spec, track: &Track) -> Option<Span> {
     index.place("vrrp_instance", &spec.name, &format!("{} {}", block_of(track.kind), track.name))
+}
+
+/// Commands that run as root, unwatched. keepalived(8) counts it as a violation: `--config-test` exits with 6.
+fn script_security(index: &Index) -> Option<Diagnostic> {
+    let said = |keyword| index.value("global_defs", "", keyword);
+    let as_root = said("script_user").is_none_or(|user| user.split(' ').next() == Some("root"));
+    if said("enable_script_security").is_some() || !as_root {
+        return None;
+    }
+    let runs = |block: &str, keyword: &str| match block {
+        "vrrp_script" => keyword == "script",
+        "vrrp_instance" | "vrrp_sync_group" => keyword.starts_with("notify") && !keyword.contains("priority"),
+        _ => false,
+    };
+    let place = index.all(runs).min()?;
+    Some(
+        Diagnostic::warning("no-script-security", "commands run as root, and enable_script_security is not set")
+            .at(place, "whoever can change this program is root")
+            .help("add `enable_script_security` to global_defs, or a `script_user` other than root"),
+    )
+}
+
+/// Interfaces that this machine does not have. A note: the file may be that of another one.
+fn missing_links(config: &Config, index: &Index, loader: &dyn Loader) -> Vec<Diagnostic> {
+    let mut seen: BTreeMap<&str, Span> = BTreeMap::new();
+    for spec in &config.instances {
+        let place = |keyword: &str| index.place("vrrp_instance", &spec.name, keyword);
+        let own = spec.virtual_link.as_ref().map(|link| &link.name);
+        for address in spec.all_addresses().filter(|address| Some(&address.link) != own) {
+            if let Some(place) = place("virtual_ipaddress") {
+                seen.entry(address.link.as_str()).or_insert(place);
+            }
+        }
+        if let Some(place) = place("interface") {
+            seen.insert(spec.link.as_str(), place);
+        }
+    }
+    let missing = seen.into_iter().filter(|(link, _)| loader.has_link(link) == Some(false));
+    let note = |(link, place)| {
+        Diagnostic::note("interface-missing", format!("this machine has no interface `{link}`"))
+            .at(place, "named here")
+            .help("an instance whose interface is not there is in FAULT; keepalived would not start")
+    };
+    missing.map(note).collect()
 }
 
 /// A failure that leaves the priority where it is.
@@ -139,7 +188,11 @@ mod tests {
             (255, &[(-20, false)], 255, 255),
         ] {
             let spec = spec(base, weights);
-            assert_eq!((priority(&spec, None), priority(&spec, spec.tracks.first())), (good, bad), "{base} {weights:?}");
+            assert_eq!(
+                (priority(&spec, None), priority(&spec, spec.tracks.first())),
+                (good, bad),
+                "{base} {weights:?}"
+            );
         }
     }
 

@@ -211,7 +211,8 @@ fn priorities(members: &[Member<'_>], found: &mut Vec<Diagnostic>) {
         for other in members.iter().skip(index + 1) {
             let (a, b) = (member.spec, other.spec);
             if a.priority == b.priority {
-                let message = format!("{} and {} have the same priority {}", member.called(), other.called(), a.priority);
+                let message =
+                    format!("{} and {} have the same priority {}", member.called(), other.called(), a.priority);
                 let problem = differs("priority-equal", message, (other, "priority"), (member, "priority"));
                 found.push(if a.priority == 255 {
                     problem.help("only one node can own the addresses: give the others less than 255")
@@ -315,7 +316,8 @@ fn lonely(member: &Member<'_>, nodes: &[Node], found: &mut Vec<Diagnostic>) {
             Some(spec) if nodes.iter().position(|n| n.name == node.name) < position(nodes, member) => {
                 let other = Member { node, spec };
                 let (here, there) = (member.spec.vrid, spec.vrid);
-                let message = format!("{} and {} have different ids: {here} and {there}", member.called(), other.called());
+                let message =
+                    format!("{} and {} have different ids: {here} and {there}", member.called(), other.called());
                 let keyword = "virtual_router_id";
                 found.push(
                     differs("vrid-differs", message, (member, keyword), (&other, keyword))
@@ -411,7 +413,8 @@ fn groups(nodes: &[Node], found: &mut Vec<Diagnostic>) {
             if apart.is_empty() {
                 continue;
             }
-            let message = format!("vrrp_sync_group `{}` has other members on {}: {}", group.name, other.name, apart.join(", "));
+            let message =
+                format!("vrrp_sync_group `{}` has other members on {}: {}", group.name, other.name, apart.join(", "));
             let mut problem = Diagnostic::warning("group-members-differ", message);
             for node in [other, first] {
                 if let Some(place) = node.index.place("vrrp_sync_group", &group.name, "group") {

@@ -96,8 +96,9 @@ impl Reader<'_> {
         };
         let unquoted = pattern.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
         if unquoted.is_some() {
-            let problem = Diagnostic::warning("quoted-include", "keepalived takes the quotes as part of the file's name")
-                .at(span, "and would find no such file");
+            let problem =
+                Diagnostic::warning("quoted-include", "keepalived takes the quotes as part of the file's name")
+                    .at(span, "and would find no such file");
             self.diagnostics.push(problem.help("write the name without quotes"));
         }
         self.matching(unquoted.unwrap_or(pattern), checks, span);

@@ -45,8 +45,7 @@ pub(super) struct Place {
 /// Cuts a line, or a part of one, into words and braces. `#` and `!` begin a comment only in text as it is written.
 pub(super) fn cut(text: &str, place: Place, comments: bool) -> Vec<Piece> {
     let Place { source, start, line, below_comment } = place;
-    let mut cutter =
-        Cutter { source, base: start, line: text, at: 0, comments, words: Vec::new(), tokens: Vec::new() };
+    let mut cutter = Cutter { source, base: start, line: text, at: 0, comments, words: Vec::new(), tokens: Vec::new() };
     cutter.run();
     let unterminated = cutter.unterminated();
     cutter.tokens.into_iter().map(|token| Piece { token, source, line, below_comment, unterminated }).collect()

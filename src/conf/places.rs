@@ -2,6 +2,7 @@
 
 use super::diagnostic::{Diagnostic, Label};
 use super::source::{Sources, Span};
+use super::tree::Statement;
 use std::collections::BTreeSet;
 
 /// Gives every label its place in a file: that of the use, and of the definition beside it. A problem that a repetition
@@ -49,4 +50,36 @@ fn settle_one(diagnostic: &mut Diagnostic, sources: &Sources) {
     }
     labels.append(&mut definitions);
     diagnostic.labels = labels;
+}
+
+/// What is told of a block although something is not in it.
+const LACKING: &[&str] = &[
+    "default-used",
+    "implied-owner",
+    "missing-keyword",
+    "no-addresses",
+    "no-authentication",
+    "no-check",
+    "no-real-server",
+];
+
+/// Shows where the block ends that lacks something: the line belongs before that.
+pub(super) fn show_ends(diagnostics: &mut [Diagnostic], statements: &[Statement]) {
+    for diagnostic in diagnostics.iter_mut().filter(|d| LACKING.contains(&d.id)) {
+        let Some(end) = diagnostic.span().and_then(|span| end_around(statements, span)) else { continue };
+        diagnostic.labels.push(Label { span: end, text: "the block ends here".into() });
+    }
+}
+
+/// The `}` of the innermost block that has `span` in its header or between its braces.
+fn end_around(statements: &[Statement], span: Span) -> Option<Span> {
+    for statement in statements {
+        let (Some(header), Some(body)) = (statement.span(), &statement.body) else { continue };
+        let close = body.close;
+        let inside = header.source == span.source && header.start <= span.start && span.end <= close.end;
+        if inside && close.source == span.source {
+            return end_around(&body.statements, span).or(Some(close));
+        }
+    }
+    None
 }

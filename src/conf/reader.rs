@@ -47,6 +47,8 @@ struct At {
     line: usize,
     below_comment: bool,
     depth: usize,
+    /// A condition on it is settled.
+    conditional: bool,
     /// The line itself: where it is written.
     span: Span,
 }
@@ -131,7 +133,7 @@ impl<'a> Reader<'a> {
             let content = content.get(skip..).unwrap_or_default();
             let start = offset + skip;
             let span = Span { source, start, end: start + content.len() };
-            let at = At { line: number, below_comment, depth: 0, span };
+            let at = At { line: number, below_comment, depth: 0, conditional: false, span };
             if self.is_sound(content, span) {
                 let (bare, comment) = Text::plain(source, start, content).without_comment();
                 below_comment = comment;
@@ -189,9 +191,10 @@ impl<'a> Reader<'a> {
     fn line(&mut self, text: Text, at: At) {
         let Some(start) = text.as_str().find(|c| c != ' ' && c != '\t') else { return };
         let rest = text.as_str().get(start..).unwrap_or_default();
-        if rest.starts_with('@') {
+        if rest.starts_with('@') && !at.conditional {
             if let Some(kept) = self.condition(&text, start) {
-                self.line(kept, at);
+                // One condition a line.
+                self.line(kept, At { conditional: true, ..at });
             }
         } else if let Some((name, value)) = definitions::definition(rest) {
             let name = name.to_owned();
@@ -314,16 +317,16 @@ impl<'a> Reader<'a> {
                 if !self.has_room(at.span) {
                     return;
                 }
-                self.line(line, At { depth: at.depth + 1, ..at });
+                self.line(line, At { depth: at.depth + 1, conditional: false, ..at });
             }
             return;
         }
         let start = text.as_str().find(|c| c != ' ' && c != '\t').unwrap_or(0);
-        if text.as_str().get(start..).is_some_and(|rest| rest.starts_with(['@', '~'])) {
-            // It became one with what was put in; the depth ends what never settles.
-            if at.depth < DEEPEST {
-                self.line(text, At { depth: at.depth + 1, ..at });
-            }
+        let rest = text.as_str().get(start..).unwrap_or_default();
+        // It became one with what was put in; the depth ends what never settles.
+        let became = (rest.starts_with('@') && !at.conditional) || definitions::repetition(rest).is_some();
+        if became && at.depth < DEEPEST {
+            self.line(text, At { depth: at.depth + 1, ..at });
             return;
         }
         if self.include(&text, start) {
@@ -336,14 +339,17 @@ impl<'a> Reader<'a> {
     fn cut(&mut self, text: &Text, at: At) {
         let special = |rest: &str| {
             let rest = rest.trim_start_matches([' ', '\t']);
-            rest.starts_with(['@', '~']) || definitions::definition(rest).is_some() || rest.starts_with("include")
+            rest.starts_with('@')
+                || rest.starts_with("include")
+                || definitions::repetition(rest).is_some()
+                || definitions::definition(rest).is_some()
         };
         let ends = lexer::ends_of_braces(text.as_str());
         let split = ends.into_iter().find(|end| text.as_str().get(*end..).is_some_and(special));
         let end = split.unwrap_or(text.as_str().len());
         self.emit(&text.slice(0, end), at);
         if split.is_some() {
-            self.line(text.after(end), at);
+            self.line(text.after(end), At { conditional: false, ..at });
         }
     }
 
@@ -396,7 +402,8 @@ impl<'a> Reader<'a> {
             let last_on_line = text.get(found.end, text.as_str().len()).trim().is_empty();
             if value.len() > 1 && !last_on_line {
                 let message = format!("`${}` has {} lines, so nothing may follow it", found.name, value.len());
-                let problem = Diagnostic::error("definition-in-line", message).help("put what follows on a line of its own");
+                let problem =
+                    Diagnostic::error("definition-in-line", message).help("put what follows on a line of its own");
                 self.report_in(&text, found.start, found.end, problem, "stays as it is, as in keepalived");
                 from = found.end;
                 continue;
@@ -441,7 +448,9 @@ impl<'a> Reader<'a> {
                 // A command may mean a shell's variable.
                 (true, _) => (Diagnostic::note("undefined", message), "stays as it is"),
                 (false, false) => (Diagnostic::warning("undefined", message), "stays as it is, as in keepalived"),
-                (false, true) => (Diagnostic::error("undefined", message), "keepalived would read its braces as a block"),
+                (false, true) => {
+                    (Diagnostic::error("undefined", message), "keepalived would read its braces as a block")
+                }
             };
             problem = match near {
                 Some(near) => problem.help(format!("did you mean `${near}`?")),

@@ -119,10 +119,9 @@ impl Text {
                 let cut = part.cut(start, start.max(from), part.end.min(to).max(start.max(from)));
                 found = Some(match found {
                     None => Origin { written: cut.written, defined: cut.defined },
-                    Some(before) => Origin {
-                        written: before.written.to(cut.written),
-                        defined: before.defined.or(cut.defined),
-                    },
+                    Some(before) => {
+                        Origin { written: before.written.to(cut.written), defined: before.defined.or(cut.defined) }
+                    }
                 });
             }
             start = part.end;

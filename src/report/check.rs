@@ -35,7 +35,10 @@ pub fn run(args: &cli::Check, _settings: &Settings, out: &mut dyn Write) -> anyh
 /// `keepalived --config-test`, asked of this program under that name.
 pub fn as_keepalived(args: &cli::Keepalived, out: &mut dyn Write) -> anyhow::Result<u8> {
     let Some(log) = &args.config_test else {
-        anyhow::bail!("this is vipdeck under the name of keepalived, and it only tests configurations (-t); to run one: vipdeck run --headless -f {}", args.file.display());
+        anyhow::bail!(
+            "this is vipdeck under the name of keepalived, and it only tests configurations (-t); to run one: vipdeck run --headless -f {}",
+            args.file.display()
+        );
     };
     let environment = environment(args.reading.config_id.as_deref(), args.reading.all_config);
     let mut file = match log {

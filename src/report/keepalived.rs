@@ -20,9 +20,11 @@ const ITS_SILENCE: &[&str] = &[
 /// is 4; keepalived says 0.
 pub fn status(diagnostics: &[Diagnostic]) -> u8 {
     let one = |d: &Diagnostic| match (d.id, d.severity) {
+        ("interface-missing" | "script-missing", _) => 5,
         (_, Severity::Note) => 0,
         (id, Severity::Warning) if ITS_SILENCE.contains(&id) => 0,
         ("missing-argument", Severity::Error) => 2,
+        ("no-script-security", _) => 6,
         ("include-missing" | "include-not-a-file" | "insecure-script", Severity::Error) => 6,
         ("cannot-read", _) => 4,
         _ => 5,
