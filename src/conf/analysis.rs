@@ -50,22 +50,16 @@ fn sum(spec: &Spec, failed: Option<&Track>) -> i32 {
 
 /// How the priority comes about: `150 − 20 = 130`.
 pub(super) fn arithmetic(spec: &Spec, failed: Option<&Track>) -> String {
-    let mut text = spec.priority.to_string();
-    for track in spec.tracks.iter().filter(|track| has_fixed_weight(track)) {
-        match adds(track, failed != Some(track)) {
-            0 => {}
-            added if added > 0 => text.push_str(&format!(" + {added}")),
-            taken => text.push_str(&format!(" − {}", taken.unsigned_abs())),
-        }
-    }
+    let tracks = spec.tracks.iter().filter(|track| has_fixed_weight(track));
+    let parts = tracks.filter_map(|track| match adds(track, failed != Some(track)) {
+        0 => None,
+        added if added > 0 => Some(format!(" + {added}")),
+        taken => Some(format!(" − {}", taken.unsigned_abs())),
+    });
+    let text = std::iter::once(spec.priority.to_string()).chain(parts).collect::<String>();
     let (sum, priority) = (sum(spec, failed), priority(spec, failed));
-    if text != sum.to_string() {
-        text.push_str(&format!(" = {sum}"));
-    }
-    if sum != i32::from(priority) {
-        text.push_str(&format!(", which counts as {priority}"));
-    }
-    text
+    let whole = if text == sum.to_string() { text } else { format!("{text} = {sum}") };
+    if sum == i32::from(priority) { whole } else { format!("{whole}, which counts as {priority}") }
 }
 
 /// The keyword of the block that lists trackers of a kind.

@@ -32,6 +32,9 @@ pub(super) enum Value {
     Lines(Vec<Text>),
 }
 
+/// The names that keepalived defines itself.
+pub(super) const OWN: &[&str] = &["_PWD", "_INSTANCE", "_HASH", "_BANG", "_RANDOM", "_ENV"];
+
 /// The names that are defined at this point of the reading.
 pub(super) struct Definitions<'a> {
     environment: &'a Environment,
@@ -86,7 +89,7 @@ impl<'a> Definitions<'a> {
     fn random(&mut self, arguments: &[String]) -> Result<u64, String> {
         let number = |index: usize, default: u64| match arguments.get(index) {
             None => Ok(default),
-            Some(text) => text.parse::<u32>().map(u64::from).map_err(|_| format!("`{text}` is not a number")),
+            Some(text) => text.parse::<u32>().map(u64::from).ok().ok_or_else(|| format!("`{text}` is not a number")),
         };
         let (min, max) = (number(0, 0)?, number(1, 32767)?);
         if min > max {

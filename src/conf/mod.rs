@@ -9,9 +9,11 @@ mod analysis;
 mod check;
 mod check_services;
 pub mod cluster_check;
+mod cluster_priorities;
 mod definitions;
 mod diagnostic;
 mod environment;
+mod expand;
 mod glob;
 mod include;
 mod index;
@@ -76,7 +78,7 @@ pub fn read(main: &Path, loader: &dyn Loader, environment: &Environment, sources
     diagnostics.append(&mut cx.diagnostics);
     let index = Index::new(&statements, &sources);
     diagnostics.extend(analysis::of_node(&config, &index, loader));
-    places::show_ends(&mut diagnostics, &statements);
+    places::show_ends(&mut diagnostics, &statements, &sources);
     let mut diagnostics = places::settle(diagnostics, &sources);
     diagnostics.sort_by_key(|d| d.span().map(|span| (span.source, span.start)));
     Read { config, diagnostics, sources, index }

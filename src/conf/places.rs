@@ -64,21 +64,23 @@ const LACKING: &[&str] = &[
 ];
 
 /// Shows where the block ends that lacks something: the line belongs before that.
-pub(super) fn show_ends(diagnostics: &mut [Diagnostic], statements: &[Statement]) {
+pub(super) fn show_ends(diagnostics: &mut [Diagnostic], statements: &[Statement], sources: &Sources) {
     for diagnostic in diagnostics.iter_mut().filter(|d| LACKING.contains(&d.id)) {
-        let Some(end) = diagnostic.span().and_then(|span| end_around(statements, span)) else { continue };
+        let Some(end) = diagnostic.span().and_then(|span| end_around(statements, span, sources)) else { continue };
         diagnostic.labels.push(Label { span: end, text: "the block ends here".into() });
     }
 }
 
 /// The `}` of the innermost block that has `span` in its header or between its braces.
-fn end_around(statements: &[Statement], span: Span) -> Option<Span> {
+fn end_around(statements: &[Statement], span: Span, sources: &Sources) -> Option<Span> {
+    let written = |span: Span| sources.origin(span).map_or(span, |origin| origin.written);
+    let wanted = written(span);
     for statement in statements {
-        let (Some(header), Some(body)) = (statement.span(), &statement.body) else { continue };
-        let close = body.close;
-        let inside = header.source == span.source && header.start <= span.start && span.end <= close.end;
-        if inside && close.source == span.source {
-            return end_around(&body.statements, span).or(Some(close));
+        let (Some(header), Some(body)) = (statement.span().map(written), &statement.body) else { continue };
+        let close = written(body.close);
+        let same = header.source == wanted.source && close.source == wanted.source;
+        if same && header.start <= wanted.start && wanted.end <= close.end {
+            return end_around(&body.statements, span, sources).or(Some(body.close));
         }
     }
     None

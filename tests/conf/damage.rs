@@ -31,6 +31,12 @@ struct Damaged {
     what: String,
 }
 
+impl Damaged {
+    fn line(&self) -> usize {
+        self.text.bytes().take(self.at).filter(|byte| *byte == b'\n').count() + 1
+    }
+}
+
 /// The ranges of all parts of one kind.
 fn parts(text: &str, kind: usize) -> Vec<(usize, usize)> {
     let mut found = Vec::new();
@@ -59,10 +65,11 @@ fn damage(original: &str, from: usize, dice: &mut Dice) -> Damaged {
     let parts = parts(original, kind);
     let index = dice.roll(parts.len());
     let (start, end) = parts[index];
-    let part = &original[start..end];
-    let (before, after) = (&original[..start], &original[end..]);
+    let text = |from: usize, to: usize| original.get(from..to).unwrap();
+    let part = text(start, end);
+    let (before, after) = (text(0, start), text(end, original.len()));
     let how = dice.roll(4);
-    let text = match how {
+    let damaged = match how {
         0 => format!("{before}{after}"),
         1 if kind == 1 => format!("{before}{part} {part}{after}"),
         1 => format!("{before}{part}{part}{after}"),
@@ -71,8 +78,8 @@ fn damage(original: &str, from: usize, dice: &mut Dice) -> Damaged {
             if next_start < end {
                 format!("{before}{after}")
             } else {
-                let (between, next) = (&original[end..next_start], &original[next_start..next_end]);
-                format!("{before}{next}{between}{part}{}", &original[next_end..])
+                let (between, next) = (text(end, next_start), text(next_start, next_end));
+                format!("{before}{next}{between}{part}{}", text(next_end, original.len()))
             }
         }
         _ => {
@@ -83,9 +90,9 @@ fn damage(original: &str, from: usize, dice: &mut Dice) -> Damaged {
             format!("{before}{}{after}", letters.into_iter().collect::<String>())
         }
     };
-    let common = original.bytes().zip(text.bytes()).take_while(|(a, b)| a == b).count();
+    let common = original.bytes().zip(damaged.bytes()).take_while(|(a, b)| a == b).count();
     let names = [["char", "word", "line", "brace"][kind], ["deleted", "doubled", "swapped", "altered"][how]];
-    Damaged { from, text, at: common.min(start), what: format!("{} {:?}", names.join(" "), part) }
+    Damaged { from, text: damaged, at: common.min(start), what: format!("{} {:?}", names.join(" "), part) }
 }
 
 fn originals() -> Vec<(String, String)> {
@@ -135,10 +142,12 @@ fn every_diagnostic_is_at_the_damage_or_after_it() {
     let mut count = 0;
     for (index, file) in damaged.iter().enumerate() {
         let (diagnostics, sources) = read(&file.text);
-        let line = file.text[..file.at].matches('\n').count() + 1;
+        let line = file.line();
         for diagnostic in diagnostics.iter().filter(|d| !before[file.from].contains(&key(d))) {
             drawn(diagnostic, &sources, Path::new("x"), Look::Plain);
-            let reaches = |span: conf::Span| sources.position(span.source, span.start.max(span.end.saturating_sub(1))).line >= line;
+            let reaches = |span: conf::Span| {
+                sources.position(span.source, span.start.max(span.end.saturating_sub(1))).line >= line
+            };
             // What a block lacks is told at its name, and shown where the block ends.
             let points = diagnostic.labels.is_empty() || diagnostic.labels.iter().any(|label| reaches(label.span));
             if points || ELSEWHERE.contains(&diagnostic.id) {
@@ -189,7 +198,7 @@ fn nothing_is_clean_that_keepalived_refuses() {
         }
         let index: usize = name.trim_end_matches(".conf").parse().unwrap();
         let file = &damaged[index];
-        let line = file.text[..file.at].matches('\n').count() + 1;
+        let line = file.line();
         let (original, _) = &originals[file.from];
         writeln!(wrong, "#{index} {original}, line {line}, {}: {status} {lines:?}", file.what).unwrap();
     }
@@ -205,8 +214,5 @@ fn nothing_is_clean_that_keepalived_refuses() {
 fn reasons() -> Vec<(String, String)> {
     let text = std::fs::read_to_string(root().join("tests/conf/damage.txt")).unwrap();
     let lines = text.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
-    lines
-        .map(|line| line.split_once('\t').expect("words, a tab, a reason"))
-        .map(|(a, b)| (a.into(), b.into()))
-        .collect()
+    lines.map(|line| line.split_once('\t').unwrap()).map(|(a, b)| (a.into(), b.into())).collect()
 }
