@@ -55,9 +55,7 @@ impl Engine {
     pub(super) fn update_conditions(&mut self, now: Instant, index: usize, effects: &mut Vec<Effect>) {
         let Some(router) = self.routers.get(index) else { return };
         let conditions = self.conditions(router.machine.spec(), router.machine.conditions().source);
-        if conditions != *router.machine.conditions() {
-            self.drive(now, index, vrrp::Input::Conditions(conditions), effects);
-        }
+        self.spread_conditions(now, index, conditions, effects);
     }
 
     /// The link and the trackers, as they bear on one router. The address it sent from `before` stays its source as long
@@ -88,7 +86,7 @@ impl Engine {
     /// Every address that a router's state calls for.
     fn desired(&self) -> Vec<Address> {
         let wants = self.routers.iter().filter(|r| r.machine.state().wants_addresses());
-        wants.flat_map(|r| r.machine.spec().addresses.iter().cloned()).collect()
+        wants.flat_map(|r| r.machine.spec().all_addresses().cloned()).collect()
     }
 
     pub(super) fn holds(&self, address: &Address) -> bool {
@@ -142,7 +140,7 @@ impl Engine {
     /// Announces one address as often as its router's set has.
     fn announce(&mut self, address: &Address, effects: &mut Vec<Effect>) {
         let owns = |r: &&mut super::router::Router| {
-            r.machine.state().wants_addresses() && r.machine.spec().addresses.contains(address)
+            r.machine.state().wants_addresses() && r.machine.spec().all_addresses().any(|a| a == address)
         };
         let Some(router) = self.routers.iter_mut().find(owns) else { return };
         let repeat = router.machine.spec().garp.repeat;
@@ -152,10 +150,9 @@ impl Engine {
     }
 
     /// Announces every address of a router that is on its link, round by round.
-    pub(super) fn announce_all(&mut self, index: usize, effects: &mut Vec<Effect>) {
+    pub(super) fn announce_all(&mut self, index: usize, repeat: u32, effects: &mut Vec<Effect>) {
         let Some(router) = self.routers.get(index) else { return };
-        let repeat = router.machine.spec().garp.repeat;
-        let held: Vec<_> = router.machine.spec().addresses.iter().filter(|a| self.holds(a)).cloned().collect();
+        let held: Vec<_> = router.machine.spec().all_addresses().filter(|a| self.holds(a)).cloned().collect();
         for _ in 0..repeat {
             let round = held.iter().map(|a| Effect::Announce { link: a.link.clone(), address: a.net.addr() });
             effects.extend(round);
@@ -166,7 +163,7 @@ impl Engine {
     }
 
     fn subject_of(&self, address: &Address) -> Subject {
-        let owner = self.routers.iter().find(|r| r.machine.spec().addresses.contains(address));
+        let owner = self.routers.iter().find(|r| r.machine.spec().all_addresses().any(|a| a == address));
         owner.map_or(Subject::Node, |r| Subject::Instance(r.machine.spec().name.clone()))
     }
 }

@@ -49,17 +49,27 @@ impl Engine {
             let known: Vec<_> = self.routers.iter().map(|r| r.machine.spec().name.as_str()).collect();
             return Err(format!("{} has no instance {name}; it has: {}", self.name, known.join(", ")));
         };
-        let Some(router) = self.routers.get_mut(index) else { return Err("no such instance".into()) };
+        let Some(router) = self.routers.get(index) else { return Err("no such instance".into()) };
         let role = Role::from(router.machine.state().role());
         if seen.is_some_and(|seen| seen != role) {
             return Err(format!("{name} is {role} on {} now: look again, then ask again", self.name));
         }
-        router.machine.permits(&input).map_err(|refusal| format!("{name} on {}: {refusal}", self.name))?;
+        // A sync group moves as a whole, or not at all.
+        let members = self.together_with(index);
+        for router in members.iter().filter_map(|m| self.routers.get(*m)) {
+            let refused = |refusal| format!("{} on {}: {refusal}", router.machine.spec().name, self.name);
+            router.machine.permits(&input).map_err(refused)?;
+        }
         let lifts = input == vrrp::Input::Restore;
-        router.held_by = (!lifts).then(|| HeldBy { since: now, by: ask.actor.clone(), reason: ask.reason.clone() });
+        for member in &members {
+            let Some(router) = self.routers.get_mut(*member) else { continue };
+            router.held_by = (!lifts).then(|| HeldBy { since: now, by: ask.actor.clone(), reason: ask.reason.clone() });
+        }
         let text = ask.command.to_string();
         self.log.add(now, Subject::Instance(name.to_owned()), Severity::Notice, "command", text, Some(by(ask, "")));
-        self.drive(now, index, input, effects);
+        for member in members {
+            self.drive(now, member, input.clone(), effects);
+        }
         Ok(self.consequence(index, name, role))
     }
 

@@ -1,6 +1,7 @@
 //! The engine: what it owns, and the one door in.
 
 use super::effect::Effect;
+use super::groups::Group;
 use super::input::Input;
 use super::log::Log;
 use super::random::Random;
@@ -30,6 +31,8 @@ pub struct Setup {
     /// The wall clock at instant zero, microseconds since 1970.
     pub wall_zero_us: u64,
     pub dataplane: Dataplane,
+    /// How long the machine was up at instant zero (`vrrp_delay_after_boot`).
+    pub uptime: Duration,
 }
 
 /// One node's engine. Deterministic: the same inputs at the same instants give the same effects.
@@ -41,6 +44,7 @@ pub struct Engine {
     pub(super) dataplane: Dataplane,
     pub(super) links: BTreeMap<String, Link>,
     pub(super) routers: Vec<Router>,
+    pub(super) groups: Vec<Group>,
     /// Every address that the configuration names: nothing else is ever touched.
     pub(super) managed: Vec<Address>,
     /// Address changes that failed, and when they are tried again.
@@ -63,17 +67,20 @@ pub struct Engine {
 
 impl Engine {
     pub fn new(setup: Setup) -> Self {
-        let Setup { config, host, config_path, pid, seed, wall_zero_us, dataplane } = setup;
+        let Setup { config, host, config_path, pid, seed, wall_zero_us, dataplane, uptime } = setup;
         let name = config.router_id.clone().unwrap_or(host);
         let start = Instant::ZERO;
         let mut random = Random::new(seed);
         let mut log = Log::new(name.clone(), wall_zero_us);
         log.add(start, Subject::Node, Severity::Notice, "start", format!("engine started from {config_path}"), None);
-        let routers =
-            config.instances.into_iter().map(|s| Router::new(vrrp::Instance::new(s, start))).collect::<Vec<_>>();
-        let managed = routers.iter().flat_map(|r| r.machine.spec().addresses.iter().cloned()).collect();
+        let globals = &config.globals;
+        let not_before = start + globals.startup_delay.max(globals.delay_after_boot.saturating_sub(uptime));
+        let router = |s| Router::new(vrrp::Instance::new(s, start).not_before(not_before));
+        let routers = config.instances.into_iter().map(router).collect::<Vec<_>>();
+        let managed = routers.iter().flat_map(|r| r.machine.spec().all_addresses().cloned()).collect();
         let services = config.services.into_iter().map(|s| lvs::Service::new(s, start, || random.fraction())).collect();
-        Self {
+        let mut engine = Self {
+            groups: Vec::new(),
             name,
             config_path,
             pid,
@@ -94,7 +101,9 @@ impl Engine {
             stopping: false,
             exited: false,
             revision: 0,
-        }
+        };
+        engine.form_groups(config.groups);
+        engine
     }
 
     /// `router_id`, or the host's name.
@@ -119,9 +128,10 @@ impl Engine {
             Input::ScriptDone { name, outcome } => self.script_done(now, &name, outcome, &mut effects),
             Input::Command { id, ask } => self.command(now, id, ask, &mut effects),
             Input::Deadline => self.deadlines(now, &mut effects),
-            Input::Late(by) => self.woke_late(now, by),
+            Input::Late(by) => self.woke_late(now, by, &mut effects),
             Input::Stop => self.stop(now, &mut effects),
         }
+        self.settle_groups(now);
         self.finish_stopping(&mut effects);
         effects
     }
@@ -184,13 +194,16 @@ impl Engine {
         self.start_checks(now, effects);
     }
 
-    fn woke_late(&mut self, now: Instant, by: Duration) {
+    fn woke_late(&mut self, now: Instant, by: Duration, effects: &mut Vec<Effect>) {
         self.counters.late_wakeups += 1;
         self.counters.worst_lateness = self.counters.worst_lateness.max(by);
         let text = format!("this engine woke {:.3} s late", by.as_secs_f64());
         let cause = "the process was stopped or starved: look at the machine's load, and at nothing on the network";
         self.findings.raise(now, "own-lateness", Severity::Warning, "node", format!("{text}: {cause}"));
         self.log.add(now, Subject::Node, Severity::Warning, "late", text, Some(cause.to_owned()));
+        for index in 0..self.routers.len() {
+            self.drive(now, index, vrrp::Input::Overslept(by), effects);
+        }
     }
 
     fn send_failed(&mut self, now: Instant, link: &crate::net::LinkName, error: &str) {

@@ -10,6 +10,7 @@ mod addresses;
 mod commands;
 mod core;
 mod effect;
+mod groups;
 mod input;
 mod log;
 mod network;

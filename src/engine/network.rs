@@ -85,14 +85,19 @@ impl Engine {
         for output in router.machine.handle(now, input) {
             match output {
                 Output::Advertise { priority } => self.advertise(index, priority, effects),
-                Output::Announce => self.announce_all(index, effects),
+                Output::Announce { repeat } => self.announce_all(index, repeat, effects),
+                Output::Ready => self.member_ready(now, index, effects),
                 Output::Changed { from, to, cause } => {
                     self.changed(now, index, (from.into(), to.into()), &cause);
                     self.settle_addresses(effects);
+                    self.group_follows(now, index, from.into(), effects);
                 }
                 Output::Note(note) => {
                     self.noted(now, index, &note);
                     self.settle_addresses(effects);
+                    if matches!(note, Note::HandedOver { .. }) {
+                        self.group_follows(now, index, Role::Master, effects);
+                    }
                 }
             }
         }
@@ -130,13 +135,15 @@ impl Engine {
         let moved = to == Role::Master || from == Role::Master;
         let severity = match cause {
             Cause::NobodyTookOver { .. } | Cause::Conditions { .. } => Severity::Alarm,
-            Cause::Silence { .. } => Severity::Warning,
+            Cause::Silence { .. } | Cause::Overslept { .. } | Cause::RivalOwner { .. } => Severity::Warning,
             Cause::Started
             | Cause::Owner
             | Cause::MasterResigned { .. }
             | Cause::Preempting { .. }
             | Cause::HigherPriority { .. }
             | Cause::HigherAddress { .. }
+            | Cause::GroupReady { .. }
+            | Cause::GroupFollows { .. }
             | Cause::Demoted
             | Cause::TakenOver
             | Cause::Restored
@@ -169,10 +176,20 @@ impl Engine {
                     self.log.add(now, subject, Severity::Alarm, "own-address", text, None);
                 }
             }
+            Note::RivalOwner { .. } => {
+                if self.findings.raise(now, "two-owners", Severity::Alarm, &name, text.clone()) {
+                    self.log.add(now, subject, Severity::Alarm, "two-owners", text, None);
+                }
+            }
+            Note::Overslept { .. } => self.log.add(now, subject, Severity::Warning, "late", text, None),
             Note::HandedOver { .. } => self.log.add(now, subject, Severity::Notice, "handover", text, None),
             // The address changes that follow say it.
             Note::Released => {}
-            Note::ResignationHeard { .. } | Note::Restored { .. } | Note::Pinned | Note::HeldBack => {
+            Note::PreemptDelayed { .. }
+            | Note::ResignationHeard { .. }
+            | Note::Restored { .. }
+            | Note::Pinned
+            | Note::HeldBack => {
                 self.log.add(now, subject, Severity::Info, "note", text, None);
             }
         }

@@ -2,7 +2,7 @@
 
 use crate::status::{Actor, Transition};
 use crate::time::{Duration, Instant};
-use crate::vrrp::Instance;
+use crate::vrrp::{Conditions, Instance};
 use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 
@@ -16,6 +16,10 @@ const FORGET_SPEAKER: Duration = Duration::from_secs(600);
 #[derive(Clone, Debug)]
 pub(super) struct Router {
     pub(super) machine: Instance,
+    /// Its sync group.
+    pub(super) group: Option<usize>,
+    /// What its own link and trackers say, without those of its sync group.
+    pub(super) own_conditions: Conditions,
     /// Who holds it back or up, since when and why.
     pub(super) held_by: Option<HeldBy>,
     /// Everyone heard for this VRID.
@@ -43,9 +47,11 @@ pub(super) struct Speaker {
 }
 
 impl Router {
-    pub(super) const fn new(machine: Instance) -> Self {
+    pub(super) fn new(machine: Instance) -> Self {
         Self {
+            own_conditions: machine.conditions().clone(),
             machine,
+            group: None,
             held_by: None,
             speakers: BTreeMap::new(),
             transitions: VecDeque::new(),

@@ -83,6 +83,7 @@ impl Engine {
             vrid: spec.vrid.get(),
             interface: spec.link.clone(),
             version: spec.version.number(),
+            group: router.group.and_then(|g| self.groups.get(g)).map(|g| g.spec.name.clone()),
             state: machine.state().role().into(),
             since: machine.since(),
             hold: hold(router),
@@ -185,10 +186,11 @@ impl Engine {
 /// Next advert, next announcement, master down.
 const fn timers(state: &State) -> (Option<Instant>, Option<Instant>, Option<Instant>) {
     match state {
-        State::Master { next_advert_at, announce_at } => (Some(*next_advert_at), *announce_at, None),
+        State::Master { next_advert_at, announce_at: Some((at, _)), .. } => (Some(*next_advert_at), Some(*at), None),
+        State::Master { next_advert_at, announce_at: None, refresh_at } => (Some(*next_advert_at), *refresh_at, None),
         State::Backup { master_down_at, .. } => (None, None, Some(*master_down_at)),
         State::Yielding { until, .. } => (None, None, Some(*until)),
-        State::Init | State::Fault | State::Stopped => (None, None, None),
+        State::Init | State::Fault { .. } | State::Stopped => (None, None, None),
     }
 }
 

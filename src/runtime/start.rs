@@ -11,7 +11,7 @@ use crate::engine::{Engine, Setup};
 use crate::report;
 use crate::settings::Settings;
 use crate::status::{Dataplane, DataplaneKind};
-use crate::sys::clock::{Clock, wall_us};
+use crate::sys::clock::{Clock, uptime, wall_us};
 use crate::sys::files::{Files, environment};
 use crate::sys::netlink::Netlink;
 use crate::time::Instant;
@@ -39,6 +39,7 @@ pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> 
         pid: std::process::id(),
         seed: wall_us() ^ u64::from(std::process::id()),
         wall_zero_us: wall_us(),
+        uptime: uptime(),
         dataplane: Dataplane { kind: DataplaneKind::None, note: None },
     });
     let table = if has_services {

@@ -76,12 +76,13 @@ impl Turning {
             };
             let now = self.clock.now();
             let late = deadline.map(|at| now.since(at)).filter(|by| *by > LATE);
-            more = self.read_packets();
-            self.take(woken);
-            self.read_rest();
+            // Whoever slept knows it before it reads what arrived meanwhile.
             if let Some(by) = late {
                 self.step(Input::Late(by));
             }
+            more = self.read_packets();
+            self.take(woken);
+            self.read_rest();
             let now = self.clock.now();
             if self.engine.deadline().is_some_and(|at| at <= now) {
                 self.step(Input::Deadline);

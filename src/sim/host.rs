@@ -75,15 +75,18 @@ impl Host {
         host
     }
 
-    /// What a machine has after it was switched on: its own address, and nothing else.
+    /// What a machine has after it was switched on: its own address of each family, and nothing else.
     pub(super) fn boot(&mut self) {
         self.addresses.clear();
         self.table = ObservedTable::default();
         self.rotations.clear();
         self.waiting.clear();
         self.paused = false;
-        if let Ok(net) = format!("{}/24", self.address).parse() {
-            self.addresses.insert(net, 0);
+        let [.., tens, last] = self.address.octets();
+        for own in [format!("{}/24", self.address), format!("fe80::{tens:x}:{last:x}/64")] {
+            if let Ok(net) = own.parse() {
+                self.addresses.insert(net, 0);
+            }
         }
     }
 

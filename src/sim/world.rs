@@ -400,8 +400,9 @@ impl World {
 
     fn send(&mut self, from: usize, advert: &Advert) {
         for to in (0..self.hosts.len()).filter(|to| *to != from) {
-            let on = self.hosts.get(to).is_some_and(|h| h.link_up && h.engine.is_some());
-            if !on {
+            let group = advert.destination.is_multicast();
+            let hears = |h: &Host| h.link_up && h.engine.is_some() && (group || h.holds(advert.destination));
+            if !self.hosts.get(to).is_some_and(hears) {
                 continue;
             }
             for delay in self.lan.arrivals(from, to, &mut self.random) {

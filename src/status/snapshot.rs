@@ -138,6 +138,9 @@ pub struct Instance {
     pub interface: LinkName,
     /// The VRRP version on the wire.
     pub version: u8,
+    /// The sync group whose members change state together.
+    #[serde(default)]
+    pub group: Option<String>,
     pub state: Role,
     /// When it took this state.
     pub since: Instant,

@@ -1,6 +1,7 @@
 //! The clock: the engine's time and the wall's.
 
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
+use nix::time::{ClockId, clock_gettime};
 
 /// Counts from the moment it was made, on CLOCK_MONOTONIC.
 #[derive(Clone, Copy, Debug)]
@@ -31,4 +32,9 @@ impl Clock {
 pub fn wall_us() -> u64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// How long the machine has been up, sleep included (CLOCK_BOOTTIME); zero if the kernel does not tell.
+pub fn uptime() -> Duration {
+    clock_gettime(ClockId::CLOCK_BOOTTIME).map_or(Duration::ZERO, Duration::from)
 }

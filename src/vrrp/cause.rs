@@ -42,6 +42,23 @@ pub enum Cause {
     Conditions {
         faults: Vec<String>,
     },
+    /// Every member of the sync group is ready to be master.
+    GroupReady {
+        group: String,
+    },
+    /// Another member of the sync group yielded.
+    GroupFollows {
+        group: String,
+        member: String,
+    },
+    /// This engine slept, and another became master meanwhile or had the time to.
+    Overslept {
+        late: Duration,
+    },
+    /// Another router owns the addresses, too, and insists.
+    RivalOwner {
+        from: IpAddr,
+    },
     Demoted,
     TakenOver,
     /// The demotion was lifted before anybody had taken over.
@@ -75,6 +92,12 @@ impl fmt::Display for Cause {
                 write!(f, "equal priority {priority} heard from {from}, a higher address than our {ours}")
             }
             Self::Conditions { faults } => write!(f, "{}", faults.join("; ")),
+            Self::GroupReady { group } => write!(f, "every member of sync group {group} is ready"),
+            Self::GroupFollows { group, member } => write!(f, "sync group {group}: {member} yielded"),
+            Self::Overslept { late } => {
+                write!(f, "this engine slept for {}, long enough for another to take over", Seconds(*late))
+            }
+            Self::RivalOwner { from } => write!(f, "{from} is priority 255, too, and does not yield: giving in at 254"),
             Self::Demoted => write!(f, "demoted by an operator"),
             Self::TakenOver => write!(f, "taken over by an operator"),
             Self::Restored => write!(f, "restored by an operator before anybody had taken over"),
@@ -95,6 +118,12 @@ pub enum Note {
     Released,
     /// As master, a lower priority was heard: somebody else believes to be master.
     LowerPriority { from: IpAddr, theirs: u8, ours: u8 },
+    /// A lower master is heard, and `preempt_delay` begins.
+    PreemptDelayed { from: IpAddr, delay: Duration },
+    /// This engine slept: its silence, or what it did not hear, proves nothing.
+    Overslept { late: Duration },
+    /// As owner, another owner was heard that should yield to us.
+    RivalOwner { from: IpAddr },
     /// An advert with our own source address.
     OwnAddress { from: IpAddr },
     /// Somebody gave up (priority 0) while this router is not waiting for it.
@@ -118,6 +147,18 @@ impl fmt::Display for Note {
                 f,
                 "{from} advertises priority {theirs} while we are MASTER at {ours}: answered with an advert and ARP"
             ),
+            Self::PreemptDelayed { from, delay } => {
+                write!(f, "{from} is master with a lower priority: taking over in {} (preempt_delay)", Seconds(*delay))
+            }
+            Self::Overslept { late } => {
+                write!(f, "this engine slept for {}: what it did not hear meanwhile proves nothing", Seconds(*late))
+            }
+            Self::RivalOwner { from } => {
+                write!(
+                    f,
+                    "{from} is priority 255, too: two routers cannot own the same addresses; give one of them less"
+                )
+            }
             Self::OwnAddress { from } => {
                 write!(f, "an advert came from our own address {from}: another machine has it, or the network loops")
             }

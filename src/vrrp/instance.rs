@@ -1,19 +1,11 @@
-//! The machine: one function for each state, each deciding about every input.
+//! The machine: what it keeps, and one door in. What each state does with each input stands in `backup`, `master` and
+//! `yielding`.
 
 use super::cause::{Cause, Note};
-use super::spec::Spec;
+use super::spec::{Spec, Version};
 use super::state::{Conditions, Hold, Role, State, Term, Then};
 use crate::time::{Duration, Instant};
 use std::net::IpAddr;
-
-/// How much longer than the longest skew a stopping master waits to hear its successor.
-const SUCCESSOR_GRACE: Duration = Duration::from_millis(100);
-
-/// After a successor was heard, its announcement of the addresses is awaited no longer than this.
-const ANNOUNCEMENT: Duration = Duration::from_millis(100);
-
-/// The least time between two answers to a lower priority.
-const ANSWER_PAUSE: Duration = Duration::from_millis(10);
 
 /// Everything that can happen to a virtual router.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,12 +16,35 @@ pub enum Input {
     Heard(Heard),
     /// Somebody else has announced one of the addresses (gratuitous ARP): neighbours send there now.
     Announced,
+    /// This engine slept: nothing due since so long was done. Given before what arrived meanwhile.
+    Overslept(Duration),
     /// Time has passed; what is due is done.
     Deadline,
+    /// What the sync group asks for.
+    Group(Order),
     Demote,
     Takeover,
     Restore,
     Stop,
+}
+
+/// What a sync group asks of a member (keepalived.conf(5), vrrp_sync_group). A fault of one is among the conditions of
+/// all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Every member is ready: all take over.
+    Master { group: String },
+    /// A member yielded to another router: all do.
+    Backup { group: String, member: String },
+}
+
+/// How an instance stands in a sync group.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Grouping {
+    #[default]
+    Alone,
+    /// It asks before it takes over; the flag: every member is an owner that wishes to be master.
+    Member { all_owners: bool },
 }
 
 /// An advert as the election sees it.
@@ -49,8 +64,12 @@ pub enum Output {
     Advertise {
         priority: u8,
     },
-    /// Announce every address that is on its link.
-    Announce,
+    /// Announce every address that is on its link, so often.
+    Announce {
+        repeat: u32,
+    },
+    /// Ready to be master, if the sync group is ([`Grouping::Member`] only).
+    Ready,
     Changed {
         from: Role,
         to: Role,
@@ -83,18 +102,39 @@ pub enum Refusal {
 /// One virtual router.
 #[derive(Clone, Debug)]
 pub struct Instance {
-    spec: Spec,
-    state: State,
-    since: Instant,
-    hold: Option<Hold>,
-    conditions: Conditions,
+    pub(super) spec: Spec,
+    pub(super) state: State,
+    pub(super) since: Instant,
+    pub(super) hold: Option<Hold>,
+    pub(super) conditions: Conditions,
+    pub(super) grouping: Grouping,
+    /// Before this nothing is heard and nothing taken over (`vrrp_startup_delay`).
+    pub(super) not_before: Instant,
     /// The last advert heard that was not a resignation.
-    master: Option<Heard>,
+    pub(super) master: Option<Heard>,
     /// What the master advertises as its interval, in VRRPv3; else our own.
-    master_interval: Duration,
+    pub(super) master_interval: Duration,
     /// When the silence that may end in a takeover began, and who resigned if somebody did.
-    quiet_since: Instant,
-    resigned: Option<IpAddr>,
+    pub(super) quiet_since: Instant,
+    pub(super) resigned: Option<IpAddr>,
+    /// A lower master is put up with until then (`preempt_delay`).
+    pub(super) preempt_at: Option<Instant>,
+    /// As a member: silence has made it ready to be master.
+    pub(super) ready: bool,
+    /// A master that has slept, until it has advertised again.
+    pub(super) overslept: Option<Duration>,
+    pub(super) rivalry: Rivalry,
+}
+
+/// Two owners of the same addresses: one must give in (keepalived's way; the RFC knows no such thing).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Rivalry {
+    #[default]
+    None,
+    /// A rival owner was heard; if it still is after this, we give in.
+    Contested { give_in_at: Instant },
+    /// At priority 254 until the rival is gone.
+    GaveIn,
 }
 
 impl Instance {
@@ -106,10 +146,28 @@ impl Instance {
             since: now,
             hold: None,
             conditions: Conditions { waiting: vec!["its link has not been seen yet".into()], ..Conditions::default() },
+            grouping: Grouping::Alone,
+            not_before: now,
             master: None,
             quiet_since: now,
             resigned: None,
+            preempt_at: None,
+            ready: false,
+            overslept: None,
+            rivalry: Rivalry::None,
         }
+    }
+
+    /// Hears nothing and takes nothing over before `at` (`vrrp_startup_delay`, `vrrp_delay_after_boot`).
+    #[must_use]
+    pub const fn not_before(mut self, at: Instant) -> Self {
+        self.not_before = at;
+        self
+    }
+
+    /// Tells how the instance stands in a sync group.
+    pub const fn set_grouping(&mut self, grouping: Grouping) {
+        self.grouping = grouping;
     }
 
     pub const fn spec(&self) -> &Spec {
@@ -137,7 +195,17 @@ impl Instance {
         self.master
     }
 
-    /// The interval the master-down time is counted in (RFC 9568, 6.1, Master_Adver_Interval).
+    /// Until when a lower master is put up with (`preempt_delay`), if one is.
+    pub const fn preempt_at(&self) -> Option<Instant> {
+        self.preempt_at
+    }
+
+    /// As a member of a sync group: waits for the others to be ready to be master, too.
+    pub const fn is_ready(&self) -> bool {
+        self.ready
+    }
+
+    /// The interval the master-down time is counted in (RFC 9568, 6.1, Active_Adver_Interval).
     pub const fn master_interval(&self) -> Duration {
         self.master_interval
     }
@@ -159,14 +227,14 @@ impl Instance {
     /// What goes into adverts: 1 to 254, or 255 for the owner.
     pub fn effective_priority(&self) -> u8 {
         if self.spec.is_owner() {
-            return 255;
+            return if self.rivalry == Rivalry::GaveIn { 254 } else { 255 };
         }
         match self.hold {
             Some(Hold::Demoted) => 1,
             Some(Hold::Takeover) => 254,
             None => {
-                let tracked: i32 = self.conditions.terms.iter().map(|t| t.value).sum();
-                (i32::from(self.spec.priority).saturating_add(tracked)).clamp(1, 254) as u8
+                let tracked = self.conditions.terms.iter().fold(0_i32, |sum, t| sum.saturating_add(t.value));
+                i32::from(self.spec.priority).saturating_add(tracked).clamp(1, 254) as u8
             }
         }
     }
@@ -180,11 +248,14 @@ impl Instance {
         };
         let mut terms = vec![term("base", i32::from(self.spec.priority), None)];
         if self.spec.is_owner() {
+            if self.rivalry == Rivalry::GaveIn {
+                terms.push(term("rival owner", -1, Some("another router is priority 255, too")));
+            }
             return terms;
         }
         terms.extend(self.conditions.terms.iter().cloned());
-        let sum: i32 = terms.iter().map(|t| t.value).sum();
-        let override_to = |label, to: i32| term(label, to - sum, Some("until restored"));
+        let sum = terms.iter().fold(0_i32, |sum, t| sum.saturating_add(t.value));
+        let override_to = |label, to: i32| term(label, to.saturating_sub(sum), Some("until restored"));
         match self.hold {
             Some(Hold::Demoted) => terms.push(override_to("demoted", 1)),
             Some(Hold::Takeover) => terms.push(override_to("takeover", 254)),
@@ -206,7 +277,9 @@ impl Instance {
             Input::Conditions(_)
             | Input::Heard(_)
             | Input::Announced
+            | Input::Overslept(_)
             | Input::Deadline
+            | Input::Group(_)
             | Input::Demote
             | Input::Restore
             | Input::Stop => Ok(()),
@@ -215,7 +288,7 @@ impl Instance {
 
     fn permits_takeover(&self) -> Result<(), Refusal> {
         match (&self.state, self.master) {
-            (State::Fault, _) => Err(Refusal::Fault(self.conditions.faults.join("; "))),
+            (State::Fault { .. }, _) => Err(Refusal::Fault(self.conditions.faults.join("; "))),
             (State::Init, _) => Err(Refusal::NotStarted(self.conditions.waiting.join("; "))),
             (State::Backup { .. }, Some(m)) if self.beaten_by(m, 254) => {
                 Err(Refusal::Outranked { from: m.from, priority: m.priority })
@@ -234,7 +307,8 @@ impl Instance {
         }
         let mut out = Vec::new();
         match self.state {
-            State::Init | State::Fault => self.in_init_or_fault(now, input, &mut out),
+            State::Init => self.in_init(now, input, &mut out),
+            State::Fault { release_at } => self.in_fault(now, input, release_at, &mut out),
             State::Backup { master_down_at, release_at } => {
                 self.in_backup(now, input, (master_down_at, release_at), &mut out);
             }
@@ -245,7 +319,7 @@ impl Instance {
         out
     }
 
-    fn in_init_or_fault(&mut self, now: Instant, input: Input, out: &mut Vec<Output>) {
+    fn in_init(&mut self, now: Instant, input: Input, out: &mut Vec<Output>) {
         match input {
             Input::Conditions(conditions) => {
                 self.conditions = conditions;
@@ -255,313 +329,131 @@ impl Instance {
             Input::Restore => self.restore(out),
             Input::Stop => self.enter(now, State::Stopped, Cause::Stopping, out),
             // Without a working link there is nobody to hear and nothing to be late with.
-            Input::Heard(_) | Input::Announced | Input::Deadline | Input::Takeover => {}
+            Input::Heard(_)
+            | Input::Announced
+            | Input::Overslept(_)
+            | Input::Deadline
+            | Input::Group(_)
+            | Input::Takeover => {}
         }
     }
 
-    fn in_backup(
-        &mut self,
-        now: Instant,
-        input: Input,
-        (master_down_at, release_at): (Instant, Option<Instant>),
-        out: &mut Vec<Output>,
-    ) {
-        match input {
-            Input::Conditions(conditions) => {
-                self.conditions = conditions;
-                if !self.conditions.faults.is_empty() {
-                    self.start_or_fault(now, out);
-                }
-            }
-            Input::Heard(heard) => self.hear_as_backup(heard, out),
-            Input::Announced if release_at.is_some() => self.release(master_down_at, out),
-            Input::Deadline if now >= master_down_at => {
-                let waited = now.since(self.quiet_since);
-                let cause = self.why_takeover(waited);
-                self.become_master(now, cause, out);
-            }
-            Input::Deadline if release_at.is_some_and(|at| now >= at) => self.release(master_down_at, out),
-            Input::Deadline | Input::Announced => {}
-            Input::Demote => {
-                self.hold_back(out);
-                self.await_silence(now);
-            }
-            Input::Takeover => {
-                self.hold = Some(Hold::Takeover);
-                self.become_master(now, Cause::TakenOver, out);
-            }
-            Input::Restore => self.restore(out),
-            Input::Stop => self.enter(now, State::Stopped, Cause::Stopping, out),
-        }
-    }
-
-    fn why_takeover(&self, waited: Duration) -> Cause {
-        match (self.resigned, self.master) {
-            (Some(from), _) => Cause::MasterResigned { from, waited },
-            (None, Some(m)) if m.at > self.quiet_since => {
-                Cause::Preempting { from: m.from, theirs: m.priority, ours: self.effective_priority() }
-            }
-            (None, master) => Cause::Silence { waited, last: master.map(|m| (m.from, m.priority)) },
-        }
-    }
-
-    fn hear_as_backup(&mut self, heard: Heard, out: &mut Vec<Output>) {
-        if self.is_own(heard) {
-            out.push(Output::Note(Note::OwnAddress { from: heard.from }));
-        } else if heard.priority == 0 {
-            self.quiet_since = heard.at;
-            self.resigned = Some(heard.from);
-            self.set_master_down(heard.at + self.skew());
-            out.push(Output::Note(Note::ResignationHeard { from: heard.from }));
-        } else if heard.priority >= self.effective_priority() || !self.spec.preempt {
-            self.master = Some(heard);
-            self.await_silence(heard.at);
-        } else {
-            // A lower priority while preempting: not our master, so the timer runs on (RFC 3768, 6.4.2).
-            self.master = Some(heard);
-        }
-    }
-
-    fn in_master(&mut self, now: Instant, input: Input, out: &mut Vec<Output>) {
-        match input {
-            Input::Conditions(conditions) => {
-                self.conditions = conditions;
-                if !self.conditions.faults.is_empty() {
-                    out.push(Output::Advertise { priority: 0 });
-                    self.start_or_fault(now, out);
-                }
-            }
-            Input::Heard(heard) => self.hear_as_master(now, heard, out),
-            Input::Announced => {}
-            Input::Deadline => self.master_timers(now, out),
-            Input::Demote => {
-                self.hold = Some(Hold::Demoted);
-                let until = now + self.spec.master_down(1, self.master_interval);
-                self.yield_until(now, until, Then::Serve, Cause::Demoted, out);
-            }
-            Input::Takeover => {
-                self.hold = Some(Hold::Takeover);
-                out.push(Output::Note(Note::Pinned));
-                self.advertise_now(now, out);
-            }
-            Input::Restore => self.restore(out),
-            Input::Stop => {
-                let until = now + self.stop_patience();
-                self.yield_until(now, until, Then::Stop, Cause::Stopping, out);
-            }
-        }
-    }
-
-    fn hear_as_master(&mut self, now: Instant, heard: Heard, out: &mut Vec<Output>) {
-        let ours = self.effective_priority();
-        if self.is_own(heard) {
-            out.push(Output::Note(Note::OwnAddress { from: heard.from }));
-        } else if heard.priority == 0 {
-            self.advertise_now(now, out);
-        } else if self.beaten_by(heard, ours) {
-            let cause = match self.conditions.source {
-                Some(own) if heard.priority == ours => {
-                    Cause::HigherAddress { from: heard.from, ours: own, priority: ours }
-                }
-                _ => Cause::HigherPriority { from: heard.from, theirs: heard.priority, ours },
-            };
-            self.master = Some(heard);
-            self.become_backup(now, cause, out);
-        } else {
-            // Somebody did not hear us. Say who is master, and set right what it may have told the switches.
-            self.master = Some(heard);
-            out.push(Output::Note(Note::LowerPriority { from: heard.from, theirs: heard.priority, ours }));
-            if self.has_just_advertised(now) {
-                return;
-            }
-            self.advertise_now(now, out);
-            out.push(Output::Announce);
-            if let State::Master { announce_at, .. } = &mut self.state {
-                *announce_at = second_set(&self.spec, now);
-            }
-        }
-    }
-
-    fn master_timers(&mut self, now: Instant, out: &mut Vec<Output>) {
-        let State::Master { next_advert_at, announce_at } = &mut self.state else { return };
-        let advert_due = now >= *next_advert_at;
-        if advert_due {
-            // From the moment it was due, so that lateness does not add up; from now if a whole interval was missed.
-            let next = *next_advert_at + self.spec.interval;
-            *next_advert_at = if next > now { next } else { now + self.spec.interval };
-        }
-        let announce_due = announce_at.is_some_and(|at| now >= at);
-        if announce_due {
-            *announce_at = None;
-        }
-        if advert_due {
-            out.push(Output::Advertise { priority: self.effective_priority() });
-        }
-        if announce_due {
-            out.push(Output::Announce);
-        }
-    }
-
-    fn in_yielding(&mut self, now: Instant, input: Input, out: &mut Vec<Output>) {
-        let State::Yielding { since, until, succeeded, then } = self.state else { return };
-        match input {
-            Input::Conditions(conditions) => {
-                self.conditions = conditions;
-                match (self.conditions.faults.is_empty(), then) {
-                    (true, _) => {}
-                    (false, Then::Serve) => self.start_or_fault(now, out),
-                    (false, Then::Stop) => self.enter(now, State::Stopped, Cause::Stopping, out),
-                }
-            }
-            Input::Heard(heard) => self.hear_while_yielding(now, heard, out),
-            Input::Announced if succeeded => self.enter(now, State::Stopped, Cause::Stopping, out),
-            Input::Deadline if now >= until => match then {
-                Then::Serve => self.become_master(now, Cause::NobodyTookOver { waited: now.since(since) }, out),
-                Then::Stop => self.enter(now, State::Stopped, Cause::Stopping, out),
-            },
-            // A second demotion is refused before it comes here.
-            Input::Deadline | Input::Announced | Input::Demote => {}
-            Input::Takeover => {
-                self.hold = Some(Hold::Takeover);
-                self.become_master(now, Cause::TakenOver, out);
-            }
-            Input::Restore => {
-                // Nobody has taken over yet, and the addresses are still here.
-                self.restore(out);
-                self.become_master(now, Cause::Restored, out);
-            }
-            Input::Stop => {
-                let until = until.min(now + self.stop_patience());
-                self.state = State::Yielding { since, until, succeeded, then: Then::Stop };
-            }
-        }
-    }
-
-    fn hear_while_yielding(&mut self, now: Instant, heard: Heard, out: &mut Vec<Output>) {
-        let State::Yielding { since, until, succeeded, then } = self.state else { return };
-        if self.is_own(heard) {
-            out.push(Output::Note(Note::OwnAddress { from: heard.from }));
-        } else if heard.priority > 0 {
-            self.master = Some(heard);
-            if !succeeded {
-                let after = now.since(since);
-                out.push(Output::Note(Note::HandedOver { to: heard.from, priority: heard.priority, after }));
-            }
-            match then {
-                Then::Serve => self.become_backup(now, Cause::Demoted, out),
-                Then::Stop => {
-                    let until = until.min(now + ANNOUNCEMENT);
-                    self.state = State::Yielding { since, until, succeeded: true, then };
-                }
-            }
-        }
-    }
-
-    /// How long a successor may take: the longest skew there is, and the way to here.
-    fn stop_patience(&self) -> Duration {
-        self.spec.skew(1, self.master_interval) + SUCCESSOR_GRACE
-    }
-
-    fn start_or_fault(&mut self, now: Instant, out: &mut Vec<Output>) {
+    pub(super) fn start_or_fault(&mut self, now: Instant, out: &mut Vec<Output>) {
         if !self.conditions.faults.is_empty() {
-            if self.state != State::Fault {
+            if !matches!(self.state, State::Fault { .. }) {
                 let cause = Cause::Conditions { faults: self.conditions.faults.clone() };
-                self.enter(now, State::Fault, cause, out);
+                // Whoever can hear can also wait to hear a successor.
+                let can_wait = self.state.wants_addresses() && self.conditions.source.is_some();
+                let release_at = can_wait.then(|| now + self.stop_patience());
+                self.enter(now, State::Fault { release_at }, cause, out);
             }
         } else if !self.conditions.waiting.is_empty() {
             // A first result is awaited: neither good nor bad is known.
-        } else if self.spec.is_owner() && self.spec.wishes_master {
-            self.become_master(now, Cause::Owner, out);
+        } else if self.state.wants_addresses() {
+            // Out of FAULT before anybody took over: they stay until somebody does, or we are master again.
+            let until = now + self.master_down();
+            let state = State::Yielding { since: now, until, succeeded: false, then: Then::Serve };
+            self.enter(now, state, Cause::Started, out);
+        } else if self.spec.is_owner() && self.spec.wishes_master && self.rivalry != Rivalry::GaveIn {
+            self.start_as_owner(now, out);
         } else {
             self.become_backup(now, Cause::Started, out);
         }
     }
 
-    fn become_master(&mut self, now: Instant, cause: Cause, out: &mut Vec<Output>) {
+    fn start_as_owner(&mut self, now: Instant, out: &mut Vec<Output>) {
+        let at_once = match self.grouping {
+            Grouping::Alone => now >= self.not_before,
+            Grouping::Member { .. } => false,
+        };
+        if at_once {
+            self.become_master(now, Cause::Owner, out);
+            return;
+        }
+        self.become_backup(now, Cause::Started, out);
+        if self.grouping != (Grouping::Member { all_owners: false }) {
+            self.set_master_down(now.max(self.not_before));
+        }
+    }
+
+    pub(super) fn become_master(&mut self, now: Instant, cause: Cause, out: &mut Vec<Output>) {
         self.resigned = None;
+        self.overslept = None;
+        self.master_interval = self.spec.interval;
         out.push(Output::Advertise { priority: self.effective_priority() });
-        let announce_at = second_set(&self.spec, now);
-        self.enter(now, State::Master { next_advert_at: now + self.spec.interval, announce_at }, cause, out);
-        out.push(Output::Announce);
+        let garp = &self.spec.garp;
+        let set = |span: Duration| (!span.is_zero()).then(|| now + span);
+        let state = State::Master {
+            next_advert_at: now + self.spec.interval,
+            announce_at: set(garp.delay).map(|at| (at, garp.repeat)),
+            refresh_at: set(garp.refresh).map(|at| at + garp.delay),
+        };
+        let repeat = garp.repeat;
+        self.enter(now, state, cause, out);
+        out.push(Output::Announce { repeat });
     }
 
-    fn become_backup(&mut self, now: Instant, cause: Cause, out: &mut Vec<Output>) {
-        let master_down_at = now + self.master_down();
-        self.quiet_since = now;
-        self.resigned = None;
-        let release_at = self.state.wants_addresses().then(|| now + ANNOUNCEMENT);
-        self.enter(now, State::Backup { master_down_at, release_at }, cause, out);
-    }
-
-    fn yield_until(&mut self, now: Instant, until: Instant, then: Then, cause: Cause, out: &mut Vec<Output>) {
-        out.push(Output::Advertise { priority: 0 });
-        self.enter(now, State::Yielding { since: now, until, succeeded: false, then }, cause, out);
-    }
-
-    /// The silence of the master is measured from `from`.
-    fn await_silence(&mut self, from: Instant) {
+    pub(super) fn become_backup(&mut self, now: Instant, cause: Cause, out: &mut Vec<Output>) {
+        let from = now.max(self.not_before);
         self.quiet_since = from;
         self.resigned = None;
-        self.set_master_down(from + self.master_down());
+        let release_at = self.state.wants_addresses().then(|| now + ANNOUNCEMENT);
+        let state = State::Backup { master_down_at: from + self.master_down(), release_at };
+        self.enter(now, state, cause, out);
+    }
+
+    /// VRRPv3 counts in the master's interval (RFC 9568, 6.4.2); nothing can be counted in none.
+    pub(super) fn learn(&mut self, heard: Heard) {
+        if self.spec.version == Version::V3 && !heard.interval.is_zero() {
+            self.master_interval = heard.interval;
+        }
+    }
+
+    /// How long a successor may take: the longest skew there is, and the way to here.
+    pub(super) fn stop_patience(&self) -> Duration {
+        self.spec.skew(1, self.master_interval) + SUCCESSOR_GRACE
     }
 
     /// Moves the timer and leaves what else a backup may be waiting for.
-    fn set_master_down(&mut self, at: Instant) {
+    pub(super) fn set_master_down(&mut self, at: Instant) {
         if let State::Backup { master_down_at, .. } = &mut self.state {
             *master_down_at = at;
         }
     }
 
-    /// The successor has announced the addresses, or has had the time for it.
-    fn release(&mut self, master_down_at: Instant, out: &mut Vec<Output>) {
-        self.state = State::Backup { master_down_at, release_at: None };
-        out.push(Output::Note(Note::Released));
-    }
-
-    fn advertise_now(&mut self, now: Instant, out: &mut Vec<Output>) {
-        if let State::Master { next_advert_at, .. } = &mut self.state {
-            *next_advert_at = now + self.spec.interval;
-        }
-        out.push(Output::Advertise { priority: self.effective_priority() });
-    }
-
-    /// A router that answers each advert at once with a lower one would otherwise be answered for ever.
-    fn has_just_advertised(&self, now: Instant) -> bool {
-        match self.state {
-            State::Master { next_advert_at, .. } => now < next_advert_at - self.spec.interval + ANSWER_PAUSE,
-            State::Init | State::Backup { .. } | State::Yielding { .. } | State::Fault | State::Stopped => false,
-        }
-    }
-
-    fn hold_back(&mut self, out: &mut Vec<Output>) {
+    pub(super) fn hold_back(&mut self, out: &mut Vec<Output>) {
         self.hold = Some(Hold::Demoted);
         out.push(Output::Note(Note::HeldBack));
     }
 
-    fn restore(&mut self, out: &mut Vec<Output>) {
+    pub(super) fn restore(&mut self, out: &mut Vec<Output>) {
         self.hold = None;
         out.push(Output::Note(Note::Restored { role: self.state.role() }));
     }
 
-    fn enter(&mut self, now: Instant, state: State, cause: Cause, out: &mut Vec<Output>) {
+    pub(super) fn enter(&mut self, now: Instant, state: State, cause: Cause, out: &mut Vec<Output>) {
         let (from, to) = (self.state.role(), state.role());
         self.state = state;
+        self.ready = false;
+        self.preempt_at = None;
         if from != to {
             self.since = now;
             out.push(Output::Changed { from, to, cause });
         }
     }
 
-    fn is_own(&self, heard: Heard) -> bool {
+    pub(super) fn is_own(&self, heard: Heard) -> bool {
         self.conditions.source == Some(heard.from)
     }
 
-    /// Whether `heard` wins against our priority `ours` (RFC 3768, 6.4.3: equal priorities, the higher address).
-    fn beaten_by(&self, heard: Heard, ours: u8) -> bool {
+    /// Whether `heard` wins against our priority `ours` (RFC 9568, 6.4.3: equal priorities, the higher address).
+    pub(super) fn beaten_by(&self, heard: Heard, ours: u8) -> bool {
         heard.priority > ours || (heard.priority == ours && self.conditions.source.is_some_and(|own| heard.from > own))
     }
 }
 
-fn second_set(spec: &Spec, now: Instant) -> Option<Instant> {
-    (!spec.garp.delay.is_zero()).then(|| now + spec.garp.delay)
-}
+/// How much longer than the longest skew a stopping master waits to hear its successor.
+const SUCCESSOR_GRACE: Duration = Duration::from_millis(100);
+
+/// After a successor was heard, its announcement of the addresses is awaited no longer than this.
+pub(super) const ANNOUNCEMENT: Duration = Duration::from_millis(100);

@@ -6,20 +6,24 @@
 #![warn(clippy::wildcard_enum_match_arm, clippy::indexing_slicing)]
 
 mod auth;
+mod backup;
 mod cause;
 mod group;
 mod instance;
+mod master;
 mod notify;
+mod reconfigure;
 mod rise_fall;
 mod spec;
 mod state;
 #[cfg(test)]
 mod tests;
+mod yielding;
 
 pub use auth::{AntiReplay, Auth, Hmac, HmacKey, HmacMode, Password};
 pub use cause::{Cause, Note};
 pub use group::GroupSpec;
-pub use instance::{Heard, Input, Instance, Output, Refusal};
+pub use instance::{Grouping, Heard, Input, Instance, Order, Output, Refusal};
 pub use notify::{Command, Notify, RunAs};
 pub use rise_fall::RiseFall;
 pub use spec::{

@@ -11,7 +11,7 @@
 //!                                 └─────────────┘    └─────────────┘ (after a stop: Stopped)
 //! ```
 
-use crate::time::Instant;
+use crate::time::{Instant, earliest};
 use std::net::IpAddr;
 
 /// What the virtual router is. Each state owns its timers, so a timer of another state cannot exist.
@@ -27,8 +27,10 @@ pub enum State {
     },
     Master {
         next_advert_at: Instant,
-        /// The second set of gratuitous ARP.
-        announce_at: Option<Instant>,
+        /// The next set of gratuitous ARP that follows an event, and how many announcements it has.
+        announce_at: Option<(Instant, u32)>,
+        /// The next periodic set.
+        refresh_at: Option<Instant>,
     },
     /// BACKUP to the protocol, but still answering for the addresses until a successor is heard.
     Yielding {
@@ -39,7 +41,11 @@ pub enum State {
         succeeded: bool,
         then: Then,
     },
-    Fault,
+    Fault {
+        /// Lately master, and the link is good: the addresses stay until a successor has announced them, and no longer
+        /// than this.
+        release_at: Option<Instant>,
+    },
     /// Out of the protocol for good.
     Stopped,
 }
@@ -68,7 +74,7 @@ impl State {
             Self::Init | Self::Stopped => Role::Init,
             Self::Backup { .. } | Self::Yielding { .. } => Role::Backup,
             Self::Master { .. } => Role::Master,
-            Self::Fault => Role::Fault,
+            Self::Fault { .. } => Role::Fault,
         }
     }
 
@@ -76,20 +82,20 @@ impl State {
     pub const fn wants_addresses(&self) -> bool {
         match self {
             Self::Master { .. } | Self::Yielding { .. } => true,
-            Self::Backup { release_at, .. } => release_at.is_some(),
-            Self::Init | Self::Fault | Self::Stopped => false,
+            Self::Backup { release_at, .. } | Self::Fault { release_at } => release_at.is_some(),
+            Self::Init | Self::Stopped => false,
         }
     }
 
     /// When something is due.
     pub fn deadline(&self) -> Option<Instant> {
         match self {
-            Self::Init | Self::Fault | Self::Stopped => None,
-            Self::Backup { master_down_at, release_at } => {
-                Some(release_at.map_or(*master_down_at, |at| at.min(*master_down_at)))
-            }
-            Self::Master { next_advert_at, announce_at } => {
-                Some(announce_at.map_or(*next_advert_at, |at| at.min(*next_advert_at)))
+            Self::Init | Self::Stopped => None,
+            Self::Fault { release_at } => *release_at,
+            Self::Backup { master_down_at, release_at } => earliest(Some(*master_down_at), *release_at),
+            Self::Master { next_advert_at, announce_at, refresh_at } => {
+                let announce_at = earliest(announce_at.map(|(at, _)| at), *refresh_at);
+                earliest(Some(*next_advert_at), announce_at)
             }
             Self::Yielding { until, .. } => Some(*until),
         }
@@ -97,7 +103,7 @@ impl State {
 }
 
 /// An operator's override of the priority, until restored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Hold {
     /// Priority 1.
     Demoted,

@@ -52,7 +52,7 @@ fn master(priority: u8) -> Instance {
 fn changed(out: &[Output]) -> Option<(Role, Role)> {
     out.iter().find_map(|o| match o {
         Output::Changed { from, to, .. } => Some((*from, *to)),
-        Output::Advertise { .. } | Output::Announce | Output::Note(_) => None,
+        Output::Advertise { .. } | Output::Announce { .. } | Output::Ready | Output::Note(_) => None,
     })
 }
 
@@ -64,7 +64,7 @@ fn a_backup_waits_three_intervals_plus_skew() {
     let out = instance.handle(Instant::from_micros(3_609_375), Input::Deadline);
     assert_eq!(out[0], Output::Advertise { priority: 100 });
     assert_eq!(changed(&out), Some((Role::Backup, Role::Master)));
-    assert_eq!(out.last(), Some(&Output::Announce));
+    assert_eq!(out.last(), Some(&Output::Announce { repeat: 5 }));
 }
 
 #[test]
@@ -134,8 +134,8 @@ fn addresses_are_released_in_time_also_without_an_announcement() {
 fn a_master_answers_a_lower_priority_with_an_advert_and_arp() {
     let mut instance = master(150);
     let out = instance.handle(ms(5000), heard(LOW, 100, ms(5000)));
-    assert_eq!(&out[1..], [Output::Advertise { priority: 150 }, Output::Announce]);
-    assert!(matches!(instance.state(), State::Master { announce_at: Some(at), .. } if *at == ms(10_000)));
+    assert_eq!(&out[1..], [Output::Advertise { priority: 150 }, Output::Announce { repeat: 5 }]);
+    assert!(matches!(instance.state(), State::Master { announce_at: Some((at, 5)), .. } if *at == ms(10_000)));
 }
 
 #[test]
@@ -151,7 +151,10 @@ fn two_masters_that_answer_each_other_make_no_storm() {
 #[test]
 fn a_master_answers_a_resignation_with_an_advert() {
     let mut instance = master(100);
-    assert_eq!(instance.handle(ms(5000), heard(LOW, 0, ms(5000))), [Output::Advertise { priority: 100 }]);
+    assert_eq!(
+        instance.handle(ms(5000), heard(LOW, 0, ms(5000))),
+        [Output::Advertise { priority: 100 }, Output::Announce { repeat: 5 }]
+    );
 }
 
 #[test]
@@ -173,7 +176,8 @@ fn arp_is_repeated_once_after_the_delay() {
     let start = instance.since();
     let mut announced = 0;
     while let Some(due) = instance.deadline().filter(|due| *due < start + Duration::from_secs(20)) {
-        announced += instance.handle(due, Input::Deadline).iter().filter(|o| **o == Output::Announce).count();
+        announced +=
+            instance.handle(due, Input::Deadline).iter().filter(|o| matches!(o, Output::Announce { .. })).count();
     }
     assert_eq!(announced, 1);
 }
@@ -267,6 +271,8 @@ fn a_fault_gives_up_and_comes_back_as_backup() {
     let out = instance.handle(ms(5000), bad());
     assert_eq!(out[0], Output::Advertise { priority: 0 });
     assert_eq!(instance.state().role(), Role::Fault);
+    let _ = instance.handle(ms(6100), Input::Deadline);
+    assert!(!instance.state().wants_addresses());
     let _ = instance.handle(ms(6000), good());
     assert_eq!(instance.deadline(), Some(ms(6000) + instance.spec().master_down(100, Duration::from_secs(1))));
 }
@@ -311,6 +317,9 @@ fn every_input_is_decided_in_every_state() {
             bad(),
             Input::Deadline,
             Input::Announced,
+            Input::Overslept(Duration::from_secs(5)),
+            Input::Group(Order::Master { group: "G".into() }),
+            Input::Group(Order::Backup { group: "G".into(), member: "VI_2".into() }),
             Input::Demote,
             Input::Takeover,
             Input::Restore,
@@ -333,7 +342,10 @@ fn every_input_is_decided_in_every_state() {
                     assert_eq!(changed(&out), expected);
                     let holds = matches!(
                         instance.state(),
-                        State::Master { .. } | State::Yielding { .. } | State::Backup { release_at: Some(_), .. }
+                        State::Master { .. }
+                            | State::Yielding { .. }
+                            | State::Backup { release_at: Some(_), .. }
+                            | State::Fault { release_at: Some(_) }
                     );
                     assert_eq!(instance.state().wants_addresses(), holds);
                     assert_eq!(
@@ -356,4 +368,217 @@ fn a_fault_during_a_stop_ends_it() {
     assert_eq!(*instance.state(), State::Stopped);
     let _ = instance.handle(ms(5200), good());
     assert_eq!(*instance.state(), State::Stopped, "it takes no part any more");
+}
+
+#[test]
+fn a_fault_keeps_the_addresses_until_a_successor_has_announced_them() {
+    let mut instance = master(150);
+    let _ = instance.handle(ms(5000), bad());
+    assert!(instance.state().wants_addresses(), "the link is good: a successor will be heard");
+    let _ = instance.handle(ms(5600), heard(LOW, 100, ms(5600)));
+    let _ = instance.handle(ms(5601), Input::Announced);
+    assert!(!instance.state().wants_addresses());
+    let mut deaf = master(150);
+    let down = Conditions { faults: vec!["eth0 is down".into()], ..Conditions::default() };
+    let _ = deaf.handle(ms(5000), Input::Conditions(down));
+    assert!(!deaf.state().wants_addresses(), "nobody can be heard");
+}
+
+#[test]
+fn a_short_fault_that_nobody_answered_is_no_gap() {
+    let mut instance = master(150);
+    let _ = instance.handle(ms(5000), bad());
+    let out = instance.handle(ms(5200), good());
+    assert_eq!(changed(&out), Some((Role::Fault, Role::Backup)));
+    assert!(instance.state().wants_addresses());
+    let due = instance.deadline().unwrap();
+    let _ = instance.handle(due, Input::Deadline);
+    assert_eq!(instance.state().role(), Role::Master);
+}
+
+fn v3(priority: u8, interval: u64) -> Spec {
+    Spec { version: Version::V3, interval: Duration::from_millis(interval), ..spec(priority) }
+}
+
+fn beat(from: IpAddr, priority: u8, interval: u64, at: Instant) -> Input {
+    Input::Heard(Heard { from, priority, interval: Duration::from_millis(interval), at })
+}
+
+#[test]
+fn version_3_counts_in_the_masters_interval_and_its_own_as_master() {
+    let mut instance = Instance::new(v3(100, 1000), ms(0));
+    let _ = instance.handle(ms(0), good());
+    // 3 s + 156/256 of the interval.
+    assert_eq!(instance.deadline(), Some(Instant::from_micros(3_609_375)));
+    let _ = instance.handle(ms(100), beat(HIGH, 150, 100, ms(100)));
+    assert_eq!(instance.deadline(), Some(ms(100) + Duration::from_micros(360_937)));
+    let due = instance.deadline().unwrap();
+    let _ = instance.handle(due, Input::Deadline);
+    assert_eq!(instance.deadline(), Some(due + Duration::from_secs(1)));
+    assert_eq!(instance.master_interval(), Duration::from_secs(1));
+}
+
+#[test]
+fn version_2_knows_one_interval() {
+    let mut instance = backup(100);
+    let _ = instance.handle(ms(100), beat(HIGH, 150, 100, ms(100)));
+    assert_eq!(instance.deadline(), Some(ms(100) + Duration::from_micros(3_609_375)));
+}
+
+#[test]
+fn more_missed_adverts_make_the_wait_longer() {
+    let mut instance = Instance::new(Spec { down_adverts: 5, ..spec(100) }, ms(0));
+    let _ = instance.handle(ms(0), good());
+    assert_eq!(instance.deadline(), Some(Instant::from_micros(5_609_375)));
+}
+
+#[test]
+fn preempt_delay_runs_from_the_first_lower_advert_and_a_higher_one_ends_it() {
+    let mut instance = Instance::new(Spec { preempt_delay: Duration::from_secs(30), ..spec(150) }, ms(0));
+    let _ = instance.handle(ms(0), good());
+    for second in 1..=30 {
+        let _ = instance.handle(ms(second * 1000), heard(LOW, 100, ms(second * 1000)));
+        assert!(instance.deadline() > Some(ms(second * 1000 + 3000)), "second {second}");
+    }
+    let due = instance.deadline();
+    let _ = instance.handle(ms(31_000), heard(LOW, 100, ms(31_000)));
+    assert_eq!(instance.deadline(), due, "the delay is over: the timer runs on");
+    let mut reset = Instance::new(Spec { preempt_delay: Duration::from_secs(30), ..spec(150) }, ms(0));
+    let _ = reset.handle(ms(0), good());
+    let _ = reset.handle(ms(1000), heard(LOW, 100, ms(1000)));
+    assert_eq!(reset.preempt_at(), Some(ms(31_000)));
+    let _ = reset.handle(ms(2000), heard(LOW, 150, ms(2000)));
+    assert_eq!(reset.preempt_at(), None);
+}
+
+#[test]
+fn nothing_is_heard_and_nothing_taken_over_before_the_startup_delay() {
+    let mut instance = Instance::new(spec(100), ms(0)).not_before(ms(10_000));
+    let _ = instance.handle(ms(0), good());
+    let _ = instance.handle(ms(5000), heard(HIGH, 150, ms(5000)));
+    assert_eq!(instance.master(), None);
+    assert_eq!(instance.deadline(), Some(Instant::from_micros(13_609_375)));
+    let mut owner = Instance::new(Spec { wishes_master: true, ..spec(255) }, ms(0)).not_before(ms(10_000));
+    let _ = owner.handle(ms(0), good());
+    assert_eq!((owner.state().role(), owner.deadline()), (Role::Backup, Some(ms(10_000))));
+}
+
+#[test]
+fn of_two_owners_the_lower_address_yields_and_the_higher_gives_in_if_it_does_not() {
+    let mut lower = master(255);
+    let _ = lower.handle(ms(5000), heard(HIGH, 255, ms(5000)));
+    assert_eq!(lower.state().role(), Role::Backup);
+    let mut higher = master(255);
+    let out = higher.handle(ms(5000), heard(LOW, 255, ms(5000)));
+    assert_eq!(out.iter().filter(|o| **o == Output::Advertise { priority: 255 }).count(), 2);
+    let _ = higher.handle(ms(6000), heard(LOW, 255, ms(6000)));
+    assert_eq!(higher.state().role(), Role::Master, "1.2 intervals are not over");
+    let _ = higher.handle(ms(6300), heard(LOW, 255, ms(6300)));
+    assert_eq!((higher.state().role(), higher.effective_priority()), (Role::Backup, 254));
+    let _ = higher.handle(ms(6400), Input::Announced);
+    let due = higher.deadline().unwrap();
+    let out = higher.handle(due, Input::Deadline);
+    assert_eq!(out[0], Output::Advertise { priority: 255 }, "the rival is gone");
+    let mut deaf = Instance::new(Spec { owner_ignore_adverts: true, wishes_master: true, ..spec(255) }, ms(0));
+    let _ = deaf.handle(ms(0), good());
+    assert!(deaf.handle(ms(5000), heard(HIGH, 255, ms(5000))).is_empty());
+}
+
+#[test]
+fn a_master_says_so_to_a_higher_priority_first_if_asked_to_and_nothing_to_a_lower_one() {
+    let mut instance = master(100);
+    instance.spec.higher_prio_send_advert = true;
+    let out = instance.handle(ms(5000), heard(HIGH, 150, ms(5000)));
+    assert_eq!(out[0], Output::Advertise { priority: 100 });
+    let mut quiet = master(150);
+    quiet.spec.lower_prio_no_advert = true;
+    let out = quiet.handle(ms(5000), heard(LOW, 100, ms(5000)));
+    assert_eq!(&out[1..], [Output::Announce { repeat: 5 }]);
+    quiet.spec.garp.lower_priority_repeat = 0;
+    let out = quiet.handle(ms(9000), heard(LOW, 100, ms(9000)));
+    assert_eq!(out.len(), 1, "only the note");
+}
+
+#[test]
+fn announcements_are_refreshed_from_the_delay_on() {
+    let garp = Garp { refresh: Duration::from_secs(10), refresh_repeat: 2, ..Garp::default() };
+    let mut instance = Instance::new(Spec { garp, ..spec(100) }, ms(0));
+    let _ = instance.handle(ms(0), good());
+    let start = instance.deadline().unwrap();
+    let mut sets = Vec::new();
+    while let Some(due) = instance.deadline().filter(|due| due.since(start) < Duration::from_secs(26)) {
+        for output in instance.handle(due, Input::Deadline) {
+            if let Output::Announce { repeat } = output {
+                sets.push((due.since(start).as_secs(), repeat));
+            }
+        }
+    }
+    assert_eq!(sets, [(0, 5), (5, 5), (15, 2), (25, 2)]);
+}
+
+#[test]
+fn a_backup_that_slept_gives_the_master_the_time_for_one_more_advert() {
+    let mut instance = backup(100);
+    let _ = instance.handle(ms(1000), heard(HIGH, 150, ms(1000)));
+    let _ = instance.handle(ms(20_000), Input::Overslept(Duration::from_secs(15)));
+    assert!(instance.handle(ms(20_000), Input::Deadline).is_empty());
+    assert_eq!(instance.deadline(), Some(ms(21_000) + instance.skew()));
+    let mut briefly = backup(100);
+    let due = briefly.deadline();
+    let _ = briefly.handle(due.unwrap() + Duration::from_millis(60), Input::Overslept(Duration::from_millis(60)));
+    assert_eq!(briefly.deadline(), due, "less than an interval changes nothing");
+}
+
+#[test]
+fn a_master_that_slept_says_so_announces_again_and_without_preemption_yields() {
+    let mut instance = master(150);
+    let out = instance.handle(ms(20_000), Input::Overslept(Duration::from_secs(10)));
+    assert_eq!(out, [Output::Note(Note::Overslept { late: Duration::from_secs(10) })]);
+    let out = instance.handle(ms(20_000), Input::Deadline);
+    assert_eq!(out[0], Output::Advertise { priority: 150 });
+    assert!(out.contains(&Output::Announce { repeat: 5 }));
+    let mut modest = master(150);
+    modest.spec.preempt = false;
+    let _ = modest.handle(ms(20_000), Input::Overslept(Duration::from_secs(10)));
+    let _ = modest.handle(ms(20_000), heard(LOW, 100, ms(19_000)));
+    assert_eq!(modest.state().role(), Role::Backup, "the other became master meanwhile");
+    let mut strict = master(150);
+    (strict.spec.preempt, strict.spec.timer_expired_backup) = (false, Some(254));
+    let out = strict.handle(ms(20_000), Input::Overslept(Duration::from_secs(10)));
+    assert_eq!(changed(&out), Some((Role::Master, Role::Backup)));
+    assert!(!out.contains(&Output::Advertise { priority: 0 }));
+}
+
+#[test]
+fn a_member_of_a_sync_group_asks_before_it_takes_over() {
+    let mut instance = backup(100);
+    instance.set_grouping(Grouping::Member { all_owners: false });
+    let due = instance.deadline().unwrap();
+    assert_eq!(instance.handle(due, Input::Deadline), [Output::Ready]);
+    assert_eq!(instance.state().role(), Role::Backup);
+    assert_eq!(instance.deadline(), Some(due + instance.master_down()));
+    let mut heard_again = instance.clone();
+    let _ = heard_again.handle(due, heard(HIGH, 150, due));
+    assert!(!heard_again.is_ready());
+    let out = instance.handle(due, Input::Group(Order::Master { group: "G".into() }));
+    assert_eq!(changed(&out), Some((Role::Backup, Role::Master)));
+    let out = instance.handle(ms(9000), Input::Group(Order::Backup { group: "G".into(), member: "VI_2".into() }));
+    assert_eq!(changed(&out), Some((Role::Master, Role::Backup)));
+    assert!(!out.contains(&Output::Advertise { priority: 0 }));
+    assert!(instance.state().wants_addresses(), "until the successor has announced them");
+}
+
+#[test]
+fn a_reload_keeps_state_and_timers_and_tells_what_can_be_seen() {
+    let mut instance = master(150);
+    let before = instance.clone();
+    assert!(instance.reconfigure(ms(5000), before.spec().clone()).is_empty());
+    assert_eq!(instance.deadline(), before.deadline());
+    let out = instance.reconfigure(ms(5000), Spec { priority: 120, ..before.spec().clone() });
+    assert_eq!(out, [Output::Advertise { priority: 120 }]);
+    assert_eq!((instance.since(), instance.state().role()), (before.since(), Role::Master));
+    let mut waiting = backup(100);
+    let _ = waiting.handle(ms(1000), heard(HIGH, 150, ms(1000)));
+    assert!(waiting.reconfigure(ms(1500), Spec { priority: 110, ..spec(100) }).is_empty());
+    assert_eq!(waiting.deadline(), Some(ms(1000) + waiting.master_down()));
 }

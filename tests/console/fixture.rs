@@ -69,6 +69,7 @@ fn instance(node: u8, which: u8) -> Instance {
         vrid: 50 + which,
         interface: link(),
         version: 2,
+        group: None,
         state: if is_master { Role::Master } else { Role::Backup },
         since: at(3_609_375),
         hold: None,

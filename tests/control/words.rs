@@ -44,6 +44,7 @@ fn instance() -> Instance {
         vrid: 51,
         interface: LinkName::new("eth0").unwrap(),
         version: 2,
+        group: None,
         state: Role::Master,
         since: Instant::from_micros(4_000_000),
         hold: None,

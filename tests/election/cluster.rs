@@ -1,6 +1,6 @@
 //! A cluster of nodes that share one address.
 
-use std::net::Ipv4Addr;
+use super::variation::{Variation, node_address};
 use std::time::Duration;
 use vipdeck::conf::{Config, ScriptSpec};
 use vipdeck::engine::Setup;
@@ -41,13 +41,24 @@ impl Cluster {
         })
     }
 
+    pub(crate) fn varied(seed: u64, variation: &Variation) -> Self {
+        let mut cluster =
+            Self::build_each(seed, &variation.priorities, |node, config| variation.configure(node, config));
+        cluster.vip = variation.vip(0).addr();
+        cluster
+    }
+
     pub(crate) fn build(seed: u64, priorities: &[u8], adjust: impl Fn(&mut Config)) -> Self {
+        Self::build_each(seed, priorities, |_, config| adjust(config))
+    }
+
+    fn build_each(seed: u64, priorities: &[u8], adjust: impl Fn(usize, &mut Config)) -> Self {
         let mut world = World::new(seed, 1_700_000_000_000_000);
         let link = LinkName::new("eth0").unwrap();
         for (index, priority) in priorities.iter().enumerate() {
             let mut config = Config { router_id: Some(format!("node{index}")), ..Config::default() };
             config.instances.push(spec(&link, *priority));
-            adjust(&mut config);
+            adjust(index, &mut config);
             let setup = Setup {
                 config,
                 host: "unused".into(),
@@ -55,9 +66,10 @@ impl Cluster {
                 pid: 1,
                 seed: 0,
                 wall_zero_us: 0,
+                uptime: Duration::ZERO,
                 dataplane: Dataplane { kind: DataplaneKind::None, note: None },
             };
-            world.add_host(Ipv4Addr::new(192, 168, 10, 11 + index as u8), link.clone(), setup);
+            world.add_host(node_address(index), link.clone(), setup);
         }
         Self { world, vip: "192.168.10.200".parse().unwrap() }
     }

@@ -1,19 +1,15 @@
-//! Random faults, and what is checked from outside after each twentieth of a second.
+//! Random clusters and random faults, and what is checked from outside after each twentieth of a second.
 
 use super::cluster::Cluster;
+use super::variation::Variation;
 use std::time::Duration;
 use vipdeck::engine::Random;
+use vipdeck::status::Role;
 use vipdeck::time::Instant;
 
 /// One run's length, and how often it is looked at.
 const LENGTH: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_millis(50);
-/// The longest a reachable set of nodes may be without an owner: the longest master-down time, 3 + 255/256 s, and the
-/// wire's delay.
-const NOBODY: Duration = Duration::from_millis(4400);
-/// The longest two nodes that hear each other may both be owners: the loser must hear one advert, of which a fifth at
-/// most is lost.
-const BOTH: Duration = Duration::from_secs(6);
 
 /// Runs one seed; the failure tells what was violated and what happened before.
 pub(crate) fn run(seed: u64) -> Result<(), String> {
@@ -27,20 +23,18 @@ pub(crate) fn history(seed: u64) -> Vec<String> {
 
 fn play(seed: u64) -> Result<Vec<String>, String> {
     let mut random = Random::new(seed ^ 0x5eed);
-    let nodes = 2 + random.below(3) as usize;
-    let priorities: Vec<u8> = (0..nodes).map(|_| [100, 150, 100, 90, 200, 254][random.below(6) as usize]).collect();
-    let preempt = random.chance(0.8);
-    let mut cluster = Cluster::build(seed, &priorities, |config| config.instances[0].preempt = preempt);
+    let variation = Variation::random(&mut random);
+    let nodes = variation.priorities.len();
+    let mut cluster = Cluster::varied(seed, &variation);
     let lan = &mut cluster.world.lan;
     lan.max_delay = Duration::from_millis([1, 20, 200][random.below(3) as usize]);
     lan.loss = [0.0, 0.02, 0.1, 0.2][random.below(4) as usize];
     lan.duplicates = [0.0, 0.1][random.below(2) as usize];
-    let mut watcher = Watcher::default();
-    let mut history = vec![format!("{nodes} nodes {priorities:?} preempt {preempt} loss {}", cluster.world.lan.loss)];
-    let mut paused_until = vec![Instant::ZERO; nodes];
+    let mut watcher = Watcher::new(nodes, &variation);
+    let mut history = vec![format!("{variation:?} loss {} delay {:?}", lan.loss, lan.max_delay)];
     while cluster.world.now() < Instant::ZERO + LENGTH {
         if random.chance(0.015) {
-            let done = disturb(&mut cluster, &mut random, &mut paused_until);
+            let done = disturb(&mut cluster, &mut random, &mut watcher);
             history.push(format!("{} {done}", cluster.world.now()));
             watcher.disturbed_at = cluster.world.now();
         }
@@ -49,7 +43,7 @@ fn play(seed: u64) -> Result<Vec<String>, String> {
             let events = cluster.world.take_events(host);
             history.extend(events.iter().map(|e| format!("  {} {} {} {:?}", e.at, e.node, e.text, e.cause)));
         }
-        if let Err(violation) = watcher.look(&mut cluster, &paused_until) {
+        if let Err(violation) = watcher.look(&mut cluster, &variation) {
             let tail = history.len().saturating_sub(40);
             return Err(format!("{violation}\n{}\n{}", history[0], history[tail..].join("\n")));
         }
@@ -58,10 +52,10 @@ fn play(seed: u64) -> Result<Vec<String>, String> {
 }
 
 /// One random fault, or the end of one.
-fn disturb(cluster: &mut Cluster, random: &mut Random, paused_until: &mut [Instant]) -> String {
+fn disturb(cluster: &mut Cluster, random: &mut Random, watcher: &mut Watcher) -> String {
     let host = random.below(cluster.world.hosts.len() as u64) as usize;
     let world = &mut cluster.world;
-    match random.below(10) {
+    match random.below(12) {
         0 | 1 => {
             if world.lan.cut.remove(&host) {
                 return format!("heal {host}");
@@ -84,60 +78,107 @@ fn disturb(cluster: &mut Cluster, random: &mut Random, paused_until: &mut [Insta
         6 => {
             let span = Duration::from_millis(100 + random.below(6000));
             world.pause(host, span);
-            paused_until[host] = paused_until[host].max(world.now() + span);
+            watcher.paused_until[host] = watcher.paused_until[host].max(world.now() + span);
             format!("pause {host} for {span:?}")
         }
         7 => format!("demote {host}: {:?}", cluster.demote(host)),
         8 => format!("takeover {host}: {:?}", cluster.takeover(host)),
+        9 | 10 => {
+            let script = (host, "chk".to_owned());
+            if world.failing_scripts.remove(&script) {
+                return format!("script of {host} passes");
+            }
+            world.failing_scripts.insert(script);
+            format!("script of {host} fails")
+        }
         _ => format!("restore {host}: {:?}", cluster.restore(host)),
     }
 }
 
 /// What is held against the cluster.
-#[derive(Default)]
 struct Watcher {
     disturbed_at: Instant,
-    nobody_since: Option<Instant>,
-    both_since: Option<Instant>,
+    paused_until: Vec<Instant>,
+    /// Of each instance.
+    nobody_since: [Option<Instant>; 2],
+    both_since: [Option<Instant>; 2],
+    /// Of each node: since when the members of its sync group have different states.
+    apart_since: Vec<Option<Instant>>,
+    faulty: usize,
+    nobody: Duration,
+    both: Duration,
 }
 
 impl Watcher {
-    fn look(&mut self, cluster: &mut Cluster, paused_until: &[Instant]) -> Result<(), String> {
+    fn new(nodes: usize, variation: &Variation) -> Self {
+        Self {
+            disturbed_at: Instant::ZERO,
+            paused_until: vec![Instant::ZERO; nodes],
+            nobody_since: [None; 2],
+            both_since: [None; 2],
+            apart_since: vec![None; nodes],
+            faulty: 0,
+            nobody: variation.nobody(),
+            both: variation.both(),
+        }
+    }
+
+    fn look(&mut self, cluster: &mut Cluster, variation: &Variation) -> Result<(), String> {
         let now = cluster.world.now();
-        addresses_fit_states(cluster)?;
+        let nodes = cluster.world.hosts.len();
+        let snapshots: Vec<_> = (0..nodes).map(|host| cluster.world.snapshot(host)).collect();
         // Nodes that hear each other: alive, not cut, and awake for long enough to have read what arrived.
-        let connected: Vec<_> = (0..cluster.world.hosts.len())
-            .filter(|i| cluster.world.hosts[*i].is_alive() && !cluster.world.lan.cut.contains(i))
-            .filter(|i| paused_until[*i] < now)
+        let connected: Vec<_> = (0..nodes)
+            .filter(|i| snapshots[*i].is_some() && !cluster.world.lan.cut.contains(i))
+            .filter(|i| self.paused_until[*i] < now)
             .collect();
-        if paused_until.iter().any(|until| now.since(*until) < LOOK) {
+        let states = |host: usize| snapshots[host].iter().flat_map(|s| s.instances.iter().map(|i| i.state));
+        let able: Vec<_> = connected
+            .iter()
+            .copied()
+            .filter(|i| states(*i).all(|s| matches!(s, Role::Backup | Role::Master)))
+            .collect();
+        let faulty = connected.len() - able.len();
+        if faulty != self.faulty || self.paused_until.iter().any(|until| now.since(*until) < LOOK) {
+            self.faulty = faulty;
             self.disturbed_at = now;
         }
-        let holders = connected.iter().filter(|i| cluster.world.hosts[**i].holds(cluster.vip)).count();
-        let since = |condition: bool, since: &mut Option<Instant>, disturbed: Instant| {
+        let disturbed = self.disturbed_at;
+        let lasting = |condition: bool, since: &mut Option<Instant>| {
             *since = condition.then(|| since.unwrap_or(now));
             since.map_or(Duration::ZERO, |at| now.since(at.max(disturbed)))
         };
-        let nobody = since(!connected.is_empty() && holders == 0, &mut self.nobody_since, self.disturbed_at);
-        let both = since(holders > 1, &mut self.both_since, self.disturbed_at);
-        if nobody > NOBODY {
-            return Err(format!("{now}: nobody of {connected:?} has held the address for {nobody:?}"));
+        for number in 0..variation.instances() {
+            let index = usize::from(number);
+            let vip = variation.vip(number).addr();
+            // An address stands on a node exactly while its state calls for it, and on no machine without an engine.
+            for host in 0..nodes {
+                let there = cluster.world.hosts[host].holds(vip);
+                let called_for = snapshots[host].as_ref().is_some_and(|s| s.instances[index].vips[0].wanted);
+                if there != called_for {
+                    return Err(format!("node {host}: {vip} there {there}, called for {called_for}"));
+                }
+            }
+            let holders = connected.iter().filter(|i| cluster.world.hosts[**i].holds(vip)).count();
+            let nobody = lasting(!able.is_empty() && holders == 0, &mut self.nobody_since[index]);
+            if nobody > self.nobody {
+                return Err(format!("{now}: nobody of {able:?} has held {vip} for {nobody:?}"));
+            }
+            let both = lasting(holders > 1, &mut self.both_since[index]);
+            if both > self.both {
+                return Err(format!("{now}: {holders} of {connected:?} have held {vip} for {both:?}"));
+            }
         }
-        if both > BOTH {
-            return Err(format!("{now}: {holders} of {connected:?} have held the address for {both:?}"));
+        for host in 0..nodes {
+            let roles: Vec<_> = states(host).collect();
+            // Each member that stops leaves once its own successor is heard.
+            let stopping = snapshots[host].as_ref().is_some_and(|s| s.node.stopping);
+            let apart = !stopping && roles.iter().any(|r| *r != roles[0]);
+            let apart = lasting(apart, &mut self.apart_since[host]);
+            if apart > Duration::from_millis(200) {
+                return Err(format!("{now}: node {host}: the members of its sync group are {roles:?} for {apart:?}"));
+            }
         }
         Ok(())
     }
-}
-
-/// An address stands on a node exactly while its state calls for it, and on no machine without an engine.
-fn addresses_fit_states(cluster: &mut Cluster) -> Result<(), String> {
-    for host in 0..cluster.world.hosts.len() {
-        let there = cluster.world.hosts[host].holds(cluster.vip);
-        let called_for = cluster.world.snapshot(host).is_some_and(|s| s.instances[0].vips[0].wanted);
-        if there != called_for {
-            return Err(format!("node {host}: address there {there}, called for {called_for}"));
-        }
-    }
-    Ok(())
 }

@@ -6,6 +6,7 @@
 
 mod cluster;
 mod invariants;
+mod variation;
 
 use cluster::Cluster;
 use std::time::Duration;

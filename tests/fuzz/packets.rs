@@ -40,7 +40,16 @@ fn engine() -> Engine {
     let (config, _, _) = conf::parse(Path::new("x"), &Memory::one("x", CONFIGURATION));
     let dataplane = Dataplane { kind: DataplaneKind::None, note: None };
     let (host, config_path) = ("fuzz".to_owned(), "x".to_owned());
-    let mut engine = Engine::new(Setup { config, host, config_path, pid: 1, seed: 1, wall_zero_us: 0, dataplane });
+    let mut engine = Engine::new(Setup {
+        config,
+        host,
+        config_path,
+        pid: 1,
+        seed: 1,
+        wall_zero_us: 0,
+        dataplane,
+        uptime: Duration::ZERO,
+    });
     let addresses = BTreeMap::from([("192.168.10.11/24".parse().unwrap(), 0)]);
     let name = LinkName::new("eth0").unwrap();
     let link = Link { name, index: 2, up: true, mac: Some(Mac([2, 0, 0, 0, 0, 1])), mtu: 1500, addresses };

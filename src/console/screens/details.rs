@@ -151,7 +151,13 @@ fn member(model: &Model, view: &NodeView, snapshot: &Snapshot, i: &Instance, wid
     let from = i.source.map_or("no address yet".into(), |a| a.to_string());
     lines.extend(fact(
         "wire",
-        &format!("VRRPv{} on {} from {from}, preempt {}", i.version, i.interface, if i.preempt { "on" } else { "off" }),
+        &format!(
+            "VRRPv{} on {} from {from}, preempt {}{}",
+            i.version,
+            i.interface,
+            if i.preempt { "on" } else { "off" },
+            i.group.as_ref().map(|group| format!(", sync group {group}")).unwrap_or_default()
+        ),
         width,
     ));
     for transition in i.transitions.iter().rev().take(TRANSITIONS) {

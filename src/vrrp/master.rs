@@ -1,0 +1,209 @@
+//! MASTER: advertising, announcing, and answering who else believes to be it.
+
+use super::cause::{Cause, Note};
+use super::instance::{Heard, Input, Instance, Order, Output, Rivalry};
+use super::state::{Hold, State, Then};
+use crate::time::{Duration, Instant};
+
+/// The least time between two answers to a lower priority.
+const ANSWER_PAUSE: Duration = Duration::from_millis(10);
+
+impl Instance {
+    pub(super) fn in_master(&mut self, now: Instant, input: Input, out: &mut Vec<Output>) {
+        match input {
+            Input::Conditions(conditions) => {
+                self.conditions = conditions;
+                if !self.conditions.faults.is_empty() {
+                    out.push(Output::Advertise { priority: 0 });
+                    self.start_or_fault(now, out);
+                }
+            }
+            Input::Heard(heard) => self.hear_as_master(now, heard, out),
+            Input::Overslept(late) => self.oversleep(now, late, out),
+            Input::Deadline => self.master_timers(now, out),
+            Input::Group(Order::Backup { group, member }) => {
+                self.become_backup(now, Cause::GroupFollows { group, member }, out);
+            }
+            Input::Announced | Input::Group(Order::Master { .. }) => {}
+            Input::Demote => {
+                self.hold = Some(Hold::Demoted);
+                let until = now + self.spec.master_down(1, self.master_interval);
+                self.yield_until(now, until, Then::Serve, Cause::Demoted, out);
+            }
+            Input::Takeover => {
+                self.hold = Some(Hold::Takeover);
+                out.push(Output::Note(Note::Pinned));
+                self.advertise_now(now, out);
+            }
+            Input::Restore => self.restore(out),
+            Input::Stop => {
+                let until = now + self.stop_patience();
+                self.yield_until(now, until, Then::Stop, Cause::Stopping, out);
+            }
+        }
+    }
+
+    fn hear_as_master(&mut self, now: Instant, heard: Heard, out: &mut Vec<Output>) {
+        let ours = self.effective_priority();
+        if self.is_own(heard) {
+            out.push(Output::Note(Note::OwnAddress { from: heard.from }));
+        } else if heard.priority == 0 {
+            // It may have been master until now, and have told the neighbours so.
+            self.advertise_now(now, out);
+            out.push(Output::Announce { repeat: self.spec.garp.lower_priority_repeat });
+        } else if self.spec.is_owner() && heard.priority == 255 {
+            self.meet_owner(now, heard, out);
+        } else if self.beaten_by(heard, ours) {
+            self.yield_to(now, heard, ours, out);
+        } else if let (Some(late), false) = (self.overslept, self.spec.preempt) {
+            // It became master while we slept, and whoever must not preempt leaves it so.
+            self.learn(heard);
+            self.master = Some(heard);
+            self.become_backup(now, Cause::Overslept { late }, out);
+        } else {
+            self.answer_lower(now, heard, ours, out);
+        }
+    }
+
+    fn yield_to(&mut self, now: Instant, heard: Heard, ours: u8, out: &mut Vec<Output>) {
+        if self.spec.higher_prio_send_advert {
+            out.push(Output::Advertise { priority: ours });
+        }
+        let cause = match self.conditions.source {
+            Some(own) if heard.priority == ours => Cause::HigherAddress { from: heard.from, ours: own, priority: ours },
+            _ => Cause::HigherPriority { from: heard.from, theirs: heard.priority, ours },
+        };
+        self.learn(heard);
+        self.master = Some(heard);
+        self.become_backup(now, cause, out);
+    }
+
+    /// Somebody did not hear us. Says who is master, and sets right what it may have told the neighbours.
+    fn answer_lower(&mut self, now: Instant, heard: Heard, ours: u8, out: &mut Vec<Output>) {
+        self.master = Some(heard);
+        out.push(Output::Note(Note::LowerPriority { from: heard.from, theirs: heard.priority, ours }));
+        if self.has_just_answered(now) {
+            return;
+        }
+        if self.spec.lower_prio_no_advert {
+            // The pause between answers is counted from the last advert otherwise.
+            self.overslept = None;
+        } else {
+            self.advertise_now(now, out);
+        }
+        let garp = self.spec.garp;
+        if garp.lower_priority_repeat == 0 {
+            return;
+        }
+        out.push(Output::Announce { repeat: garp.lower_priority_repeat });
+        if let State::Master { announce_at, .. } = &mut self.state
+            && !garp.lower_priority_delay.is_zero()
+        {
+            *announce_at = Some((now + garp.lower_priority_delay, garp.lower_priority_repeat));
+        }
+    }
+
+    /// Two owners: the lower address yields; the higher one insists, and gives in if the other stays.
+    fn meet_owner(&mut self, now: Instant, heard: Heard, out: &mut Vec<Output>) {
+        if self.spec.owner_ignore_adverts {
+            return;
+        }
+        if self.beaten_by(heard, 255) {
+            self.yield_to(now, heard, 255, out);
+            return;
+        }
+        match self.rivalry {
+            Rivalry::Contested { give_in_at } if now >= give_in_at => {
+                self.rivalry = Rivalry::GaveIn;
+                self.learn(heard);
+                self.master = Some(heard);
+                self.become_backup(now, Cause::RivalOwner { from: heard.from }, out);
+            }
+            Rivalry::Contested { .. } => {}
+            Rivalry::None | Rivalry::GaveIn => {
+                let longer = self.spec.interval.max(heard.interval);
+                self.rivalry = Rivalry::Contested { give_in_at: now + longer + longer / 5 };
+                out.push(Output::Note(Note::RivalOwner { from: heard.from }));
+                out.push(Output::Advertise { priority: 255 });
+                self.advertise_now(now, out);
+                out.push(Output::Announce { repeat: self.spec.garp.lower_priority_repeat });
+            }
+        }
+    }
+
+    /// This engine slept as master: others may have taken over, and gone.
+    fn oversleep(&mut self, now: Instant, late: Duration, out: &mut Vec<Output>) {
+        let patience = |priority| self.spec.master_down(priority, self.spec.interval);
+        let silent = late + self.spec.interval;
+        if silent < patience(254) {
+            return;
+        }
+        match self.spec.timer_expired_backup.filter(|_| !self.spec.preempt) {
+            Some(priority) if silent > patience(priority) => {
+                self.become_backup(now, Cause::Overslept { late }, out);
+            }
+            _ => {
+                self.overslept = Some(late);
+                out.push(Output::Note(Note::Overslept { late }));
+            }
+        }
+    }
+
+    fn master_timers(&mut self, now: Instant, out: &mut Vec<Output>) {
+        let garp = self.spec.garp;
+        let State::Master { next_advert_at, announce_at, refresh_at } = &mut self.state else { return };
+        let advert_due = now >= *next_advert_at;
+        if advert_due {
+            // From the moment it was due, so that lateness does not add up; from now if a whole interval was missed.
+            let next = *next_advert_at + self.spec.interval;
+            *next_advert_at = if next > now { next } else { now + self.spec.interval };
+        }
+        let mut announce = announce_at.filter(|(at, _)| now >= *at).map(|(_, repeat)| repeat);
+        if announce.is_some() {
+            *announce_at = None;
+        }
+        if refresh_at.is_some_and(|at| now >= at) {
+            *refresh_at = Some(now + garp.refresh);
+            announce = announce.max(Some(garp.refresh_repeat));
+        }
+        if advert_due {
+            out.push(Output::Advertise { priority: self.effective_priority() });
+            if self.overslept.take().is_some() {
+                announce = announce.max(Some(garp.repeat));
+            }
+        }
+        if let Some(repeat) = announce {
+            out.push(Output::Announce { repeat });
+        }
+    }
+
+    fn yield_until(&mut self, now: Instant, until: Instant, then: Then, cause: Cause, out: &mut Vec<Output>) {
+        out.push(Output::Advertise { priority: 0 });
+        self.enter(now, State::Yielding { since: now, until, succeeded: false, then }, cause, out);
+    }
+
+    pub(super) fn advertise_now(&mut self, now: Instant, out: &mut Vec<Output>) {
+        if let State::Master { next_advert_at, .. } = &mut self.state {
+            *next_advert_at = now + self.spec.interval;
+        }
+        self.overslept = None;
+        out.push(Output::Advertise { priority: self.effective_priority() });
+    }
+
+    /// A router that answers each advert at once with a lower one would otherwise be answered for ever.
+    fn has_just_answered(&self, now: Instant) -> bool {
+        let pause = ANSWER_PAUSE.min(self.spec.interval / 2);
+        match self.state {
+            State::Master { next_advert_at, announce_at, .. } => {
+                let announced = announce_at.map(|(at, _)| at - self.spec.garp.lower_priority_delay);
+                let last = if self.spec.lower_prio_no_advert {
+                    announced.unwrap_or(Instant::ZERO)
+                } else {
+                    next_advert_at - self.spec.interval
+                };
+                now < last + pause
+            }
+            State::Init | State::Backup { .. } | State::Yielding { .. } | State::Fault { .. } | State::Stopped => false,
+        }
+    }
+}
