@@ -11,7 +11,7 @@ use std::path::Path;
 /// Definitions put in on one line: more is a definition that uses itself.
 const MOST_USES: usize = 200;
 /// A line with definitions put in is not longer than this.
-const LONGEST: usize = 16 * 1024;
+pub(super) const LONGEST: usize = 16 * 1024;
 
 impl Reader<'_> {
     /// Reports a problem with a range of a line, at its use and its definition.
@@ -91,13 +91,13 @@ impl Reader<'_> {
 
     /// Says which names nobody defined.
     pub(super) fn undefined(&mut self, text: &Text) {
-        let mut from = 0;
+        let (mut from, mut quoted) = (0, false);
         while let Some(found) = definitions::next_use(text.as_str(), from) {
+            quoted ^= text.get(from, found.start).matches('"').count() % 2 == 1;
             from = found.end;
             if self.definitions.get(&found.name).is_some() || definitions::OWN.contains(&found.name.as_str()) {
                 continue;
             }
-            let quoted = text.get(0, found.start).matches('"').count() % 2 == 1;
             let message = format!("nothing defines `${}` before this line", found.name);
             let near = suggest::nearest(&found.name, self.definitions.names()).map(str::to_owned);
             let (mut problem, label) = match (quoted, found.braced) {

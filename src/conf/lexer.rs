@@ -70,7 +70,7 @@ pub(super) fn ends_of_braces(text: &str) -> Vec<usize> {
 
 /// The end of a `${NAME}` at `at`.
 fn end_of_use(text: &str, at: usize) -> Option<usize> {
-    definitions::next_use(text, at).filter(|found| found.braced && found.start == at).map(|found| found.end)
+    definitions::use_at(text, at).filter(|found| found.braced).map(|found| found.end)
 }
 
 struct Cutter<'a> {

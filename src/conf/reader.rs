@@ -3,6 +3,7 @@
 use super::definitions::{self, Definition, Definitions};
 use super::diagnostic::Diagnostic;
 use super::environment::Environment;
+use super::expand;
 use super::include::Checks;
 use super::lexer::{self, Piece, Place};
 use super::source::{Loader, SourceId, Sources, Span};
@@ -179,25 +180,39 @@ impl<'a> Reader<'a> {
             self.pieces.extend(lexer::cut(content, place, true));
             return;
         }
+        if content.len() > expand::LONGEST {
+            let message = format!("a line of {} bytes with definitions or an include", content.len());
+            let problem = Diagnostic::error("line-too-long", message).at(at.span, "the line is ignored");
+            self.diagnostics.push(problem.help("split it into lines of less than 1024 bytes"));
+            return;
+        }
         self.line(bare, at);
     }
 
-    /// A line, or what follows a brace on one.
+    /// A line of a file or of a definition, and what follows braces on it.
     fn line(&mut self, text: Text, at: At) {
-        let Some(start) = text.as_str().find(|c| c != ' ' && c != '\t') else { return };
+        let mut next = Some((text, at));
+        while let Some((text, at)) = next {
+            next = self.step(text, at);
+        }
+    }
+
+    /// One step; what is left of the line.
+    fn step(&mut self, text: Text, at: At) -> Option<(Text, At)> {
+        let start = text.as_str().find(|c| c != ' ' && c != '\t')?;
         let rest = text.as_str().get(start..).unwrap_or_default();
         if rest.starts_with('@') && !at.conditional {
-            if let Some(kept) = self.condition(&text, start) {
-                // One condition a line.
-                self.line(kept, At { conditional: true, ..at });
-            }
+            // One condition a line.
+            self.condition(&text, start).map(|kept| (kept, At { conditional: true, ..at }))
         } else if let Some((name, value)) = definitions::definition(rest) {
             let name = name.to_owned();
             self.define(&name, &text, start, value);
+            None
         } else if definitions::repetition(rest).is_some() {
             self.repeat(&text, start, at);
+            None
         } else {
-            self.statement(text, at);
+            self.statement(text, at)
         }
     }
 
@@ -285,39 +300,38 @@ impl<'a> Reader<'a> {
         self.lines < MOST_LINES
     }
 
-    /// A line that is neither a condition, a definition nor a repetition.
-    fn statement(&mut self, text: Text, at: At) {
+    /// A line that is neither a condition, a definition nor a repetition; what is left of it.
+    fn statement(&mut self, text: Text, at: At) -> Option<(Text, At)> {
         let (text, rest) = self.put_in(text);
         if !rest.is_empty() {
             if at.depth >= DEEPEST {
                 let problem = Diagnostic::error("definition-loop", "definitions of several lines within each other");
                 self.report_in(&text, 0, text.as_str().len(), problem, "not read any further");
-                return;
+                return None;
             }
             for line in std::iter::once(text).chain(rest) {
                 if !self.has_room(at.span) {
-                    return;
+                    return None;
                 }
                 self.line(line, At { depth: at.depth + 1, conditional: false, ..at });
             }
-            return;
+            return None;
         }
         let start = text.as_str().find(|c| c != ' ' && c != '\t').unwrap_or(0);
         let rest = text.as_str().get(start..).unwrap_or_default();
         // It became one with what was put in; the depth ends what never settles.
         let became = (rest.starts_with('@') && !at.conditional) || definitions::repetition(rest).is_some();
         if became && at.depth < DEEPEST {
-            self.line(text, At { depth: at.depth + 1, ..at });
-            return;
+            return Some((text, At { depth: at.depth + 1, ..at }));
         }
         if self.include(&text, start) {
-            return;
+            return None;
         }
-        self.cut(&text, at);
+        self.cut(&text, at)
     }
 
-    /// Cuts a line at its braces where something of this module follows one, and the rest into words.
-    fn cut(&mut self, text: &Text, at: At) {
+    /// Cuts a line into words and braces, up to a brace behind which something of this module stands: that is left.
+    fn cut(&mut self, text: &Text, at: At) -> Option<(Text, At)> {
         let special = |rest: &str| {
             let rest = rest.trim_start_matches([' ', '\t']);
             rest.starts_with('@')
@@ -327,11 +341,8 @@ impl<'a> Reader<'a> {
         };
         let ends = lexer::ends_of_braces(text.as_str());
         let split = ends.into_iter().find(|end| text.as_str().get(*end..).is_some_and(special));
-        let end = split.unwrap_or(text.as_str().len());
-        self.emit(&text.slice(0, end), at);
-        if split.is_some() {
-            self.line(text.after(end), At { conditional: false, ..at });
-        }
+        self.emit(&text.slice(0, split.unwrap_or(text.as_str().len())), at);
+        split.map(|end| (text.after(end), At { conditional: false, ..at }))
     }
 
     fn emit(&mut self, text: &Text, at: At) {

@@ -74,14 +74,30 @@ $X=u43 \
 $X
 "#;
 
+/// The words that no block knows, from the diagnostics.
+fn unknown(diagnostics: &[Diagnostic]) -> BTreeSet<String> {
+    let messages = diagnostics.iter().filter(|d| d.id == "unknown-keyword").map(|d| d.message.as_str());
+    messages.filter_map(|message| between(message, '`', '`')).collect()
+}
+
+fn between(text: &str, open: char, close: char) -> Option<String> {
+    text.split_once(open).and_then(|(_, rest)| rest.split_once(close)).map(|(word, _)| word.to_owned())
+}
+
+/// The same words from keepalived.
+fn unknown_to_keepalived(namespace: &Namespace, text: &str) -> BTreeSet<String> {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("x.conf");
+    fs::write(&path, text).unwrap();
+    let (_, said) = namespace.test(&path, &["-i", "lvs1"]);
+    said.lines().filter(|line| line.contains("Unknown keyword")).filter_map(|line| between(line, '\'', '\'')).collect()
+}
+
+// parity: 6 7
 #[test]
 fn lines_expand_as_keepalived_expands_them() {
     let (_, diagnostics) = read(EXPANSIONS, &environment());
-    let word = |text: &str, open: char, close: char| {
-        text.split_once(open).and_then(|(_, rest)| rest.split_once(close)).map(|(word, _)| word.to_owned())
-    };
-    let ours: BTreeSet<String> =
-        diagnostics.iter().filter(|d| d.id == "unknown-keyword").filter_map(|d| word(&d.message, '`', '`')).collect();
+    let ours = unknown(&diagnostics);
     for expected in [
         "u1-one",
         "u4-twoone",
@@ -100,18 +116,86 @@ fn lines_expand_as_keepalived_expands_them() {
     }
     assert_eq!(diagnostics.iter().filter(|d| d.id == "bad-repetition").count(), 3, "{diagnostics:?}");
     let Some(namespace) = Namespace::new("expand") else { return };
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("x.conf");
-    fs::write(&path, EXPANSIONS).unwrap();
-    let (_, said) = namespace.test(&path, &["-i", "lvs1"]);
-    let theirs: BTreeSet<String> = said
-        .lines()
-        .filter(|line| line.contains("Unknown keyword"))
-        .filter_map(|line| word(line, '\'', '\''))
-        .collect();
-    assert_eq!(ours, theirs);
+    assert_eq!(ours, unknown_to_keepalived(&namespace, EXPANSIONS));
 }
 
+/// A line below a comment may be the rest of it, so `between` keeps the lines apart.
+const WORDS: &[&str] = &[
+    "w1#x",
+    "\"w2 # b\" y",
+    "w3!z",
+    "w4 # \"",
+    "\"w5 ! c\"#d",
+    "   w6\tx",
+    "vrrp_instance A{w9 x",
+    "interface eth0#x",
+    "virtual_router_id 1!",
+    "virtual_ipaddress{192.0.2.1}",
+    "w10}",
+    "w11",
+    "'w12 x'",
+];
+
+// parity: 2
+#[test]
+fn words_are_cut_as_keepalived_cuts_them() {
+    let text = WORDS.join("\nbetween\nbetween\n");
+    let (config, diagnostics) = read(&text, &environment());
+    assert_eq!(config.instances.iter().map(|i| i.link.as_str()).collect::<Vec<_>>(), ["eth0"]);
+    let ours = unknown(&diagnostics);
+    for expected in ["w1", "w2 # b", "w3", "w5 ! c", "w9", "w10", "w11", "'w12"] {
+        assert!(ours.contains(expected), "{expected} is not in {ours:?}");
+    }
+    // keepalived's children read a copy in which the backslash is lost, and take the rest for a comment.
+    let escaped = unknown(&read("w7\\#x\nw8\\!\n", &environment()).1);
+    assert_eq!(escaped, BTreeSet::from(["w7#x".to_owned(), "w8!".to_owned()]));
+    let Some(namespace) = Namespace::new("words") else { return };
+    assert_eq!(ours, unknown_to_keepalived(&namespace, &text));
+}
+
+// parity: 8
+#[test]
+fn an_unknown_keyword_changes_nothing_else() {
+    let clean = format!("{INSTANCE}}}\n");
+    let (config, diagnostics) = read(&format!("{INSTANCE}nonsense 1 2 3\n}}\n"), &environment());
+    assert_eq!(config, read(&clean, &environment()).0);
+    assert_eq!(
+        diagnostics.iter().map(|d| (d.id, d.severity)).collect::<Vec<_>>(),
+        [("unknown-keyword", Severity::Warning)]
+    );
+}
+
+// parity: 11a
+#[test]
+fn lost_arguments_and_units_are_errors_with_their_fix() {
+    for (statement, id, fix) in [
+        ("vrrp_script c {\nscript /bin/test -f x\n}\n", "unquoted-arguments", "script \"/bin/test -f x\""),
+        ("vrrp_script c {\nscript \"/bin/true\"\ninterval 5s\n}\n", "bad-number", "interval 5"),
+        ("vrrp_instance A {\nadvert_int 500ms\n}\n", "bad-duration", "advert_int 0.5"),
+    ] {
+        let (_, diagnostics) = read(statement, &environment());
+        let found = diagnostics.iter().find(|d| d.id == id || d.id == "bad-duration");
+        let found = found.unwrap_or_else(|| panic!("{statement}: {diagnostics:?}"));
+        assert_eq!(found.severity, Severity::Error);
+        assert!(found.help.concat().contains(fix), "{found:?}");
+    }
+}
+
+// parity: 13
+#[test]
+fn duplicates_are_refused_with_both_names() {
+    let (_, diagnostics) = read(&format!("{INSTANCE}}}\n{INSTANCE}}}\n"), &environment());
+    assert!(
+        diagnostics.iter().any(|d| d.id == "duplicate-instance" && d.severity == Severity::Error),
+        "{diagnostics:?}"
+    );
+    let other = INSTANCE.replace("vrrp_instance A", "vrrp_instance B");
+    let (_, diagnostics) = read(&format!("{INSTANCE}}}\n{other}}}\n"), &environment());
+    let found = diagnostics.iter().find(|d| d.id == "duplicate-vrid").unwrap();
+    assert!(found.message.contains("`A` and `B`") && found.labels.len() == 2, "{found:?}");
+}
+
+// parity: 4
 #[test]
 fn a_file_with_definitions_equals_its_hand_expanded_form() {
     let defined = r"$IF=eth0
@@ -154,6 +238,7 @@ vrrp_instance VI_2 {
     assert_eq!(one.instances.len(), 2);
 }
 
+// parity: 5
 #[test]
 fn one_file_gives_each_node_its_priority() {
     let text = "vrrp_instance A {\ninterface eth0\nvirtual_router_id 1\n@lvs1 priority 150\n@^lvs1 priority 90\nvirtual_ipaddress {\n@lvs1 192.0.2.1\n@lvs2 192.0.2.2\n}\n}\n";
@@ -165,6 +250,7 @@ fn one_file_gives_each_node_its_priority() {
     assert_eq!(priority("lvs2"), (90, "192.0.2.2".into(), 0));
 }
 
+// parity: 6
 #[test]
 fn one_line_makes_fifty_instances() {
     let text = "$VI= \\\nvrrp_instance VI_${n} { \\\n interface eth0 \\\n virtual_router_id ${n} \\\n virtual_ipaddress { \\\n 192.0.2.${n}/24 \\\n } \\\n}\n~SEQ(n, 1, 50) $VI\n";
@@ -174,6 +260,7 @@ fn one_line_makes_fifty_instances() {
     assert_eq!(ids, (1..=50).collect::<Vec<u8>>());
 }
 
+// parity: 7
 #[test]
 fn each_predefined_name_expands() {
     let mut environment = environment();
@@ -249,6 +336,7 @@ const INCLUDES: &[(&str, bool)] = &[
     ("global_defs {\ninclude_check\n}\ninclude d/none*.conf", true),
 ];
 
+// parity: 3
 #[test]
 fn includes_fail_where_keepalived_s_do() {
     let namespace = Namespace::new("include");
@@ -293,6 +381,7 @@ const INSTANCE: &str =
     "vrrp_instance A {\ninterface eth0\nvirtual_router_id 51\nvirtual_ipaddress {\n192.0.2.1/24\n}\n";
 
 /// The statuses of `keepalived -t`, under its name and with the option.
+// parity: 10
 #[test]
 fn under_the_name_of_keepalived_the_status_is_keepalived_s() {
     let namespace = Namespace::new("status");
@@ -333,6 +422,7 @@ fn under_the_name_of_keepalived_the_status_is_keepalived_s() {
 }
 
 /// keepalived ends the instance at the inner block's `}`; here the rest of it still applies.
+// parity: 9
 #[test]
 fn an_unknown_block_is_contained() {
     let text = format!("{INSTANCE}nonsense X {{\nmore {{\nvirtual_router_id 9\n}}\npriority 3\n}}\npriority 120\n}}\n");
