@@ -126,8 +126,7 @@ pub(super) fn definition(line: &str) -> Option<(&str, usize)> {
 
 /// The first use at or after `from`.
 pub(super) fn next_use(line: &str, from: usize) -> Option<Use> {
-    let dollars = line.get(from..)?.match_indices('$').map(|(at, _)| from + at);
-    dollars.filter_map(|at| use_at(line, at)).next()
+    line.get(from..)?.match_indices('$').find_map(|(at, _)| use_at(line, from + at))
 }
 
 /// A use whose `$` is at `start`.

@@ -5,14 +5,16 @@ use crate::conf::{Diagnostic, Severity};
 /// What keepalived does not look at, or does not count: vipdeck says it, and the status stays that of keepalived.
 const ITS_SILENCE: &[&str] = &[
     "delay-without-effect",
+    "extra-words",
     "include-missing",
     "include-not-a-file",
+    "no-authentication",
     "no-effect",
     "quoted-include",
     "reserved-name",
     "script-not-executable",
     "weight-without-effect",
-    "wrapped-comment",
+    "written-twice",
 ];
 
 /// 0 nothing is wrong, 5 something is, 4 a file cannot be read, 6 an insecure script or a checked include that is not
