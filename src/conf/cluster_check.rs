@@ -218,15 +218,7 @@ fn lonely(member: &Member<'_>, nodes: &[Node], found: &mut Vec<Diagnostic>) {
         match twin {
             // Told once, at the later of the two.
             Some(spec) if nodes.iter().position(|n| n.name == node.name) < position(nodes, member) => {
-                let other = Member { node, spec };
-                let (here, there) = (member.spec.vrid, spec.vrid);
-                let message =
-                    format!("{} and {} have different ids: {here} and {there}", member.called(), other.called());
-                let keyword = "virtual_router_id";
-                found.push(
-                    differs("vrid-differs", message, (member, keyword), (&other, keyword))
-                        .help("two virtual routers: both are MASTER of the same addresses"),
-                );
+                found.push(another_router(member, &Member { node, spec }));
             }
             Some(_) => {}
             None => {
@@ -239,6 +231,19 @@ fn lonely(member: &Member<'_>, nodes: &[Node], found: &mut Vec<Diagnostic>) {
             }
         }
     }
+}
+
+/// Instances of one name that are two virtual routers.
+fn another_router(member: &Member<'_>, other: &Member<'_>) -> Diagnostic {
+    let both = format!("{} and {}", member.called(), other.called());
+    let (here, there) = (member.spec, other.spec);
+    let (id, keyword, message) = if here.vrid == there.vrid {
+        ("family-differs", "virtual_ipaddress", format!("one of {both} is of IPv4, the other of IPv6"))
+    } else {
+        ("vrid-differs", "virtual_router_id", format!("{both} have different ids: {} and {}", here.vrid, there.vrid))
+    };
+    differs(id, message, (member, keyword), (other, keyword))
+        .help("they are two virtual routers, and both are MASTER of their addresses")
 }
 
 fn position(nodes: &[Node], member: &Member<'_>) -> Option<usize> {
@@ -327,5 +332,56 @@ fn groups(nodes: &[Node], found: &mut Vec<Diagnostic>) {
             }
             found.push(problem.help("instances that move together on one node would not on the other"));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::LinkName;
+    use crate::vrrp::{Peer, Unicast, Vrid};
+
+    fn node(name: &str, change: impl Fn(&mut Spec)) -> Node {
+        let mut spec = Spec::new("A", LinkName::new("eth0").unwrap(), Vrid::new(1).unwrap());
+        spec.priority = if name == "one" { 150 } else { 100 };
+        change(&mut spec);
+        let config = Config { instances: vec![spec], ..Config::default() };
+        Node { name: name.into(), config, index: Index::default() }
+    }
+
+    fn unicast(own: &str, peers: &[&str]) -> impl Fn(&mut Spec) {
+        let peer = |address: &&str| Peer { address: address.parse().unwrap(), min_ttl: 0, max_ttl: 255 };
+        let peers: Vec<Peer> = peers.iter().map(peer).collect();
+        let own: IpAddr = own.parse().unwrap();
+        move |spec| {
+            spec.source = Some(own);
+            let peers = peers.clone();
+            spec.peering = Peering::Unicast(Unicast { peers, check_source: false, hop_limit: 255 });
+        }
+    }
+
+    fn ids(nodes: &[Node]) -> Vec<&'static str> {
+        compare(nodes).iter().map(|d| d.id).collect()
+    }
+
+    #[test]
+    fn unicast_peers_must_name_each_other() {
+        let one = || node("one", unicast("192.0.2.1", &["192.0.2.2"]));
+        assert_eq!(ids(&[one(), node("two", unicast("192.0.2.2", &["192.0.2.1"]))]), [""; 0]);
+        assert_eq!(ids(&[one(), node("two", unicast("192.0.2.2", &["192.0.2.9"]))]), ["peer-missing"]);
+        assert_eq!(ids(&[one(), node("two", unicast("192.0.2.2", &["192.0.2.1", "192.0.2.2"]))]), ["peer-is-self"]);
+        assert_eq!(ids(&[one(), node("two", |_| {})]), ["peering-differs"]);
+    }
+
+    #[test]
+    fn versions_groups_and_intervals_must_agree() {
+        let with = |change: fn(&mut Spec)| ids(&[node("one", |_| {}), node("two", change)]);
+        assert_eq!(with(|spec| spec.version = Version::V3), ["version-differs"]);
+        assert_eq!(with(|spec| spec.peering = Peering::Multicast("224.0.0.19".parse().unwrap())), ["group-differs"]);
+        assert_eq!(with(|spec| spec.interval = crate::time::Duration::from_secs(2)), ["interval-differs"]);
+        // The same id in the other family is another virtual router.
+        assert_eq!(with(|spec| spec.family = crate::net::Family::V6), ["family-differs"]);
+        // On a link of another name it is the same one.
+        assert_eq!(with(|spec| spec.link = LinkName::new("ens3").unwrap()), [""; 0]);
     }
 }

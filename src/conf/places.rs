@@ -3,23 +3,39 @@
 use super::diagnostic::{Diagnostic, Label};
 use super::source::{Sources, Span};
 use super::tree::Statement;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-/// Gives every label its place in a file: that of the use, and of the definition beside it. A problem that a repetition
-/// repeats is told once.
+/// So many problems of one kind are told of one place; a repetition may have thousands.
+const MOST_ALIKE: usize = 3;
+
+/// Gives every label its place in a file: that of the use, and of the definition beside it. What a repetition repeats is
+/// told once, and of what is alike only the first.
 pub(super) fn settle(diagnostics: Vec<Diagnostic>, sources: &Sources) -> Vec<Diagnostic> {
     let mut told: BTreeSet<(Span, &'static str, String)> = BTreeSet::new();
-    let mut settled = Vec::new();
+    // How many of a kind a place has, and where the first of them stands in `settled`.
+    let mut alike: BTreeMap<(Span, &'static str), (usize, usize)> = BTreeMap::new();
+    let mut settled: Vec<Diagnostic> = Vec::new();
     for mut diagnostic in diagnostics {
         if diagnostic.labels.iter().any(|label| sources.origin(label.span).is_some()) {
             settle_one(&mut diagnostic, sources);
-            if let Some(span) = diagnostic.span()
-                && !told.insert((span, diagnostic.id, diagnostic.message.clone()))
-            {
-                continue;
+            if let Some(span) = diagnostic.span() {
+                if !told.insert((span, diagnostic.id, diagnostic.message.clone())) {
+                    continue;
+                }
+                let (count, _) = alike.entry((span, diagnostic.id)).or_insert((0, settled.len()));
+                *count += 1;
+                if *count > MOST_ALIKE {
+                    continue;
+                }
             }
         }
         settled.push(diagnostic);
+    }
+    for (count, first) in alike.into_values().filter(|(count, _)| *count > MOST_ALIKE) {
+        if let Some(first) = settled.get_mut(first) {
+            let more = count - MOST_ALIKE;
+            first.help.push(format!("{count} of this kind come from here, of which {more} are not shown"));
+        }
     }
     settled
 }
