@@ -12,6 +12,7 @@ use crate::cluster::Findings;
 use crate::conf::Config;
 use crate::kernel::{Address, Change, DestinationKey, Link, ServiceKey};
 use crate::lvs;
+use crate::net::Family;
 use crate::status::{Actor, Counters, Dataplane, Event, Severity, Subject};
 use crate::time::{Duration, Instant, earliest};
 use crate::vrrp;
@@ -45,6 +46,8 @@ pub struct Engine {
     pub(super) links: BTreeMap<String, Link>,
     pub(super) routers: Vec<Router>,
     pub(super) groups: Vec<Group>,
+    pub(super) by_vrid: BTreeMap<(Family, u8), Vec<usize>>,
+    pub(super) log_unknown_vrids: bool,
     /// Every address that the configuration names: nothing else is ever touched.
     pub(super) managed: Vec<Address>,
     /// Address changes that failed, and when they are tried again.
@@ -81,6 +84,8 @@ impl Engine {
         let services = config.services.into_iter().map(|s| lvs::Service::new(s, start, || random.fraction())).collect();
         let mut engine = Self {
             groups: Vec::new(),
+            by_vrid: BTreeMap::new(),
+            log_unknown_vrids: config.globals.log_unknown_vrids,
             name,
             config_path,
             pid,
@@ -102,6 +107,7 @@ impl Engine {
             exited: false,
             revision: 0,
         };
+        engine.index_routers();
         engine.form_groups(config.groups);
         engine
     }
@@ -166,6 +172,7 @@ impl Engine {
     }
 
     /// The links that the configuration needs, each once.
+    /// Links adverts travel on, carry addresses or are judged by, each once.
     pub fn interfaces(&self) -> Vec<crate::net::LinkName> {
         let adverts = self.routers.iter().map(|r| r.machine.spec().link.clone());
         let addresses = self.managed.iter().map(|a| a.link.clone());

@@ -1,6 +1,6 @@
 //! One virtual router with what the engine keeps beside its machine.
 
-use crate::status::{Actor, Transition};
+use crate::status::{Actor, PacketErrors, Transition};
 use crate::time::{Duration, Instant};
 use crate::vrrp::{Conditions, Instance};
 use std::collections::{BTreeMap, VecDeque};
@@ -30,6 +30,7 @@ pub(super) struct Router {
     pub(super) adverts_heard: u64,
     pub(super) adverts_refused: u64,
     pub(super) announcements_sent: u64,
+    pub(super) packets: PacketErrors,
 }
 
 #[derive(Clone, Debug)]
@@ -60,6 +61,7 @@ impl Router {
             adverts_heard: 0,
             adverts_refused: 0,
             announcements_sent: 0,
+            packets: PacketErrors::default(),
         }
     }
 

@@ -109,6 +109,7 @@ impl Engine {
             adverts_heard: router.adverts_heard,
             adverts_refused: router.adverts_refused,
             announcements_sent: router.announcements_sent,
+            packets: router.packets,
         }
     }
 

@@ -3,7 +3,6 @@
 use super::turn::Turning;
 use super::workers::Job;
 use crate::engine::{Effect, Input};
-use std::net::IpAddr;
 
 impl Turning {
     /// Performs one effect; what it leads to at once is the next input.
@@ -18,12 +17,9 @@ impl Turning {
                 let told = self.addresses.send(change.clone()).is_ok();
                 (!told).then_some(Input::Applied { change, result: Err(gone) })
             }
-            Effect::Announce { link, address: IpAddr::V4(address) } => {
-                let sent = self.links.announce(&link, address);
-                sent.err().map(|error| Input::SendFailed { link, error: format!("ARP for {address}: {error}") })
-            }
             Effect::Announce { link, address } => {
-                Some(Input::SendFailed { link, error: format!("{address}: only IPv4 is announced yet") })
+                let sent = self.links.announce(&link, address);
+                sent.err().map(|error| Input::SendFailed { link, error: format!("announcement of {address}: {error}") })
             }
             Effect::Table(changes) => {
                 let told = self.table.as_ref().is_some_and(|table| table.send(changes.clone()).is_ok());

@@ -50,7 +50,7 @@ pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> 
         None
     };
     let (_requests, monitor) = Netlink::open().context("open rtnetlink")?;
-    let links = Links::new(engine.interfaces()).context("open the socket for ARP; it takes root (CAP_NET_RAW)")?;
+    let links = Links::new(&engine).context("open the socket for ARP; it takes root (CAP_NET_RAW)")?;
     let board = Arc::new(Board::default());
     journal::start(board.clone())?;
     let (requests_in, requests) = mpsc::channel(64);

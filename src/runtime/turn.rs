@@ -6,7 +6,7 @@
 use super::links::Links;
 use super::workers::Job;
 use crate::control::{Board, Request};
-use crate::engine::{Carrier, Engine, Input, Packet};
+use crate::engine::{Engine, Input};
 use crate::kernel::Change;
 use crate::status::Reply;
 use crate::sys::clock::{Clock, wall_us};
@@ -18,8 +18,6 @@ use tokio::sync::{mpsc, oneshot};
 
 /// A wake-up later than this is worth saying.
 const LATE: Duration = Duration::from_millis(50);
-/// Packets taken from one socket in one turn: a flood cannot hold deadlines back.
-const PACKETS: usize = 256;
 /// Results and news taken in one turn, of each kind.
 const INPUTS: usize = 1024;
 /// Snapshots are published at most this often, and at least once a second, so that consoles know the engine lives.
@@ -148,50 +146,13 @@ impl Turning {
     /// Reads what has arrived; true if there may be more.
     fn read_packets(&mut self) -> bool {
         let mut packets = Vec::new();
-        let mut more = false;
-        let mut buffer = [0; 2048];
-        for (link, socket) in self.links.sockets() {
-            let mut budget = PACKETS;
-            while budget > 0 {
-                budget -= 1;
-                match socket.try_recv(&mut buffer) {
-                    Ok(None) => break,
-                    Ok(Some(received)) => packets.push(Packet {
-                        link: link.clone(),
-                        source: received.source.into(),
-                        destination: received.destination.into(),
-                        hop_limit: received.ttl,
-                        carrier: Carrier::Vrrp,
-                        payload: received.payload.to_vec(),
-                    }),
-                    Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {}
-                    // The link is going away; its news come from the monitor.
-                    Err(_gone) => break,
-                }
-            }
-            more |= budget == 0;
-        }
+        let mut heard = Vec::new();
+        let more = self.links.adverts(&mut packets) | self.links.announcements(&mut heard);
         for packet in packets {
             self.step(Input::Packet(packet));
         }
-        more | self.read_announcements()
-    }
-
-    fn read_announcements(&mut self) -> bool {
-        let mut heard = Vec::new();
-        let mut more = false;
-        for (link, socket) in self.links.announcements() {
-            let mut budget = PACKETS;
-            while budget > 0
-                && let Ok(Some((mac, address))) = socket.try_recv()
-            {
-                budget -= 1;
-                heard.push(Input::Announced { link: link.clone(), address: address.into(), mac });
-            }
-            more |= budget == 0;
-        }
-        for input in heard {
-            self.step(input);
+        for (link, mac, address) in heard {
+            self.step(Input::Announced { link, address, mac });
         }
         more
     }

@@ -131,6 +131,28 @@ impl fmt::Display for Role {
 }
 
 /// One `vrrp_instance` on this node.
+/// Adverts of one instance that were not as they should be, by reason (keepalived's statistics of packet and
+/// authentication errors), and resignations.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PacketErrors {
+    pub length: u64,
+    pub checksum: u64,
+    pub ttl: u64,
+    pub version: u64,
+    pub invalid_type: u64,
+    /// Another interval: refused in VRRPv2, learned in VRRPv3.
+    pub interval: u64,
+    /// Another list of addresses; such adverts count all the same.
+    pub address_list: u64,
+    pub auth_type: u64,
+    pub auth_failure: u64,
+    /// Unicast where multicast is spoken or the other way round, or no peer.
+    pub peer: u64,
+    pub priority_zero_received: u64,
+    pub priority_zero_sent: u64,
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Instance {
     pub name: String,
@@ -182,6 +204,8 @@ pub struct Instance {
     /// Adverts for this VRID that were dropped: wrong password, interval, checksum and so on.
     pub adverts_refused: u64,
     pub announcements_sent: u64,
+    #[serde(default)]
+    pub packets: PacketErrors,
 }
 
 impl Instance {

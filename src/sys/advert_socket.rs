@@ -1,6 +1,6 @@
 //! The raw socket for VRRP adverts on one link.
 //!
-//! It hears the group 224.0.0.18 on its own link only (bound to the device, `IP_MULTICAST_ALL` off) and not itself
+//! It hears its groups, and what is sent to the machine alone, on its own link only (bound to the device, `IP_MULTICAST_ALL` off) and not itself
 //! (`IP_MULTICAST_LOOP` off), and sends whole IPv4 packets (`IP_HDRINCL`). The membership is held by interface index:
 //! a link that was deleted and made again needs a new socket; one that went down and up does not.
 
@@ -34,8 +34,9 @@ pub struct Received<'b> {
 }
 
 impl AdvertSocket {
-    /// Opens the socket on the link `link` with the interface index `index`. Needs CAP_NET_RAW.
-    pub fn open(link: &LinkName, index: u32) -> io::Result<Self> {
+    /// Opens the socket on the link `link` with the interface index `index`, in the multicast groups `groups`. Needs
+    /// CAP_NET_RAW.
+    pub fn open(link: &LinkName, index: u32, groups: &[Ipv4Addr]) -> io::Result<Self> {
         let socket = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::from(i32::from(ipv4::PROTOCOL_VRRP))))?;
         socket.set_nonblocking(true)?;
         socket.set_multicast_all_v4(false)?;
@@ -46,7 +47,9 @@ impl AdvertSocket {
         // A raw socket hears every link from its first moment: what came before it was bound goes.
         let mut scratch = [0; 64];
         while (&socket).read(&mut scratch).is_ok() {}
-        socket.join_multicast_v4_n(&ipv4::VRRP_GROUP, &InterfaceIndexOrAddress::Index(index))?;
+        for group in groups {
+            socket.join_multicast_v4_n(group, &InterfaceIndexOrAddress::Index(index))?;
+        }
         Ok(Self { socket: raw::readable(socket)? })
     }
 

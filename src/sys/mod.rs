@@ -6,6 +6,7 @@
 #![expect(clippy::disallowed_methods, reason = "the only module that touches the host")]
 
 pub mod advert_socket;
+pub mod advert_socket6;
 pub mod announcement_socket;
 pub mod child;
 pub mod clock;

@@ -2,10 +2,10 @@
 
 use super::raw;
 use crate::net::Mac;
-use crate::wire::arp;
+use crate::wire::{arp, ndisc};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// Sends Ethernet frames and receives nothing. One serves all links of a namespace.
 #[derive(Debug)]
@@ -25,6 +25,11 @@ impl PacketSocket {
     /// Tells all stations on the link with interface index `index` that `address` is at `mac` (gratuitous ARP).
     pub fn announce(&self, index: u32, mac: Mac, address: Ipv4Addr) -> io::Result<()> {
         self.send(index, arp::ETHERTYPE, Mac::BROADCAST, &arp::announcement(mac, address))
+    }
+
+    /// The same for IPv6 (unsolicited neighbour advertisement).
+    pub fn advertise(&self, index: u32, mac: Mac, address: Ipv6Addr) -> io::Result<()> {
+        self.send(index, ndisc::ETHERTYPE, ndisc::ALL_NODES_MAC, &ndisc::advertisement(mac, address))
     }
 
     /// Sends a whole Ethernet frame, at once or not at all.

@@ -35,16 +35,9 @@ pub struct Header {
 }
 
 impl Header {
-    /// The header of an advert to the group: TTL 255, which a receiver takes as proof that no router passed it on.
-    pub const fn advert(source: Ipv4Addr) -> Self {
-        Self {
-            source,
-            destination: VRRP_GROUP,
-            ttl: 255,
-            tos: TOS_INTERNETWORK_CONTROL,
-            protocol: PROTOCOL_VRRP,
-            identification: 0,
-        }
+    /// The header of an advert; with TTL 255, which a receiver takes as proof that no router passed it on.
+    pub const fn advert(source: Ipv4Addr, destination: Ipv4Addr, ttl: u8) -> Self {
+        Self { source, destination, ttl, tos: TOS_INTERNETWORK_CONTROL, protocol: PROTOCOL_VRRP, identification: 0 }
     }
 }
 
@@ -140,14 +133,14 @@ mod tests {
 
     #[test]
     fn an_advert_goes_to_the_group_with_ttl_255() {
-        let packet = encode(&Header::advert(Ipv4Addr::new(10, 0, 0, 1)), &[0x21, 0x33]).unwrap();
+        let packet = encode(&Header::advert(Ipv4Addr::new(10, 0, 0, 1), VRRP_GROUP, 255), &[0x21, 0x33]).unwrap();
         let expected = [0x45, 0xc0, 0, 22, 0, 0, 0, 0, 255, 112, 0xd0, 0xa4, 10, 0, 0, 1, 224, 0, 0, 18, 0x21, 0x33];
         assert_eq!(packet, expected);
     }
 
     #[test]
     fn what_is_not_a_whole_packet_is_refused() {
-        let good = encode(&Header::advert(Ipv4Addr::new(10, 0, 0, 1)), &[1, 2, 3, 4]).unwrap();
+        let good = encode(&Header::advert(Ipv4Addr::new(10, 0, 0, 1), VRRP_GROUP, 255), &[1, 2, 3, 4]).unwrap();
         let with = |at: usize, value: u8| {
             let mut bytes = good.clone();
             bytes[at] = value;
@@ -166,7 +159,7 @@ mod tests {
 
     #[test]
     fn padding_and_options_are_stepped_over() {
-        let mut padded = encode(&Header::advert(Ipv4Addr::new(10, 0, 0, 1)), &[7]).unwrap();
+        let mut padded = encode(&Header::advert(Ipv4Addr::new(10, 0, 0, 1), VRRP_GROUP, 255), &[7]).unwrap();
         padded.extend([0; 20]);
         assert_eq!(decode(&padded).map(|(_, payload)| payload), Ok(&[7][..]));
 

@@ -5,4 +5,5 @@
 pub mod arp;
 pub mod checksum;
 pub mod ipv4;
+pub mod ndisc;
 pub mod vrrp;

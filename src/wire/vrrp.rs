@@ -1,21 +1,22 @@
-//! The VRRPv2 advertisement (RFC 3768, 5; authentication data as in RFC 2338, 5.3).
+//! The VRRP advertisement, versions 2 and 3, over IPv4 and IPv6 (RFC 3768, 5; RFC 9568, 5; authentication data as in
+//! RFC 2338, 5.3).
 //!
 //! ```text
 //!  0                   1                   2                   3
 //! |Version| Type  | Virtual Rtr ID|   Priority    | Count IP Addrs|
-//! |   Auth Type   |   Adver Int   |          Checksum             |
+//! |   Auth Type   |   Adver Int   |          Checksum             |   version 2
+//! |  0  |   Max Advertise Int     |          Checksum             |   version 3
 //! |                       IP Address (1 … n)                      |
-//! |                  Authentication Data (8 bytes)                |
+//! |                  Authentication Data (8 bytes)                |   version 2
 //! ```
 
 use super::checksum::checksum;
-use std::net::Ipv4Addr;
+use crate::net::Family;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// The IP protocol number.
 pub const PROTOCOL: u8 = 112;
-/// Where adverts go.
-pub const GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 18);
-/// What an advert's TTL must be: it has crossed no router.
+/// What an advert's TTL or hop limit must be on a link: it has crossed no router.
 pub const TTL: u8 = 255;
 
 const HEADER: usize = 8;
@@ -27,10 +28,32 @@ pub struct Advert {
     pub vrid: u8,
     /// 0: the master gives up; 255: it owns the addresses.
     pub priority: u8,
-    /// Seconds.
-    pub interval: u8,
-    pub auth: Auth,
-    pub addresses: Vec<Ipv4Addr>,
+    pub body: Body,
+    /// All of the family of the packet.
+    pub addresses: Vec<IpAddr>,
+}
+
+/// What the versions do not share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Body {
+    V2 {
+        /// Seconds.
+        interval: u8,
+        auth: Auth,
+    },
+    V3 {
+        /// Hundredths of a second, 12 bits.
+        interval: u16,
+    },
+}
+
+impl Body {
+    pub const fn version(&self) -> u8 {
+        match self {
+            Self::V2 { .. } => 2,
+            Self::V3 { .. } => 3,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,12 +65,31 @@ pub enum Auth {
     Other(u8),
 }
 
+/// Between whom the packet travels: the pseudo-header of its checksum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ends {
+    pub source: IpAddr,
+    pub destination: IpAddr,
+    /// The checksum of VRRPv3 over IPv4 leaves the pseudo-header out (`v3_checksum_as_v2`).
+    pub v3_as_v2: bool,
+}
+
+impl Ends {
+    pub const fn new(source: IpAddr, destination: IpAddr) -> Self {
+        Self { source, destination, v3_as_v2: false }
+    }
+
+    const fn family(&self) -> Family {
+        Family::of(self.source)
+    }
+}
+
 /// Why bytes are no advert.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Malformed {
     #[error("{0} bytes are too few for a VRRP packet")]
     Short(usize),
-    #[error("VRRP version {0} where version 2 is spoken")]
+    #[error("there is no VRRP version {0}")]
     Version(u8),
     #[error("VRRP packet type {0} is no advertisement")]
     Type(u8),
@@ -59,53 +101,97 @@ pub enum Malformed {
     Count { count: u8, length: usize },
 }
 
-/// Reads an advert from the payload of an IPv4 packet. Trailing bytes are padding.
-pub fn decode(bytes: &[u8]) -> Result<Advert, Malformed> {
+/// Reads an advert from what follows the IP header. Trailing bytes are padding.
+pub fn decode(bytes: &[u8], ends: Ends) -> Result<Advert, Malformed> {
     let (header, rest) = bytes.split_first_chunk::<HEADER>().ok_or(Malformed::Short(bytes.len()))?;
-    let [version_type, vrid, priority, count, auth_type, interval, _, _] = *header;
-    if version_type >> 4 != 2 {
-        return Err(Malformed::Version(version_type >> 4));
+    let [version_type, vrid, priority, count, fifth, sixth, _, _] = *header;
+    let (version, kind) = (version_type >> 4, version_type & 0x0f);
+    if version != 2 && version != 3 {
+        return Err(Malformed::Version(version));
     }
-    if version_type & 0x0f != 1 {
-        return Err(Malformed::Type(version_type & 0x0f));
+    if kind != 1 {
+        return Err(Malformed::Type(kind));
     }
+    let size = usize::from(ends.family().bits()) / 8;
     let too_many = Malformed::Count { count, length: bytes.len() };
-    let (addresses, rest) = rest.split_at_checked(usize::from(count) * 4).ok_or(too_many)?;
-    let (auth_data, _padding) = rest.split_first_chunk::<AUTH>().ok_or(too_many)?;
-    let length = HEADER + addresses.len() + AUTH;
-    if bytes.get(..length).is_none_or(|message| checksum(message) != 0) {
+    let (addresses, rest) = rest.split_at_checked(usize::from(count) * size).ok_or(too_many)?;
+    let (body, auth_size) = if version == 2 {
+        let (data, _padding) = rest.split_first_chunk::<AUTH>().ok_or(too_many)?;
+        let auth = match fifth {
+            0 => Auth::None,
+            1 => Auth::Simple(*data),
+            other => Auth::Other(other),
+        };
+        (Body::V2 { interval: sixth, auth }, AUTH)
+    } else {
+        (Body::V3 { interval: u16::from_be_bytes([fifth & 0x0f, sixth]) }, 0)
+    };
+    let length = HEADER + addresses.len() + auth_size;
+    if bytes.get(..length).is_none_or(|message| sum(message, ends, version) != 0) {
         return Err(Malformed::Checksum);
     }
     if vrid == 0 {
         return Err(Malformed::Vrid);
     }
-    let auth = match auth_type {
-        0 => Auth::None,
-        1 => Auth::Simple(*auth_data),
-        other => Auth::Other(other),
+    let addresses = match ends.family() {
+        Family::V4 => addresses.as_chunks::<4>().0.iter().map(|a| Ipv4Addr::from(*a).into()).collect(),
+        Family::V6 => addresses.as_chunks::<16>().0.iter().map(|a| Ipv6Addr::from(*a).into()).collect(),
     };
-    let addresses = addresses.as_chunks::<4>().0.iter().map(|a| Ipv4Addr::from(*a)).collect();
-    Ok(Advert { vrid, priority, interval, auth, addresses })
+    Ok(Advert { vrid, priority, body, addresses })
 }
 
-/// The payload of an IPv4 packet. At most 255 addresses fit; the rest are left out.
-pub fn encode(advert: &Advert) -> Vec<u8> {
-    let count = u8::try_from(advert.addresses.len()).unwrap_or(u8::MAX);
-    let (auth_type, auth_data) = match advert.auth {
-        Auth::None => (0, [0; AUTH]),
-        Auth::Simple(password) => (1, password),
-        Auth::Other(kind) => (kind, [0; AUTH]),
+/// What follows the IP header. At most 255 addresses of the family fit; others are left out.
+pub fn encode(advert: &Advert, ends: Ends) -> Vec<u8> {
+    let fit = |a: &&IpAddr| Family::of(**a) == ends.family();
+    let addresses: Vec<_> = advert.addresses.iter().filter(fit).take(usize::from(u8::MAX)).collect();
+    let (fifth, sixth, auth_data) = match advert.body {
+        Body::V2 { interval, auth: Auth::None } => (0, interval, Some([0; AUTH])),
+        Body::V2 { interval, auth: Auth::Simple(password) } => (1, interval, Some(password)),
+        Body::V2 { interval, auth: Auth::Other(kind) } => (kind, interval, Some([0; AUTH])),
+        Body::V3 { interval } => {
+            let [high, low] = interval.min(0x0fff).to_be_bytes();
+            (high, low, None)
+        }
     };
-    let mut bytes = vec![0x21, advert.vrid, advert.priority, count, auth_type, advert.interval, 0, 0];
-    for address in advert.addresses.iter().take(usize::from(count)) {
-        bytes.extend(address.octets());
+    let version = advert.body.version();
+    let count = addresses.len() as u8;
+    let mut bytes = vec![version << 4 | 1, advert.vrid, advert.priority, count, fifth, sixth, 0, 0];
+    for address in addresses {
+        match address {
+            IpAddr::V4(address) => bytes.extend(address.octets()),
+            IpAddr::V6(address) => bytes.extend(address.octets()),
+        }
     }
-    bytes.extend(auth_data);
-    let sum = checksum(&bytes).to_be_bytes();
+    bytes.extend(auth_data.iter().flatten());
+    let sum = sum(&bytes, ends, version).to_be_bytes();
     for (to, from) in bytes.iter_mut().skip(6).zip(sum) {
         *to = from;
     }
     bytes
+}
+
+/// The checksum of a message between `ends`: with the pseudo-header in version 3 (RFC 9568, 5.2.8), and over IPv6 always,
+/// where the IPv6 stack of other routers reckons it.
+fn sum(message: &[u8], ends: Ends, version: u8) -> u16 {
+    let length = message.len();
+    let mut covered = Vec::with_capacity(40 + length);
+    match (ends.source, ends.destination) {
+        (IpAddr::V4(source), IpAddr::V4(destination)) if version == 3 && !ends.v3_as_v2 => {
+            covered.extend(source.octets());
+            covered.extend(destination.octets());
+            covered.extend([0, PROTOCOL]);
+            covered.extend((length as u16).to_be_bytes());
+        }
+        (IpAddr::V6(source), IpAddr::V6(destination)) => {
+            covered.extend(source.octets());
+            covered.extend(destination.octets());
+            covered.extend((length as u32).to_be_bytes());
+            covered.extend([0, 0, 0, PROTOCOL]);
+        }
+        _ => {}
+    }
+    covered.extend(message);
+    checksum(&covered)
 }
 
 #[cfg(test)]
@@ -113,33 +199,45 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn advert() -> impl Strategy<Value = Advert> {
+    const V4: Ends = Ends::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), IpAddr::V4(Ipv4Addr::new(224, 0, 0, 18)));
+    const V6: Ends = Ends::new(
+        IpAddr::V6(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1)),
+        IpAddr::V6(Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x12)),
+    );
+
+    fn advert() -> impl Strategy<Value = (Advert, Ends)> {
         let auth = prop_oneof![Just(Auth::None), any::<[u8; 8]>().prop_map(Auth::Simple)];
-        let addresses = prop::collection::vec(any::<[u8; 4]>().prop_map(Ipv4Addr::from), 0..20);
-        (1..=255_u8, any::<u8>(), any::<u8>(), auth, addresses).prop_map(
-            |(vrid, priority, interval, auth, addresses)| Advert { vrid, priority, interval, auth, addresses },
+        let v2 = (any::<u8>(), auth).prop_map(|(interval, auth)| Body::V2 { interval, auth });
+        let body = prop_oneof![v2, (0..4096_u16).prop_map(|interval| Body::V3 { interval })];
+        let addresses = prop::collection::vec(any::<[u8; 16]>(), 0..20);
+        (1..=255_u8, any::<u8>(), body, addresses, any::<bool>(), any::<bool>()).prop_map(
+            |(vrid, priority, body, addresses, six, v3_as_v2)| {
+                let address = |a: [u8; 16]| if six { IpAddr::from(a) } else { IpAddr::from([a[0], a[1], a[2], a[3]]) };
+                let ends = Ends { v3_as_v2, ..if six { V6 } else { V4 } };
+                (Advert { vrid, priority, body, addresses: addresses.into_iter().map(address).collect() }, ends)
+            },
         )
     }
 
     proptest! {
         #[test]
-        fn what_is_encoded_decodes_to_itself(advert in advert(), padding in 0..20_usize) {
-            let mut bytes = encode(&advert);
+        fn what_is_encoded_decodes_to_itself((advert, ends) in advert(), padding in 0..20_usize) {
+            let mut bytes = encode(&advert, ends);
             bytes.extend(std::iter::repeat_n(0, padding));
-            prop_assert_eq!(decode(&bytes), Ok(advert));
+            prop_assert_eq!(decode(&bytes, ends), Ok(advert));
         }
 
         #[test]
         fn decoding_never_panics(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
-            let _ = decode(&bytes);
+            let _ = (decode(&bytes, V4), decode(&bytes, V6));
         }
 
         #[test]
-        fn a_flipped_bit_is_noticed(advert in advert(), place in any::<prop::sample::Index>(), bit in 0..8_u8) {
-            let mut bytes = encode(&advert);
+        fn a_flipped_bit_is_noticed((advert, ends) in advert(), place in any::<prop::sample::Index>(), bit in 0..8_u8) {
+            let mut bytes = encode(&advert, ends);
             let index = place.index(bytes.len());
             bytes[index] ^= 1 << bit;
-            prop_assert_ne!(decode(&bytes), Ok(advert));
+            prop_assert_ne!(decode(&bytes, ends), Ok(advert));
         }
     }
 
@@ -152,24 +250,36 @@ mod tests {
         let expected = Advert {
             vrid: 51,
             priority: 150,
-            interval: 1,
-            auth: Auth::Simple(*b"1111\0\0\0\0"),
-            addresses: vec![Ipv4Addr::new(192, 168, 10, 20)],
+            body: Body::V2 { interval: 1, auth: Auth::Simple(*b"1111\0\0\0\0") },
+            addresses: vec![Ipv4Addr::new(192, 168, 10, 20).into()],
         };
-        assert_eq!(encode(&expected), bytes);
-        assert_eq!(decode(&bytes), Ok(expected));
+        assert_eq!(encode(&expected, V4), bytes);
+        assert_eq!(decode(&bytes, V4), Ok(expected));
+    }
+
+    #[test]
+    fn version_3_is_told_in_hundredths_and_sums_with_the_pseudo_header() {
+        let addresses = vec![Ipv4Addr::new(192, 0, 2, 9).into()];
+        let advert = Advert { vrid: 1, priority: 100, body: Body::V3 { interval: 0x123 }, addresses };
+        let bytes = encode(&advert, V4);
+        assert_eq!(&bytes[..6], [0x31, 1, 100, 1, 0x01, 0x23]);
+        let mut elsewhere = V4;
+        elsewhere.destination = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2));
+        assert_eq!(decode(&bytes, elsewhere), Err(Malformed::Checksum));
+        assert_eq!(decode(&bytes, Ends { v3_as_v2: true, ..V4 }), Err(Malformed::Checksum));
     }
 
     #[test]
     fn each_fault_has_its_reason() {
-        let good = encode(&Advert { vrid: 1, priority: 1, interval: 1, auth: Auth::None, addresses: vec![] });
+        let body = Body::V2 { interval: 1, auth: Auth::None };
+        let good = encode(&Advert { vrid: 1, priority: 1, body, addresses: vec![] }, V4);
         let with = |index: usize, value: u8| {
             let mut bytes = good.clone();
             bytes[index] = value;
-            decode(&bytes)
+            decode(&bytes, V4)
         };
-        assert_eq!(decode(&good[..7]), Err(Malformed::Short(7)));
-        assert_eq!(with(0, 0x31), Err(Malformed::Version(3)));
+        assert_eq!(decode(&good[..7], V4), Err(Malformed::Short(7)));
+        assert_eq!(with(0, 0x41), Err(Malformed::Version(4)));
         assert_eq!(with(0, 0x22), Err(Malformed::Type(2)));
         assert_eq!(with(2, 99), Err(Malformed::Checksum));
         assert_eq!(with(3, 9), Err(Malformed::Count { count: 9, length: 16 }));

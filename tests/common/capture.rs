@@ -4,6 +4,7 @@ use crate::namespaces::wait_for;
 use crate::programs::Running;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use vipdeck::wire::vrrp::Ends;
 use vipdeck::wire::{ipv4, vrrp};
 
 /// tcpdump(8) on one link of one namespace.
@@ -23,7 +24,9 @@ impl Frame {
     pub(crate) fn advert(&self) -> Option<(std::net::Ipv4Addr, vrrp::Advert)> {
         let packet = self.bytes.get(14..).filter(|_| self.bytes[12..14] == [8, 0])?;
         let (header, payload) = ipv4::decode(packet).ok()?;
-        (header.protocol == vrrp::PROTOCOL).then(|| (header.source, vrrp::decode(payload).unwrap()))
+        (header.protocol == vrrp::PROTOCOL).then(|| {
+            (header.source, vrrp::decode(payload, Ends::new(header.source.into(), header.destination.into())).unwrap())
+        })
     }
 }
 

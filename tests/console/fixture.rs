@@ -106,6 +106,7 @@ fn instance(node: u8, which: u8) -> Instance {
         adverts_heard: if is_master { 0 } else { 722 },
         adverts_refused: 0,
         announcements_sent: if is_master { 10 } else { 0 },
+        packets: vipdeck::status::PacketErrors::default(),
     }
 }
 

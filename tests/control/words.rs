@@ -76,6 +76,7 @@ fn instance() -> Instance {
         adverts_heard: 0,
         adverts_refused: 0,
         announcements_sent: 0,
+        packets: vipdeck::status::PacketErrors::default(),
     }
 }
 

@@ -38,7 +38,7 @@ impl Variation {
             (Version::V3, Family::V4),
             (Version::V3, Family::V6),
             (Version::V2, Family::V4),
-        ][pick(random, 4) * 0];
+        ][pick(random, 4)];
         let millis = |random: &mut Random| match version {
             Version::V2 => 1000,
             Version::V3 => [1000, 500, 100][random.below(3) as usize],

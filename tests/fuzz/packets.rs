@@ -15,16 +15,18 @@ use vipdeck::time::Instant;
 use vipdeck::vrrp::GROUP_V4;
 use vipdeck::wire::checksum::checksum;
 use vipdeck::wire::ipv4;
-use vipdeck::wire::vrrp::{Advert, Auth, decode, encode};
+use vipdeck::wire::vrrp::{Advert, Auth, Body, Ends, decode, encode};
 
 const CONFIGURATION: &str = include_str!("../../assets/dual-master-dr/lvs1.conf");
 
 fn adverts() -> Vec<Vec<u8>> {
     let advert = |vrid, priority, auth, addresses: &[[u8; 4]]| {
-        let addresses = addresses.iter().map(|a| Ipv4Addr::from(*a)).collect();
-        encode(&Advert { vrid, priority, interval: 1, auth, addresses })
+        let addresses = addresses.iter().map(|a| Ipv4Addr::from(*a).into()).collect();
+        encode(&Advert { vrid, priority, body: Body::V2 { interval: 1, auth }, addresses }, ends())
     };
+    let v3 = Advert { vrid: 51, priority: 100, body: Body::V3 { interval: 100 }, addresses: vec![GROUP_V4] };
     vec![
+        encode(&v3, ends()),
         advert(51, 100, Auth::None, &[[192, 168, 10, 20]]),
         advert(51, 0, Auth::Simple(*b"1111\0\0\0\0"), &[[192, 168, 10, 20]]),
         advert(52, 255, Auth::Other(2), &[]),
@@ -34,6 +36,10 @@ fn adverts() -> Vec<Vec<u8>> {
         vec![0xff; 20],
         vec![0x21, 51, 100, 255, 0, 1, 0, 0],
     ]
+}
+
+fn ends() -> Ends {
+    Ends::new(Ipv4Addr::new(192, 168, 10, 12).into(), GROUP_V4)
 }
 
 fn engine() -> Engine {
@@ -74,8 +80,8 @@ fn vrrp_packets_reach_the_engine() {
     let engine = engine();
     fuzz("vrrp", &adverts(), |bytes| {
         for payload in [bytes.to_vec(), with_right_checksum(bytes)] {
-            if let Ok(advert) = decode(&payload) {
-                assert_eq!(decode(&encode(&advert)).map(|a| a.addresses), Ok(advert.addresses));
+            if let Ok(advert) = decode(&payload, ends()) {
+                assert_eq!(decode(&encode(&advert, ends()), ends()).map(|a| a.addresses), Ok(advert.addresses));
             }
             let mut engine = engine.clone();
             let packet = |link: &str, ttl| {

@@ -5,7 +5,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use std::io::Read;
 use std::net::Ipv4Addr;
 use std::time::Duration;
-use vipdeck::net::{LinkName, Mac};
+use vipdeck::net::{Family, LinkName, Mac};
 use vipdeck::sys::advert_socket::AdvertSocket;
 use vipdeck::sys::announcement_socket::AnnouncementSocket;
 use vipdeck::sys::packet_socket::PacketSocket;
@@ -27,7 +27,7 @@ async fn any_readable(sockets: &[AdvertSocket]) {
 }
 
 fn open(link: &str) -> AdvertSocket {
-    AdvertSocket::open(&LinkName::new(link).unwrap(), index(link)).unwrap()
+    AdvertSocket::open(&LinkName::new(link).unwrap(), index(link), &[ipv4::VRRP_GROUP]).unwrap()
 }
 
 #[test]
@@ -54,7 +54,7 @@ fn an_advert_arrives_with_ttl_and_tos_only_where_it_should() {
         inside_async(&pair.a, || async {
             let socket = open("eth0");
             wait.await.unwrap();
-            let header = ipv4::Header::advert(A);
+            let header = ipv4::Header::advert(A, ipv4::VRRP_GROUP, 255);
             socket.send(&ipv4::encode(&header, b"first").unwrap()).unwrap();
             let elsewhere = ipv4::Header { destination: Ipv4Addr::new(224, 0, 0, 1), ..header };
             socket.send(&ipv4::encode(&elsewhere, b"to all hosts").unwrap()).unwrap();
@@ -77,7 +77,9 @@ fn several_sockets_are_waited_for_at_once_and_drained() {
             inside_async(&pair.a, || async move {
                 let socket = open("eth0");
                 for number in 0..4 {
-                    socket.send(&ipv4::encode(&ipv4::Header::advert(A), &[round, number]).unwrap()).unwrap();
+                    socket
+                        .send(&ipv4::encode(&ipv4::Header::advert(A, ipv4::VRRP_GROUP, 255), &[round, number]).unwrap())
+                        .unwrap();
                 }
             });
             any_readable(&sockets).await;
@@ -101,7 +103,7 @@ fn an_advert_socket_survives_a_link_that_goes_down_and_up() {
         let socket = open("eth0");
         pair.ip_b("link set eth0 down");
         pair.ip_b("link set eth0 up");
-        let packet = ipv4::encode(&ipv4::Header::advert(A), b"again").unwrap();
+        let packet = ipv4::encode(&ipv4::Header::advert(A, ipv4::VRRP_GROUP, 255), b"again").unwrap();
         inside_async(&pair.a, || async {
             // The carrier of a veth follows its peer at once.
             open("eth0").send(&packet).unwrap();
@@ -117,7 +119,8 @@ fn an_advert_on_a_link_that_is_down_is_an_error() {
     inside_async(&pair.a, || async {
         let socket = open("eth0");
         pair.ip_a("link set eth0 down");
-        let error = socket.send(&ipv4::encode(&ipv4::Header::advert(A), b"x").unwrap()).unwrap_err();
+        let error =
+            socket.send(&ipv4::encode(&ipv4::Header::advert(A, ipv4::VRRP_GROUP, 255), b"x").unwrap()).unwrap_err();
         assert!([libc::ENETDOWN, libc::ENETUNREACH, libc::ENODEV].contains(&error.raw_os_error().unwrap()), "{error}");
     });
 }
@@ -151,7 +154,7 @@ fn an_announcement_is_heard_and_believed() {
 fn announcements_of_others_are_heard_and_ordinary_arp_is_not() {
     let Some(pair) = Pair::new() else { return };
     inside_async(&pair.b, || async {
-        let socket = AnnouncementSocket::open(index("eth0")).unwrap();
+        let socket = AnnouncementSocket::open(index("eth0"), Family::V4).unwrap();
         let mac = Mac([2, 0, 0, 0, 0, 7]);
         let vip = Ipv4Addr::new(10, 9, 0, 77);
         inside_async(&pair.a, || async move {
@@ -162,7 +165,7 @@ fn announcements_of_others_are_heard_and_ordinary_arp_is_not() {
             sender.announce(index("eth0"), mac, vip).unwrap();
         });
         std::future::poll_fn(|context| socket.poll_ready(context)).await;
-        assert_eq!(socket.try_recv().unwrap(), Some((mac, vip)));
+        assert_eq!(socket.try_recv().unwrap(), Some((mac, vip.into())));
         assert_eq!(socket.try_recv().unwrap(), None);
     });
 }
