@@ -6,7 +6,7 @@ use super::tree::Statement;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// So many problems of one kind are told of one place; a repetition may have thousands.
-const MOST_ALIKE: usize = 3;
+const MOST_ALIKE: usize = 10;
 
 /// Gives every label its place in a file: that of the use, and of the definition beside it. What a repetition repeats is
 /// told once, and of what is alike only the first.
