@@ -2,13 +2,18 @@
 
 use super::diagnostic::Diagnostic;
 use super::index::Index;
-use super::model::Config;
+use super::model::{Config, DynamicInterfaces};
+use super::source::{Loader, Span};
 use crate::time::Duration;
 use crate::vrrp::{Spec, Track, Tracker};
+use std::collections::BTreeMap;
 
 /// What one node's file alone shows.
-pub(super) fn of_node(config: &Config, index: &Index) -> Vec<Diagnostic> {
-    let mut found = Vec::new();
+pub(super) fn of_node(config: &Config, index: &Index, loader: &dyn Loader) -> Vec<Diagnostic> {
+    let mut found: Vec<Diagnostic> = script_security(index).into_iter().collect();
+    if config.globals.dynamic_interfaces == DynamicInterfaces::No {
+        found.extend(missing_links(config, index, loader));
+    }
     for spec in &config.instances {
         for track in spec.tracks.iter().filter(|track| has_fixed_weight(track)) {
             found.extend(stays(spec, track, index));
@@ -45,22 +50,16 @@ fn sum(spec: &Spec, failed: Option<&Track>) -> i32 {
 
 /// How the priority comes about: `150 − 20 = 130`.
 pub(super) fn arithmetic(spec: &Spec, failed: Option<&Track>) -> String {
-    let mut text = spec.priority.to_string();
-    for track in spec.tracks.iter().filter(|track| has_fixed_weight(track)) {
-        match adds(track, failed != Some(track)) {
-            0 => {}
-            added if added > 0 => text.push_str(&format!(" + {added}")),
-            taken => text.push_str(&format!(" − {}", taken.unsigned_abs())),
-        }
-    }
+    let tracks = spec.tracks.iter().filter(|track| has_fixed_weight(track));
+    let parts = tracks.filter_map(|track| match adds(track, failed != Some(track)) {
+        0 => None,
+        added if added > 0 => Some(format!(" + {added}")),
+        taken => Some(format!(" − {}", taken.unsigned_abs())),
+    });
+    let text = std::iter::once(spec.priority.to_string()).chain(parts).collect::<String>();
     let (sum, priority) = (sum(spec, failed), priority(spec, failed));
-    if text != sum.to_string() {
-        text.push_str(&format!(" = {sum}"));
-    }
-    if sum != i32::from(priority) {
-        text.push_str(&format!(", which counts as {priority}"));
-    }
-    text
+    let whole = if text == sum.to_string() { text } else { format!("{text} = {sum}") };
+    if sum == i32::from(priority) { whole } else { format!("{whole}, which counts as {priority}") }
 }
 
 /// The keyword of the block that lists trackers of a kind.
@@ -74,8 +73,52 @@ pub(super) const fn block_of(kind: Tracker) -> &'static str {
     }
 }
 
-pub(super) fn place_of(index: &Index, spec: &Spec, track: &Track) -> Option<super::source::Span> {
+pub(super) fn place_of(index: &Index, spec: &Spec, track: &Track) -> Option<Span> {
     index.place("vrrp_instance", &spec.name, &format!("{} {}", block_of(track.kind), track.name))
+}
+
+/// Commands that run as root, unwatched. keepalived(8) counts it as a violation: `--config-test` exits with 6.
+fn script_security(index: &Index) -> Option<Diagnostic> {
+    let said = |keyword| index.value("global_defs", "", keyword);
+    let as_root = said("script_user").is_none_or(|user| user.split(' ').next() == Some("root"));
+    if said("enable_script_security").is_some() || !as_root {
+        return None;
+    }
+    let runs = |block: &str, keyword: &str| match block {
+        "vrrp_script" => keyword == "script",
+        "vrrp_instance" | "vrrp_sync_group" => keyword.starts_with("notify") && !keyword.contains("priority"),
+        _ => false,
+    };
+    let place = index.all(runs).min()?;
+    Some(
+        Diagnostic::warning("no-script-security", "commands run as root, and enable_script_security is not set")
+            .at(place, "whoever can change this program is root")
+            .help("add `enable_script_security` to global_defs, or a `script_user` other than root"),
+    )
+}
+
+/// Interfaces that this machine does not have. A note: the file may be that of another one.
+fn missing_links(config: &Config, index: &Index, loader: &dyn Loader) -> Vec<Diagnostic> {
+    let mut seen: BTreeMap<&str, Span> = BTreeMap::new();
+    for spec in &config.instances {
+        let place = |keyword: &str| index.place("vrrp_instance", &spec.name, keyword);
+        let own = spec.virtual_link.as_ref().map(|link| &link.name);
+        for address in spec.all_addresses().filter(|address| Some(&address.link) != own) {
+            if let Some(place) = place("virtual_ipaddress") {
+                seen.entry(address.link.as_str()).or_insert(place);
+            }
+        }
+        if let Some(place) = place("interface") {
+            seen.insert(spec.link.as_str(), place);
+        }
+    }
+    let missing = seen.into_iter().filter(|(link, _)| loader.has_link(link) == Some(false));
+    let note = |(link, place)| {
+        Diagnostic::note("interface-missing", format!("this machine has no interface `{link}`"))
+            .at(place, "named here")
+            .help("an instance whose interface is not there is in FAULT; keepalived would not start")
+    };
+    missing.map(note).collect()
 }
 
 /// A failure that leaves the priority where it is.

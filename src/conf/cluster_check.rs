@@ -2,7 +2,7 @@
 //!
 //! Nodes are compared by virtual router: family and `virtual_router_id`, on the same link if a node has several.
 
-use super::analysis::{arithmetic, has_fixed_weight, place_of, priority};
+use super::cluster_priorities::{preemption, priorities, weights};
 use super::diagnostic::Diagnostic;
 use super::index::Index;
 use super::model::Config;
@@ -23,18 +23,18 @@ pub struct Node {
 
 /// An instance of a node.
 #[derive(Clone, Copy)]
-struct Member<'a> {
-    node: &'a Node,
-    spec: &'a Spec,
+pub(super) struct Member<'a> {
+    pub node: &'a Node,
+    pub spec: &'a Spec,
 }
 
 impl Member<'_> {
-    fn place(&self, keyword: &str) -> Option<Span> {
+    pub(super) fn place(&self, keyword: &str) -> Option<Span> {
         self.node.index.place("vrrp_instance", &self.spec.name, keyword)
     }
 
     /// `VI_1 of lvs1`.
-    fn called(&self) -> String {
+    pub(super) fn called(&self) -> String {
         format!("`{}` of {}", self.spec.name, self.node.name)
     }
 }
@@ -76,7 +76,7 @@ fn routers(nodes: &[Node]) -> (Vec<Vec<Member<'_>>>, Vec<Member<'_>>) {
             let on_link = routers.iter().position(|r| same(r) && r.iter().any(|m| m.spec.link == spec.link));
             // Links may have other names on other nodes; a second router of that id here tells them apart.
             let only = node.config.instances.iter().filter(|s| s.vrid == spec.vrid && s.family == spec.family).count();
-            let any = || routers.iter().position(|r| same(r)).filter(|_| only == 1);
+            let any = || routers.iter().position(&same).filter(|_| only == 1);
             match on_link.or_else(any) {
                 Some(at) => routers.get_mut(at).into_iter().for_each(|router| router.push(member)),
                 None => routers.push(vec![member]),
@@ -87,7 +87,12 @@ fn routers(nodes: &[Node]) -> (Vec<Vec<Member<'_>>>, Vec<Member<'_>>) {
     (routers, alone.into_iter().flatten().collect())
 }
 
-fn differs(id: &'static str, message: String, here: (&Member<'_>, &str), there: (&Member<'_>, &str)) -> Diagnostic {
+pub(super) fn differs(
+    id: &'static str,
+    message: String,
+    here: (&Member<'_>, &str),
+    there: (&Member<'_>, &str),
+) -> Diagnostic {
     let mut problem = Diagnostic::error(id, message);
     if let Some(place) = here.0.place(here.1) {
         problem = problem.at(place, format!("in {}", here.0.called()));
@@ -145,11 +150,11 @@ fn pair(first: &Member<'_>, other: &Member<'_>, found: &mut Vec<Diagnostic>) {
     }
 }
 
-fn warning(problem: Diagnostic) -> Diagnostic {
+pub(super) fn warning(problem: Diagnostic) -> Diagnostic {
     Diagnostic { severity: super::Severity::Warning, ..problem }
 }
 
-fn note(problem: Diagnostic) -> Diagnostic {
+pub(super) fn note(problem: Diagnostic) -> Diagnostic {
     Diagnostic { severity: super::Severity::Note, ..problem }
 }
 
@@ -206,107 +211,6 @@ fn unicast(members: &[Member<'_>], found: &mut Vec<Diagnostic>) {
     }
 }
 
-fn priorities(members: &[Member<'_>], found: &mut Vec<Diagnostic>) {
-    for (index, member) in members.iter().enumerate() {
-        for other in members.iter().skip(index + 1) {
-            let (a, b) = (member.spec, other.spec);
-            if a.priority == b.priority {
-                let message =
-                    format!("{} and {} have the same priority {}", member.called(), other.called(), a.priority);
-                let problem = differs("priority-equal", message, (other, "priority"), (member, "priority"));
-                found.push(if a.priority == 255 {
-                    problem.help("only one node can own the addresses: give the others less than 255")
-                } else {
-                    warning(problem).help("the higher source address decides: give each node its own priority")
-                });
-            }
-            if a.wishes_master && b.wishes_master && !(a.priority == 255 && b.priority == 255) {
-                let message = format!("{} and {} both say `state MASTER`", member.called(), other.called());
-                let problem = differs("two-masters", message, (other, "state"), (member, "state"));
-                found.push(warning(problem).help("write `state BACKUP` on all nodes but the preferred one"));
-            }
-        }
-    }
-}
-
-/// Whether a failure on the node that is MASTER brings it below one that is not.
-fn weights(members: &[Member<'_>], found: &mut Vec<Diagnostic>) {
-    let Some(top) = members.iter().max_by_key(|m| priority(m.spec, None)) else { return };
-    let others = members.iter().filter(|m| m.node.name != top.node.name);
-    let Some(next) = others.max_by_key(|m| priority(m.spec, None)) else { return };
-    let (good, rival) = (priority(top.spec, None), priority(next.spec, None));
-    if good == rival || top.spec.is_owner() {
-        return;
-    }
-    for track in top.spec.tracks.iter().filter(|track| has_fixed_weight(track)) {
-        let bad = priority(top.spec, Some(track));
-        // What leaves the priority where it is has been told of the file alone.
-        if bad == good {
-            continue;
-        }
-        let place = || place_of(&top.node.index, top.spec, track);
-        let what = format!("{} `{}` of {}", track.kind, track.name, top.called());
-        let sum = arithmetic(top.spec, Some(track));
-        let theirs = format!("{}: {}", next.called(), arithmetic(next.spec, None));
-        let stays = match bad.cmp(&rival) {
-            std::cmp::Ordering::Greater => format!("{sum}, still above {rival}"),
-            std::cmp::Ordering::Equal => format!("{sum}, the same as {rival}: the master stays, whatever its address"),
-            std::cmp::Ordering::Less => continue,
-        };
-        let message = format!("a failure of {what} does not move the addresses: {stays}");
-        let mut problem = Diagnostic::warning("weight-too-small", message);
-        if let Some(place) = place() {
-            problem = problem.at(place, format!("the priority goes from {good} to {bad}"));
-        }
-        if let Some(place) = next.place("priority") {
-            problem = problem.at(place, theirs);
-        }
-        let needed = i32::from(good) - i32::from(rival) + 1;
-        found.push(problem.help(format!("it takes {needed} or more; or weight 0, so that a failure is a fault")));
-    }
-    if members.iter().filter(|m| m.node.name != top.node.name).all(|m| !m.spec.preempt)
-        && let Some(track) = top.spec.tracks.iter().find(|track| has_fixed_weight(track))
-    {
-        let message = format!(
-            "a failure of {} `{}` of {} does not move the addresses: every other node has nopreempt",
-            track.kind,
-            track.name,
-            top.called()
-        );
-        let mut problem = Diagnostic::warning("weight-with-nopreempt", message);
-        if let Some(place) = place_of(&top.node.index, top.spec, track) {
-            problem = problem.at(place, "only lowers the priority");
-        }
-        if let Some(place) = next.place("nopreempt") {
-            problem = problem.at(place, "leaves a master of lower priority alone");
-        }
-        found.push(problem.help("use weight 0, so that a failure is a fault and the node stops being MASTER"));
-    }
-}
-
-fn preemption(members: &[Member<'_>], found: &mut Vec<Diagnostic>) {
-    let Some(lowest) = members.iter().map(|m| priority(m.spec, None)).min() else { return };
-    for member in members.iter().filter(|m| !m.spec.preempt) {
-        let only = members.iter().filter(|m| priority(m.spec, None) == lowest).count() == 1;
-        if priority(member.spec, None) == lowest && only && members.iter().any(|m| m.spec.preempt) {
-            let message = format!("`nopreempt` of {} cannot act: no node has a lower priority", member.called());
-            let mut problem = Diagnostic::note("nopreempt-idle", message);
-            if let Some(place) = member.place("nopreempt") {
-                problem = problem.at(place, "there is nobody it would leave alone");
-            }
-            found.push(problem.help("it is the preferred node that needs nopreempt, to stay BACKUP when it returns"));
-        }
-    }
-    // nopreempt on the preferred node alone is what the manual shows.
-    let top = members.iter().max_by_key(|m| priority(m.spec, None)).map(|m| m.node.name.as_str());
-    let with = members.iter().find(|m| m.spec.preempt);
-    let without = members.iter().find(|m| !m.spec.preempt && Some(m.node.name.as_str()) != top);
-    if let (true, Some(a), Some(b)) = (members.len() > 2, with, without) {
-        let message = format!("{} preempts and {} does not", a.called(), b.called());
-        found.push(note(differs("preempt-differs", message, (b, "nopreempt"), (a, "priority"))));
-    }
-}
-
 /// An instance that no other node has: its id differs there, or it is missing.
 fn lonely(member: &Member<'_>, nodes: &[Node], found: &mut Vec<Diagnostic>) {
     for node in nodes.iter().filter(|node| node.name != member.node.name) {
@@ -314,15 +218,7 @@ fn lonely(member: &Member<'_>, nodes: &[Node], found: &mut Vec<Diagnostic>) {
         match twin {
             // Told once, at the later of the two.
             Some(spec) if nodes.iter().position(|n| n.name == node.name) < position(nodes, member) => {
-                let other = Member { node, spec };
-                let (here, there) = (member.spec.vrid, spec.vrid);
-                let message =
-                    format!("{} and {} have different ids: {here} and {there}", member.called(), other.called());
-                let keyword = "virtual_router_id";
-                found.push(
-                    differs("vrid-differs", message, (member, keyword), (&other, keyword))
-                        .help("two virtual routers: both are MASTER of the same addresses"),
-                );
+                found.push(another_router(member, &Member { node, spec }));
             }
             Some(_) => {}
             None => {
@@ -335,6 +231,19 @@ fn lonely(member: &Member<'_>, nodes: &[Node], found: &mut Vec<Diagnostic>) {
             }
         }
     }
+}
+
+/// Instances of one name that are two virtual routers.
+fn another_router(member: &Member<'_>, other: &Member<'_>) -> Diagnostic {
+    let both = format!("{} and {}", member.called(), other.called());
+    let (here, there) = (member.spec, other.spec);
+    let (id, keyword, message) = if here.vrid == there.vrid {
+        ("family-differs", "virtual_ipaddress", format!("one of {both} is of IPv4, the other of IPv6"))
+    } else {
+        ("vrid-differs", "virtual_router_id", format!("{both} have different ids: {} and {}", here.vrid, there.vrid))
+    };
+    differs(id, message, (member, keyword), (other, keyword))
+        .help("they are two virtual routers, and both are MASTER of their addresses")
 }
 
 fn position(nodes: &[Node], member: &Member<'_>) -> Option<usize> {
@@ -423,5 +332,56 @@ fn groups(nodes: &[Node], found: &mut Vec<Diagnostic>) {
             }
             found.push(problem.help("instances that move together on one node would not on the other"));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::LinkName;
+    use crate::vrrp::{Peer, Unicast, Vrid};
+
+    fn node(name: &str, change: impl Fn(&mut Spec)) -> Node {
+        let mut spec = Spec::new("A", LinkName::new("eth0").unwrap(), Vrid::new(1).unwrap());
+        spec.priority = if name == "one" { 150 } else { 100 };
+        change(&mut spec);
+        let config = Config { instances: vec![spec], ..Config::default() };
+        Node { name: name.into(), config, index: Index::default() }
+    }
+
+    fn unicast(own: &str, peers: &[&str]) -> impl Fn(&mut Spec) {
+        let peer = |address: &&str| Peer { address: address.parse().unwrap(), min_ttl: 0, max_ttl: 255 };
+        let peers: Vec<Peer> = peers.iter().map(peer).collect();
+        let own: IpAddr = own.parse().unwrap();
+        move |spec| {
+            spec.source = Some(own);
+            let peers = peers.clone();
+            spec.peering = Peering::Unicast(Unicast { peers, check_source: false, hop_limit: 255 });
+        }
+    }
+
+    fn ids(nodes: &[Node]) -> Vec<&'static str> {
+        compare(nodes).iter().map(|d| d.id).collect()
+    }
+
+    #[test]
+    fn unicast_peers_must_name_each_other() {
+        let one = || node("one", unicast("192.0.2.1", &["192.0.2.2"]));
+        assert_eq!(ids(&[one(), node("two", unicast("192.0.2.2", &["192.0.2.1"]))]), [""; 0]);
+        assert_eq!(ids(&[one(), node("two", unicast("192.0.2.2", &["192.0.2.9"]))]), ["peer-missing"]);
+        assert_eq!(ids(&[one(), node("two", unicast("192.0.2.2", &["192.0.2.1", "192.0.2.2"]))]), ["peer-is-self"]);
+        assert_eq!(ids(&[one(), node("two", |_| {})]), ["peering-differs"]);
+    }
+
+    #[test]
+    fn versions_groups_and_intervals_must_agree() {
+        let with = |change: fn(&mut Spec)| ids(&[node("one", |_| {}), node("two", change)]);
+        assert_eq!(with(|spec| spec.version = Version::V3), ["version-differs"]);
+        assert_eq!(with(|spec| spec.peering = Peering::Multicast("224.0.0.19".parse().unwrap())), ["group-differs"]);
+        assert_eq!(with(|spec| spec.interval = crate::time::Duration::from_secs(2)), ["interval-differs"]);
+        // The same id in the other family is another virtual router.
+        assert_eq!(with(|spec| spec.family = crate::net::Family::V6), ["family-differs"]);
+        // On a link of another name it is the same one.
+        assert_eq!(with(|spec| spec.link = LinkName::new("ens3").unwrap()), [""; 0]);
     }
 }

@@ -32,6 +32,9 @@ pub(super) enum Value {
     Lines(Vec<Text>),
 }
 
+/// The names that keepalived defines itself.
+pub(super) const OWN: &[&str] = &["_PWD", "_INSTANCE", "_HASH", "_BANG", "_RANDOM", "_ENV"];
+
 /// The names that are defined at this point of the reading.
 pub(super) struct Definitions<'a> {
     environment: &'a Environment,
@@ -86,7 +89,7 @@ impl<'a> Definitions<'a> {
     fn random(&mut self, arguments: &[String]) -> Result<u64, String> {
         let number = |index: usize, default: u64| match arguments.get(index) {
             None => Ok(default),
-            Some(text) => text.parse::<u32>().map(u64::from).map_err(|_| format!("`{text}` is not a number")),
+            Some(text) => text.parse::<u32>().map(u64::from).ok().ok_or_else(|| format!("`{text}` is not a number")),
         };
         let (min, max) = (number(0, 0)?, number(1, 32767)?);
         if min > max {
@@ -109,37 +112,42 @@ fn is_name(text: &str) -> bool {
     text.bytes().next().is_some_and(is_start) && text.bytes().all(|b| is_start(b) || b.is_ascii_digit())
 }
 
+/// The bytes at the start of a text that make a name.
+fn name_length(text: &str) -> usize {
+    text.bytes().take_while(|b| is_start(*b) || b.is_ascii_digit()).count()
+}
+
 /// The name of a line `$NAME=VALUE`, and where its value starts.
 pub(super) fn definition(line: &str) -> Option<(&str, usize)> {
-    let equals = line.find('=')?;
-    let name = line.get(..equals)?.strip_prefix('$')?;
-    is_name(name).then_some((name, equals + 1))
+    let rest = line.strip_prefix('$')?;
+    let (name, after) = rest.split_at_checked(name_length(rest))?;
+    (is_name(name) && after.starts_with('=')).then_some((name, name.len() + 2))
 }
 
 /// The first use at or after `from`.
 pub(super) fn next_use(line: &str, from: usize) -> Option<Use> {
-    let mut at = from;
-    loop {
-        let start = at + line.get(at..)?.find('$')?;
-        if let Some(found) = braced(line, start).or_else(|| bare(line, start)) {
-            return Some(found);
-        }
-        at = start + 1;
-    }
+    line.get(from..)?.match_indices('$').find_map(|(at, _)| use_at(line, from + at))
 }
 
-fn braced(line: &str, start: usize) -> Option<Use> {
-    let inside = line.get(start + 1..)?.strip_prefix('{')?;
-    let length = inside.find('}')?;
-    let mut words = inside.get(..length)?.split_ascii_whitespace().map(str::to_owned);
+/// A use whose `$` is at `start`.
+pub(super) fn use_at(line: &str, start: usize) -> Option<Use> {
+    let rest = line.get(start..)?.strip_prefix('$')?;
+    if rest.starts_with('{') { braced(rest, start) } else { bare(rest, start) }
+}
+
+/// A name and its arguments are not longer than this.
+const LONGEST_USE: usize = 256;
+
+fn braced(rest: &str, start: usize) -> Option<Use> {
+    let length = rest.bytes().take(LONGEST_USE).position(|byte| byte == b'}')?;
+    let mut words = rest.get(1..length)?.split_ascii_whitespace().map(str::to_owned);
     let name = words.next().filter(|name| is_name(name))?;
-    Some(Use { name, arguments: words.collect(), start, end: start + length + 3, braced: true })
+    Some(Use { name, arguments: words.collect(), start, end: start + length + 2, braced: true })
 }
 
 /// `$NAME` is a use only before a blank, `,`, `)` or the end of the line.
-fn bare(line: &str, start: usize) -> Option<Use> {
-    let rest = line.get(start + 1..)?;
-    let length = rest.bytes().take_while(|b| is_start(*b) || b.is_ascii_digit()).count();
+fn bare(rest: &str, start: usize) -> Option<Use> {
+    let length = name_length(rest);
     let name = rest.get(..length).filter(|name| is_name(name))?;
     let ends = matches!(rest.as_bytes().get(length), None | Some(b' ' | b'\t' | b',' | b')'));
     ends.then(|| Use { name: name.into(), arguments: Vec::new(), start, end: start + 1 + length, braced: false })
@@ -298,6 +306,8 @@ mod tests {
         assert_eq!(found("$A.x ${B}.y"), Some(("B".into(), 5, 9)));
         assert_eq!(found("$A) "), Some(("A".into(), 0, 2)));
         assert_eq!(found("${_RANDOM 1 5}"), Some(("_RANDOM".into(), 0, 14)));
-        assert_eq!(found("$1 $ ${} $A'"), None);
+        assert_eq!(found("$1 $ ${} $A' ${\"A} ${{A}"), None);
+        assert_eq!(definition("$A=1=2"), Some(("A", 3)));
+        assert_eq!(definition("$A =1"), None);
     }
 }

@@ -142,7 +142,7 @@ impl Reader<'_> {
         let kind = self.loader.kind(path);
         if kind != Some(EntryKind::File) {
             // keepalived passes over these without an error; a name written out deserves a word.
-            if !(wild && !checks.read) {
+            if !wild || checks.read {
                 let why = match kind {
                     Some(EntryKind::Executable) => "it has an execute bit, and keepalived does not include such files",
                     Some(EntryKind::Directory) => "it is a directory",

@@ -15,32 +15,35 @@ pub struct Index {
 struct Block {
     span: Span,
     /// Keywords, and for the lines of inner blocks `INNER FIRST`, such as `track_script chk_http`.
-    keywords: BTreeMap<String, Span>,
+    keywords: BTreeMap<String, Keyword>,
+}
+
+#[derive(Clone, Debug)]
+struct Keyword {
+    span: Span,
+    /// The words after it.
+    value: String,
 }
 
 impl Index {
     pub(super) fn new(statements: &[Statement], sources: &Sources) -> Self {
-        let mut blocks = BTreeMap::new();
+        let mut blocks: BTreeMap<(String, String), Block> = BTreeMap::new();
         for statement in statements {
-            let (Some(keyword), Some(span), Some(body)) = (statement.words.first(), statement.span(), &statement.body)
-            else {
-                continue;
-            };
-            let name = statement.words.get(1..).unwrap_or_default();
-            let name = name.iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join(" ");
-            let mut keywords = BTreeMap::new();
+            let Some((keyword, name, span)) = parts(statement) else { continue };
+            let Some(body) = &statement.body else { continue };
+            // Of blocks with one name the first counts, but global_defs may be written in pieces.
+            let block = Block { span: written(span, sources), keywords: BTreeMap::new() };
+            let block = blocks.entry((keyword.to_owned(), name)).or_insert(block);
             for inner in &body.statements {
-                let (Some(first), Some(span)) = (inner.words.first(), inner.span()) else { continue };
-                keywords.insert(first.text.clone(), written(span, sources));
+                let Some((first, value, span)) = parts(inner) else { continue };
+                let here = Keyword { span: written(span, sources), value };
+                block.keywords.entry(first.to_owned()).or_insert(here);
                 for line in inner.body.iter().flat_map(|body| &body.statements) {
-                    if let (Some(word), Some(span)) = (line.words.first(), line.span()) {
-                        keywords.insert(format!("{} {}", first.text, word.text), written(span, sources));
-                    }
+                    let Some((word, value, span)) = parts(line) else { continue };
+                    let here = Keyword { span: written(span, sources), value };
+                    block.keywords.entry(format!("{first} {word}")).or_insert(here);
                 }
             }
-            let block = Block { span: written(span, sources), keywords };
-            // Of blocks with one name the first counts.
-            blocks.entry((keyword.text.clone(), name)).or_insert(block);
         }
         Self { blocks }
     }
@@ -48,10 +51,32 @@ impl Index {
     /// Where a keyword of a block is written, or else the block; none if there is no such block.
     pub fn place(&self, block: &str, name: &str, keyword: &str) -> Option<Span> {
         let block = self.blocks.get(&(block.to_owned(), name.to_owned()))?;
-        Some(block.keywords.get(keyword).copied().unwrap_or(block.span))
+        Some(block.keywords.get(keyword).map_or(block.span, |keyword| keyword.span))
+    }
+
+    /// The words after a keyword of a block, if it is written.
+    pub(super) fn value(&self, block: &str, name: &str, keyword: &str) -> Option<&str> {
+        let block = self.blocks.get(&(block.to_owned(), name.to_owned()))?;
+        block.keywords.get(keyword).map(|keyword| keyword.value.as_str())
+    }
+
+    /// The places of all keywords that `wanted` takes, given block and keyword.
+    pub(super) fn all(&self, wanted: impl Fn(&str, &str) -> bool) -> impl Iterator<Item = Span> {
+        let in_block = move |((name, _), block): (&(String, String), &Block)| {
+            let found = block.keywords.iter().filter(|(keyword, _)| wanted(name, keyword));
+            found.map(|(_, keyword)| keyword.span).collect::<Vec<_>>()
+        };
+        self.blocks.iter().flat_map(in_block)
     }
 }
 
 fn written(span: Span, sources: &Sources) -> Span {
     sources.origin(span).map_or(span, |origin| origin.written)
+}
+
+/// The first word, the others, and where all of them are.
+fn parts(statement: &Statement) -> Option<(&str, String, Span)> {
+    let (first, rest) = statement.words.split_first()?;
+    let rest = rest.iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join(" ");
+    Some((first.text.as_str(), rest, statement.span()?))
 }

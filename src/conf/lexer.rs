@@ -1,5 +1,6 @@
 //! Text to words and braces: one statement a line, comments from `#` or `!`, strings in `"`, braces anywhere.
 
+use super::definitions;
 use super::source::{SourceId, Span};
 
 /// One word; the quotes around a quoted one are not part of it.
@@ -58,15 +59,18 @@ pub(super) fn ends_of_braces(text: &str) -> Vec<usize> {
     while let Some(byte) = bytes.get(at) {
         match byte {
             b'"' => quoted = !quoted,
-            b'$' if !quoted && bytes.get(at + 1) == Some(&b'{') => {
-                at += text.get(at..).and_then(|rest| rest.find('}')).unwrap_or(0);
-            }
+            b'$' if !quoted => at = end_of_use(text, at).map_or(at, |end| end - 1),
             b'{' | b'}' if !quoted => found.push(at + 1),
             _ => {}
         }
         at += 1;
     }
     found
+}
+
+/// The end of a `${NAME}` at `at`.
+fn end_of_use(text: &str, at: usize) -> Option<usize> {
+    definitions::use_at(text, at).filter(|found| found.braced).map(|found| found.end)
 }
 
 struct Cutter<'a> {
@@ -130,14 +134,10 @@ impl Cutter<'_> {
                     self.at += 2;
                 }
                 // A use of a definition: its braces are not blocks.
-                b'$' if bytes.get(self.at + 1) == Some(&b'{') && self.closes_after(self.at) => {
-                    while let Some(&inner) = bytes.get(self.at) {
-                        text.push(inner);
-                        self.at += 1;
-                        if inner == b'}' {
-                            break;
-                        }
-                    }
+                b'$' if end_of_use(self.line, self.at).is_some() => {
+                    let end = end_of_use(self.line, self.at).unwrap_or(self.at + 1);
+                    text.extend(bytes.get(self.at..end).unwrap_or_default());
+                    self.at = end;
                 }
                 b'#' | b'!' if self.comments => break,
                 b' ' | b'\t' | b'\r' | b'{' | b'}' | b'"' => break,
@@ -149,10 +149,6 @@ impl Cutter<'_> {
         }
         let span = self.span(start, self.at);
         self.words.push(Word { text: String::from_utf8_lossy(&text).into_owned(), span, quoted: false });
-    }
-
-    fn closes_after(&self, at: usize) -> bool {
-        self.line.get(at..).is_some_and(|rest| rest.contains('}'))
     }
 
     /// Where a `"` opens that nothing on the line closes.

@@ -11,9 +11,11 @@ mod check_groups;
 mod check_instance;
 mod check_services;
 pub mod cluster_check;
+mod cluster_priorities;
 mod definitions;
 mod diagnostic;
 mod environment;
+mod expand;
 mod glob;
 mod include;
 mod index;
@@ -77,7 +79,8 @@ pub fn read(main: &Path, loader: &dyn Loader, environment: &Environment, sources
     let config = check::finish(&mut cx, draft);
     diagnostics.append(&mut cx.diagnostics);
     let index = Index::new(&statements, &sources);
-    diagnostics.extend(analysis::of_node(&config, &index));
+    diagnostics.extend(analysis::of_node(&config, &index, loader));
+    places::show_ends(&mut diagnostics, &statements, &sources);
     let mut diagnostics = places::settle(diagnostics, &sources);
     diagnostics.sort_by_key(|d| d.span().map(|span| (span.source, span.start)));
     Read { config, diagnostics, sources, index }

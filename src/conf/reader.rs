@@ -1,12 +1,12 @@
 //! Files to one stream of pieces: lines, conditions, definitions, repetitions, includes, in the order of keepalived.
 
-use super::definitions::{self, Definition, Definitions, Value};
+use super::definitions::{self, Definition, Definitions};
 use super::diagnostic::Diagnostic;
 use super::environment::Environment;
+use super::expand;
 use super::include::Checks;
 use super::lexer::{self, Piece, Place};
 use super::source::{Loader, SourceId, Sources, Span};
-use super::suggest;
 use super::text::Text;
 use std::path::{Path, PathBuf};
 
@@ -14,10 +14,6 @@ use std::path::{Path, PathBuf};
 const LONGEST: usize = 1024;
 /// Lines with definitions put in, all together: repetitions that multiply each other end here.
 const MOST_LINES: usize = 1_000_000;
-/// Definitions put in on one line: more is a definition that uses itself.
-const MOST_USES: usize = 200;
-/// A line with definitions put in is not longer than this.
-const LONGEST_EXPANDED: usize = 16 * 1024;
 /// Repetitions and definitions of several lines within each other.
 const DEEPEST: usize = 16;
 
@@ -32,7 +28,7 @@ pub(super) struct Reader<'a> {
     pub(super) open: Vec<PathBuf>,
     pub(super) files: usize,
     pub(super) checks: Checks,
-    definitions: Definitions<'a>,
+    pub(super) definitions: Definitions<'a>,
     /// The definition whose lines are being read, after a `\`.
     unfinished: Option<(String, Definition)>,
     lines: usize,
@@ -47,6 +43,8 @@ struct At {
     line: usize,
     below_comment: bool,
     depth: usize,
+    /// A condition on it is settled.
+    conditional: bool,
     /// The line itself: where it is written.
     span: Span,
 }
@@ -131,7 +129,7 @@ impl<'a> Reader<'a> {
             let content = content.get(skip..).unwrap_or_default();
             let start = offset + skip;
             let span = Span { source, start, end: start + content.len() };
-            let at = At { line: number, below_comment, depth: 0, span };
+            let at = At { line: number, below_comment, depth: 0, conditional: false, span };
             if self.is_sound(content, span) {
                 let (bare, comment) = Text::plain(source, start, content).without_comment();
                 below_comment = comment;
@@ -182,24 +180,39 @@ impl<'a> Reader<'a> {
             self.pieces.extend(lexer::cut(content, place, true));
             return;
         }
+        if content.len() > expand::LONGEST {
+            let message = format!("a line of {} bytes with definitions or an include", content.len());
+            let problem = Diagnostic::error("line-too-long", message).at(at.span, "the line is ignored");
+            self.diagnostics.push(problem.help("split it into lines of less than 1024 bytes"));
+            return;
+        }
         self.line(bare, at);
     }
 
-    /// A line, or what follows a brace on one.
+    /// A line of a file or of a definition, and what follows braces on it.
     fn line(&mut self, text: Text, at: At) {
-        let Some(start) = text.as_str().find(|c| c != ' ' && c != '\t') else { return };
+        let mut next = Some((text, at));
+        while let Some((text, at)) = next {
+            next = self.step(text, at);
+        }
+    }
+
+    /// One step; what is left of the line.
+    fn step(&mut self, text: Text, at: At) -> Option<(Text, At)> {
+        let start = text.as_str().find(|c| c != ' ' && c != '\t')?;
         let rest = text.as_str().get(start..).unwrap_or_default();
-        if rest.starts_with('@') {
-            if let Some(kept) = self.condition(&text, start) {
-                self.line(kept, at);
-            }
+        if rest.starts_with('@') && !at.conditional {
+            // One condition a line.
+            self.condition(&text, start).map(|kept| (kept, At { conditional: true, ..at }))
         } else if let Some((name, value)) = definitions::definition(rest) {
             let name = name.to_owned();
             self.define(&name, &text, start, value);
+            None
         } else if definitions::repetition(rest).is_some() {
             self.repeat(&text, start, at);
+            None
         } else {
-            self.statement(text, at);
+            self.statement(text, at)
         }
     }
 
@@ -233,20 +246,6 @@ impl<'a> Reader<'a> {
         } else {
             self.definitions.define(name, definition);
         }
-    }
-
-    fn report_in(&mut self, text: &Text, from: usize, to: usize, problem: Diagnostic, label: &str) {
-        let origin = text.origin(from, to);
-        self.diagnostics.push(match origin {
-            Some(origin) => {
-                let problem = problem.at(origin.written, label);
-                match origin.defined {
-                    Some(defined) => problem.at(defined, "comes from here"),
-                    None => problem,
-                }
-            }
-            None => problem,
-        });
     }
 
     /// `~SEQ(…) rest`, `~LST(…) rest`.
@@ -301,50 +300,49 @@ impl<'a> Reader<'a> {
         self.lines < MOST_LINES
     }
 
-    /// A line that is neither a condition, a definition nor a repetition.
-    fn statement(&mut self, text: Text, at: At) {
+    /// A line that is neither a condition, a definition nor a repetition; what is left of it.
+    fn statement(&mut self, text: Text, at: At) -> Option<(Text, At)> {
         let (text, rest) = self.put_in(text);
         if !rest.is_empty() {
             if at.depth >= DEEPEST {
                 let problem = Diagnostic::error("definition-loop", "definitions of several lines within each other");
                 self.report_in(&text, 0, text.as_str().len(), problem, "not read any further");
-                return;
+                return None;
             }
             for line in std::iter::once(text).chain(rest) {
                 if !self.has_room(at.span) {
-                    return;
+                    return None;
                 }
-                self.line(line, At { depth: at.depth + 1, ..at });
+                self.line(line, At { depth: at.depth + 1, conditional: false, ..at });
             }
-            return;
+            return None;
         }
         let start = text.as_str().find(|c| c != ' ' && c != '\t').unwrap_or(0);
-        if text.as_str().get(start..).is_some_and(|rest| rest.starts_with(['@', '~'])) {
-            // It became one with what was put in; the depth ends what never settles.
-            if at.depth < DEEPEST {
-                self.line(text, At { depth: at.depth + 1, ..at });
-            }
-            return;
+        let rest = text.as_str().get(start..).unwrap_or_default();
+        // It became one with what was put in; the depth ends what never settles.
+        let became = (rest.starts_with('@') && !at.conditional) || definitions::repetition(rest).is_some();
+        if became && at.depth < DEEPEST {
+            return Some((text, At { depth: at.depth + 1, ..at }));
         }
         if self.include(&text, start) {
-            return;
+            return None;
         }
-        self.cut(&text, at);
+        self.cut(&text, at)
     }
 
-    /// Cuts a line at its braces where something of this module follows one, and the rest into words.
-    fn cut(&mut self, text: &Text, at: At) {
+    /// Cuts a line into words and braces, up to a brace behind which something of this module stands: that is left.
+    fn cut(&mut self, text: &Text, at: At) -> Option<(Text, At)> {
         let special = |rest: &str| {
             let rest = rest.trim_start_matches([' ', '\t']);
-            rest.starts_with(['@', '~']) || definitions::definition(rest).is_some() || rest.starts_with("include")
+            rest.starts_with('@')
+                || rest.starts_with("include")
+                || definitions::repetition(rest).is_some()
+                || definitions::definition(rest).is_some()
         };
         let ends = lexer::ends_of_braces(text.as_str());
         let split = ends.into_iter().find(|end| text.as_str().get(*end..).is_some_and(special));
-        let end = split.unwrap_or(text.as_str().len());
-        self.emit(&text.slice(0, end), at);
-        if split.is_some() {
-            self.line(text.after(end), at);
-        }
+        self.emit(&text.slice(0, split.unwrap_or(text.as_str().len())), at);
+        split.map(|end| (text.after(end), At { conditional: false, ..at }))
     }
 
     fn emit(&mut self, text: &Text, at: At) {
@@ -366,104 +364,6 @@ impl<'a> Reader<'a> {
         let place = Place { source, start, line: at.line, below_comment: at.below_comment };
         self.pieces.extend(lexer::cut(text.as_str(), place, comments));
     }
-
-    /// Puts definitions in, again and again until none is left; the lines after the first, if one has several.
-    fn put_in(&mut self, mut text: Text) -> (Text, Vec<Text>) {
-        let (mut from, mut uses) = (0, 0);
-        while let Some(found) = definitions::next_use(text.as_str(), from) {
-            let directory = self.directory();
-            let value = match self.definitions.value(&found, &directory) {
-                Ok(Value::Unknown) => {
-                    from = found.end;
-                    continue;
-                }
-                Ok(Value::Own(value)) => value_text(&text, found.start, found.end, &value),
-                Ok(Value::Lines(lines)) => lines,
-                Err(why) => {
-                    let problem = Diagnostic::error("bad-definition", format!("`{}`: {why}", found.name));
-                    self.report_in(&text, found.start, found.end, problem, "stays as it is");
-                    from = found.end;
-                    continue;
-                }
-            };
-            uses += 1;
-            if uses > MOST_USES || text.as_str().len() > LONGEST_EXPANDED {
-                let message = format!("`${}` never ends: it uses itself", found.name);
-                let problem = Diagnostic::error("definition-loop", message);
-                self.report_in(&text, found.start, found.end, problem, "not put in any further");
-                return (text, Vec::new());
-            }
-            let last_on_line = text.get(found.end, text.as_str().len()).trim().is_empty();
-            if value.len() > 1 && !last_on_line {
-                let message = format!("`${}` has {} lines, so nothing may follow it", found.name, value.len());
-                let problem =
-                    Diagnostic::error("definition-in-line", message).help("put what follows on a line of its own");
-                self.report_in(&text, found.start, found.end, problem, "stays as it is, as in keepalived");
-                from = found.end;
-                continue;
-            }
-            let Some(origin) = text.origin(found.start, found.end) else { break };
-            let mut lines = value.iter();
-            let mut new = text.slice(0, found.start);
-            if let Some(first) = lines.next() {
-                new.append_defined(first, origin.written);
-            }
-            new.append(&text, found.end, text.as_str().len());
-            from = found.start;
-            text = new;
-            let rest: Vec<Text> = lines.map(|line| used_at(line, origin.written)).collect();
-            if !rest.is_empty() {
-                return (text, rest);
-            }
-        }
-        (text, Vec::new())
-    }
-
-    /// The directory of the file being read, absolute.
-    fn directory(&self) -> String {
-        let here = self.open.last().and_then(|path| path.parent()).unwrap_or(Path::new(""));
-        let whole = self.environment.directory.join(here);
-        let text = whole.to_string_lossy();
-        if text.len() > 1 { text.trim_end_matches('/').to_owned() } else { text.into_owned() }
-    }
-
-    /// Says which names nobody defined.
-    fn undefined(&mut self, text: &Text) {
-        let mut from = 0;
-        while let Some(found) = definitions::next_use(text.as_str(), from) {
-            from = found.end;
-            if self.definitions.get(&found.name).is_some() || found.name.starts_with('_') {
-                continue;
-            }
-            let quoted = text.get(0, found.start).matches('"').count() % 2 == 1;
-            let message = format!("nothing defines `${}` before this line", found.name);
-            let near = suggest::nearest(&found.name, self.definitions.names()).map(str::to_owned);
-            let (mut problem, label) = match (quoted, found.braced) {
-                // A command may mean a shell's variable.
-                (true, _) => (Diagnostic::note("undefined", message), "stays as it is"),
-                (false, false) => (Diagnostic::warning("undefined", message), "stays as it is, as in keepalived"),
-                (false, true) => {
-                    (Diagnostic::error("undefined", message), "keepalived would read its braces as a block")
-                }
-            };
-            problem = match near {
-                Some(near) => problem.help(format!("did you mean `${near}`?")),
-                None => problem.help(format!("define it above: `${}=VALUE`", found.name)),
-            };
-            self.report_in(text, found.start, found.end, problem, label);
-        }
-    }
-}
-
-/// A predefined value in place of its use.
-fn value_text(text: &Text, from: usize, to: usize, value: &str) -> Vec<Text> {
-    text.origin(from, to).map(|origin| Text::value(value, origin.written)).into_iter().collect()
-}
-
-fn used_at(line: &Text, written: Span) -> Text {
-    let mut new = Text::default();
-    new.append_defined(line, written);
-    new
 }
 
 /// Adds a line to a definition; true if a `\` at its end says that another one follows.
@@ -473,6 +373,9 @@ fn go_on(definition: &mut Definition, line: &Text) -> bool {
         Some(before) => (before.trim_end_matches([' ', '\t']).len(), true),
         None => (trimmed.len(), false),
     };
-    definition.lines.push(line.slice(0, end));
+    // The first line may be empty: the value begins on the next.
+    if !(definition.lines.is_empty() && more && trimmed.trim_start() == "\\") {
+        definition.lines.push(line.slice(0, end));
+    }
     more
 }

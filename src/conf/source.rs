@@ -64,6 +64,10 @@ pub trait Loader {
     /// The entries of a directory, sorted by name.
     fn list(&self, directory: &Path) -> std::io::Result<Vec<Entry>>;
     fn kind(&self, path: &Path) -> Option<EntryKind>;
+    /// Whether the machine has an interface; none: not known, and nothing is said about it.
+    fn has_link(&self, _name: &str) -> Option<bool> {
+        None
+    }
     /// What is known of a program; none: nothing, and nothing is said about it.
     fn program(&self, _name: &str) -> Option<Program> {
         None
@@ -130,6 +134,12 @@ impl Sources {
         let text = line.as_str().to_owned();
         self.0.push(Source { path: PathBuf::new(), text, lines: vec![0], expanded: Some(line) });
         SourceId(self.0.len() - 1)
+    }
+
+    /// The place behind the last character of a source.
+    pub(super) fn end_of(&self, source: SourceId) -> Span {
+        let end = self.get(source).map_or(0, |s| s.text.len());
+        Span { source, start: end, end }
     }
 
     /// Where a span is written, if it lies in an expanded line; none: in a file, where it says.

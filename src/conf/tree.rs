@@ -23,6 +23,8 @@ pub(super) struct Statement {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Body {
     pub open: Span,
+    /// Its `}`, or where it shows that there is none.
+    pub close: Span,
     pub statements: Vec<Statement>,
 }
 
@@ -222,18 +224,19 @@ impl Builder<'_> {
         }
         self.diagnostics.push(problem.help(format!("close the block before `{name}`")));
         self.recovered += self.frames.len();
-        self.fold_all();
+        self.fold_all(word.map(|word| word.span));
     }
 
-    fn fold_all(&mut self) {
+    fn fold_all(&mut self, end: Option<Span>) {
         self.flush();
         while let Some(frame) = self.frames.pop() {
-            self.fold(frame);
+            let close = end.unwrap_or(frame.open);
+            self.fold(frame, close);
         }
     }
 
-    fn fold(&mut self, frame: Frame) {
-        let body = Some(Body { open: frame.open, statements: frame.statements });
+    fn fold(&mut self, frame: Frame, close: Span) {
+        let body = Some(Body { open: frame.open, close, statements: frame.statements });
         self.push(Statement { body, ..frame.header });
     }
 
@@ -261,7 +264,7 @@ impl Builder<'_> {
         if strays && self.odd.is_none() && frame.open.source == span.source {
             self.odd = Some((frame.open, span));
         }
-        self.fold(frame);
+        self.fold(frame, span);
     }
 
     fn braces_count(&mut self, line: &[Piece]) {
@@ -282,13 +285,19 @@ impl Builder<'_> {
 
     fn end(&mut self, suspects: &BTreeSet<(SourceId, usize)>, pieces: &[Piece]) {
         self.flush();
+        let end = pieces.last().map(|piece| self.sources.end_of(piece.source));
         if let Some(innermost) = self.frames.last() {
             let count = self.frames.len();
             let message = match count {
                 1 => "a `}` is missing".to_owned(),
                 _ => format!("{count} `}}` are missing"),
             };
-            let mut problem = Diagnostic::error("missing-brace", message).at(innermost.open, "not closed");
+            let mut problem = Diagnostic::error("missing-brace", message);
+            // Where it shows: nothing before it is wrong as it stands.
+            if let Some(end) = end {
+                problem = problem.at(end, "here the file ends");
+            }
+            problem = problem.at(innermost.open, "not closed");
             for frame in self.frames.iter().rev().skip(1) {
                 problem = problem.at(frame.open, "nor is this block");
             }
@@ -307,6 +316,6 @@ impl Builder<'_> {
                 self.braces_count(line);
             }
         }
-        self.fold_all();
+        self.fold_all(end);
     }
 }

@@ -5,14 +5,16 @@ use crate::conf::{Diagnostic, Severity};
 /// What keepalived does not look at, or does not count: vipdeck says it, and the status stays that of keepalived.
 const ITS_SILENCE: &[&str] = &[
     "delay-without-effect",
+    "extra-words",
     "include-missing",
     "include-not-a-file",
+    "no-authentication",
     "no-effect",
     "quoted-include",
     "reserved-name",
     "script-not-executable",
     "weight-without-effect",
-    "wrapped-comment",
+    "written-twice",
 ];
 
 /// 0 nothing is wrong, 5 something is, 4 a file cannot be read, 6 an insecure script or a checked include that is not
@@ -20,10 +22,13 @@ const ITS_SILENCE: &[&str] = &[
 /// is 4; keepalived says 0.
 pub fn status(diagnostics: &[Diagnostic]) -> u8 {
     let one = |d: &Diagnostic| match (d.id, d.severity) {
+        ("interface-missing" | "script-missing", _) => 5,
         (_, Severity::Note) => 0,
         (id, Severity::Warning) if ITS_SILENCE.contains(&id) => 0,
         ("missing-argument", Severity::Error) => 2,
-        ("include-missing" | "include-not-a-file" | "insecure-script", Severity::Error) => 6,
+        ("no-script-security", _) | ("include-missing" | "include-not-a-file" | "insecure-script", Severity::Error) => {
+            6
+        }
         ("cannot-read", _) => 4,
         _ => 5,
     };

@@ -51,6 +51,10 @@ impl Loader for Files {
         })
     }
 
+    fn has_link(&self, name: &str) -> Option<bool> {
+        Path::new("/sys/class/net").is_dir().then(|| Path::new("/sys/class/net").join(name).exists())
+    }
+
     fn program(&self, name: &str) -> Option<Program> {
         if name.contains('/') {
             return Some(judge(Path::new(name)));

@@ -69,6 +69,44 @@ fn includes_are_found_beside_the_including_file() {
     assert_eq!(output.status.code(), Some(2));
 }
 
+#[test]
+fn a_cluster_s_files_are_compared() {
+    let directory = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: String| {
+        let path = directory.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let one = write("one.conf", INSTANCE.replace("state", "priority 150\nstate"));
+    let two = write("two.conf", INSTANCE.to_owned());
+    let other = write("other.conf", INSTANCE.replace("state", "advert_int 2\nstate"));
+    assert_eq!(check(&["--cluster", &one, &two]).status.code(), Some(0));
+    // Alone, each is clean.
+    assert_eq!(check(&[&one, &other]).status.code(), Some(0));
+    let output = check(&["--cluster", &one, &other]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    assert!(text.starts_with(&format!("{other}:2:1: error[interval-differs]")), "{text}");
+    let output = check(&["--cluster", "--json", &one, &other]);
+    let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(answer["cluster"][0]["id"], "interval-differs");
+    assert_eq!(answer["cluster"][0]["labels"][1]["file"], one);
+    // One file is no cluster.
+    assert!(!check(&["--cluster", &one]).status.success());
+}
+
+#[test]
+fn the_config_id_chooses_the_lines() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("x.conf").display().to_string();
+    std::fs::write(&path, INSTANCE.replace("state", "@lvs1 priority 300\nstate")).unwrap();
+    assert_eq!(check(&["-i", "lvs1", &path]).status.code(), Some(2));
+    assert_eq!(check(&["--config-id", "lvs2", &path]).status.code(), Some(0));
+    std::fs::write(&path, format!("include none.conf\n{INSTANCE}")).unwrap();
+    assert_eq!(check(&[&path]).status.code(), Some(1));
+    assert_eq!(check(&["--all-config", &path]).status.code(), Some(2));
+}
+
 const INSTANCE: &str = "vrrp_instance A {
 state BACKUP
 interface eth0

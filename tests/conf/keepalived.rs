@@ -13,12 +13,13 @@ const DIFFERENT: &[(&str, bool, &str)] = &[
     ("words", true, "keepalived says nothing of words that it ignores"),
     ("implied-owner", true, "keepalived says nothing of a priority 255 that nobody wrote"),
     ("noted", false, "keepalived wants vrrp_garp_interval above 0; here the word has no effect"),
+    ("weights", true, "keepalived does not add weights up before it runs"),
     ("later-script", false, "keepalived wants the script before the instance; the order does not matter here"),
 ];
 
 #[test]
 fn keepalived_and_vipdeck_agree_on_what_is_clean() {
-    let Some(namespace) = Namespace::new() else { return };
+    let Some(namespace) = Namespace::new("conf") else { return };
     let mut wrong = Vec::new();
     for (name, path) in files() {
         let status = namespace.check(&path);
@@ -56,10 +57,11 @@ fn files() -> Vec<(String, std::path::PathBuf)> {
 }
 
 /// A network namespace with an interface eth0, removed at the end.
-struct Namespace(String);
+pub(crate) struct Namespace(String);
 
 impl Namespace {
-    fn new() -> Option<Self> {
+    /// None, with a word, where keepalived or the right to make a namespace is missing.
+    pub(crate) fn new(what: &str) -> Option<Self> {
         let missing = |why: &str| {
             assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "CI must not skip this: {why}");
             writeln!(std::io::stderr(), "skipped: {why}").unwrap();
@@ -68,21 +70,40 @@ impl Namespace {
             missing("keepalived is not installed");
             return None;
         }
-        let name = format!("vdt-conf-{}", std::process::id());
+        let name = format!("vdt-{what}-{}", std::process::id());
         if !ip(&["netns", "add", &name]) {
             missing("no network namespace can be made (needs root)");
             return None;
         }
         let made = Self(name.clone());
-        assert!(ip(&["-n", &name, "link", "add", "eth0", "type", "veth", "peer", "name", "peer0"]));
-        assert!(ip(&["-n", &name, "link", "set", "eth0", "up"]));
+        for (link, peer) in [("eth0", "peer0"), ("eth1", "peer1")] {
+            assert!(ip(&["-n", &name, "link", "add", link, "type", "veth", "peer", "name", peer]));
+            assert!(ip(&["-n", &name, "link", "set", link, "up"]));
+        }
         Some(made)
     }
 
     fn check(&self, path: &Path) -> Option<i32> {
+        self.test(path, &[]).0
+    }
+
+    /// The status of `keepalived -t`, and what it says; none: a signal ended it.
+    pub(crate) fn test(&self, path: &Path, options: &[&str]) -> (Option<i32>, String) {
         let mut command = Command::new("ip");
-        command.args(["netns", "exec", &self.0, "keepalived", "-t", "-f"]).arg(path);
-        command.stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap().code()
+        command.args(["netns", "exec", &self.0, "timeout", "5", "keepalived", "-t", "-f"]).arg(path).args(options);
+        let output = command.output().unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    }
+
+    /// The same for all files of a directory in one go, without the words.
+    pub(crate) fn test_all(&self, directory: &Path) -> Vec<(String, i32)> {
+        let each = "for f in *.conf; do timeout 5 keepalived -t -i lvs1 -f $f >$f.said 2>&1; echo $f $?; done";
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", &self.0, "sh", "-c", each]).current_dir(directory);
+        let output = command.output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let split = |line: &str| line.split_once(' ').map(|(name, status)| (name.to_owned(), status.parse().unwrap()));
+        text.lines().filter_map(split).collect()
     }
 }
 

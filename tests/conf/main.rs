@@ -4,9 +4,14 @@
 mod assets;
 mod cases;
 mod check;
+mod cluster;
+mod damage;
+mod explain;
 mod keepalived;
 mod keywords;
+mod language;
 mod properties;
+mod samples;
 
 use std::path::PathBuf;
 

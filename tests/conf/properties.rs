@@ -65,6 +65,10 @@ fn deep_nesting_and_long_words_end() {
     read("}".repeat(100_000).as_bytes());
     read(&vec![b'x'; 1_000_000]);
     read("vrrp_instance A {\n".repeat(2000).as_bytes());
+    for part in ["$", "${", "${A} ", "$A ", "{@a ", "{$A=", "@x ", "~SEQ(i,1,2) ", "{include ", "\"$A "] {
+        read(part.repeat(200_000).as_bytes());
+        read(part.repeat(3000).as_bytes());
+    }
 }
 
 const WORDS: &[&str] = &[
@@ -102,6 +106,13 @@ const WORDS: &[&str] = &[
     "TCP_CHECK ",
     "protocol TCP",
     "include ",
+    "$A=",
+    "$A ",
+    "${A}",
+    "@",
+    "^x ",
+    "~SEQ(i,1,3) ",
+    "~LST(",
     "x ",
     "*",
     "$X=1",

@@ -21,6 +21,7 @@ fn keepalived_conf() {
         include_str!("../../assets/dual-master-dr/lvs1.conf"),
         include_str!("../../assets/vip-pair/server1.conf"),
         include_str!("../conf/cases/definitions/keepalived.conf"),
+        include_str!("../conf/cases/expanded/keepalived.conf"),
         include_str!("../conf/cases/not-supported/keepalived.conf"),
         include_str!("../conf/cases/odd-services/keepalived.conf"),
         include_str!("../conf/cases/quoted-script/keepalived.conf"),
@@ -29,6 +30,7 @@ fn keepalived_conf() {
         include_str!("../conf/cases/wrapped-comment/keepalived.conf"),
         "include x\ninclude {x,y}*[a-z]\n",
         "$A=$A$A\n$B=${A}\nvrrp_instance $B {\n",
+        "~SEQ(i,1,3) ~LST({a,b},{1,2},{3}) @x y${i} $a {include ${b}\n$M=\\\na\\\nb\n$M\n",
         "{{{{}}}}\"\\\n'\u{3000}\u{feff}\r\0",
         "",
     ]);
