@@ -108,7 +108,7 @@ fn vrrp_packets_reach_the_engine() {
 
 #[test]
 fn ipv4_headers() {
-    let header = ipv4::Header::advert(Ipv4Addr::new(10, 0, 0, 1));
+    let header = ipv4::Header::advert(Ipv4Addr::new(10, 0, 0, 1), ipv4::VRRP_GROUP, 255);
     let mut corpus: Vec<_> = adverts().iter().map(|payload| ipv4::encode(&header, payload).unwrap()).collect();
     corpus.extend([vec![0x45; 20], vec![0x4f; 60], vec![0x45]]);
     fuzz("ipv4", &corpus, |bytes| {
