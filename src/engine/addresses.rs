@@ -7,6 +7,7 @@ use crate::net::{IpNet, LinkName};
 use crate::status::{Severity, Subject};
 use crate::time::{Duration, Instant};
 use crate::vrrp::{self, Conditions, Term, Tracker};
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 /// A change that the kernel refused is tried again after this.
@@ -14,10 +15,92 @@ const RETRY: Duration = Duration::from_secs(1);
 /// News from the kernel that are older than our own change may still be on their way for so long.
 const SETTLING: Duration = Duration::from_millis(200);
 
+/// Who calls for which address, and which addresses have to be looked at again: at a thousand addresses no event may
+/// cost a walk over all of them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Owners {
+    /// Where in `managed` an address stands that the kernel lists so on that link.
+    places: BTreeMap<(LinkName, IpNet), usize>,
+    /// The routers that name it, by that place.
+    routers: BTreeMap<usize, Vec<usize>>,
+    /// The places of a router's addresses, by router.
+    of_router: BTreeMap<usize, Vec<usize>>,
+    /// By address alone.
+    plain: BTreeSet<IpAddr>,
+    /// Places whose link or router changed since they were settled.
+    dirty: BTreeSet<usize>,
+}
+
 impl Engine {
+    /// To be called whenever `managed` or the routers' addresses are others.
+    pub(super) fn index_addresses(&mut self) {
+        let mut owners = Owners::default();
+        for (place, address) in self.managed.iter().enumerate() {
+            owners.places.entry((address.link.clone(), address.listed())).or_insert(place);
+            owners.plain.insert(address.net.addr());
+        }
+        for (index, router) in self.routers.iter().enumerate() {
+            for address in router.machine.spec().all_addresses() {
+                let Some(place) = owners.places.get(&(address.link.clone(), address.listed())) else { continue };
+                owners.routers.entry(*place).or_default().push(index);
+                owners.of_router.entry(index).or_default().push(*place);
+            }
+        }
+        owners.dirty = owners.places.values().copied().collect();
+        self.owners = owners;
+    }
+
+    /// A router calls for its addresses now, or no longer.
+    pub(super) fn addresses_of_turned(&mut self, router: usize) {
+        let places = self.owners.of_router.get(&router).into_iter().flatten();
+        self.owners.dirty.extend(places);
+    }
+
+    /// What failed and is due is looked at again.
+    pub(super) fn retry_due(&mut self, now: Instant) {
+        let due: Vec<_> =
+            self.retry_address.iter().filter(|(_, at)| **at <= now).map(|(address, _)| address.clone()).collect();
+        for address in due {
+            self.retry_address.remove(&address);
+            self.look_again(&address);
+        }
+    }
+
+    fn look_again(&mut self, address: &Address) {
+        let place = self.owners.places.get(&(address.link.clone(), address.listed()));
+        self.owners.dirty.extend(place);
+    }
+
+    /// The routers that name an address, in the order of the configuration.
+    fn owners_of(&self, address: &Address) -> impl Iterator<Item = usize> {
+        let place = self.owners.places.get(&(address.link.clone(), address.listed()));
+        place.and_then(|place| self.owners.routers.get(place)).into_iter().flatten().copied()
+    }
+
+    /// The router whose state calls for an address.
+    fn wanted_by(&self, address: &Address) -> Option<usize> {
+        let wants = |i: &usize| self.routers.get(*i).is_some_and(|r| r.machine.state().wants_addresses());
+        self.owners_of(address).find(wants)
+    }
+
+    /// What came to a link or left it. A link that was not known before: all of its addresses.
+    fn look_at_link(&mut self, link: &LinkName, before: Option<&Link>) {
+        let Some(now) = self.links.get(link.as_str()) else { return };
+        let Some(before) = before else {
+            let there = self.owners.places.iter().filter(|((name, _), _)| name == link).map(|(_, place)| *place);
+            self.owners.dirty.extend(there);
+            return;
+        };
+        let gone = before.addresses.keys().filter(|net| !now.addresses.contains_key(net));
+        let come = now.addresses.keys().filter(|net| !before.addresses.contains_key(net));
+        let places = gone.chain(come).filter_map(|net| self.owners.places.get(&(link.clone(), *net)));
+        self.owners.dirty.extend(places);
+    }
+
     pub(super) fn link_changed(&mut self, now: Instant, link: Link, effects: &mut Vec<Effect>) {
         let name = link.name.clone();
         let before = self.links.insert(name.as_str().to_owned(), link);
+        self.look_at_link(&name, before.as_ref());
         self.note_stolen(now, &name, before.as_ref());
         self.conditions_changed(now, &name, effects);
         self.settle_addresses(effects);
@@ -31,11 +114,14 @@ impl Engine {
     /// An address that should be there and was there is gone: somebody else removed it.
     fn note_stolen(&mut self, now: Instant, name: &LinkName, before: Option<&Link>) {
         let Some(before) = before else { return };
-        let stolen: Vec<_> = self
-            .desired()
-            .into_iter()
-            .filter(|a| a.link == *name && before.addresses.contains_key(&a.net) && !self.holds(a))
+        let Some(link) = self.links.get(name.as_str()) else { return };
+        let lost = before.addresses.keys().filter(|net| !link.addresses.contains_key(net));
+        let lost = lost.filter_map(|net| self.owners.places.get(&(name.clone(), *net)));
+        let stolen: Vec<_> = lost
+            .filter_map(|place| self.managed.get(*place))
+            .filter(|a| self.wanted_by(a).is_some())
             .filter(|a| self.added_at.get(a).is_none_or(|at| now.since(*at) > SETTLING))
+            .cloned()
             .collect();
         for address in stolen {
             let text = format!("{address} was removed by somebody else: putting it back");
@@ -67,7 +153,7 @@ impl Engine {
             Some(link) if !link.up => conditions.faults.push(format!("{} is down", spec.link)),
             Some(link) => {
                 // By address alone: a VIP that an earlier life left with another prefix is no source either.
-                let ours = |net: &IpNet| self.managed.iter().any(|a| a.net.addr() == net.addr());
+                let ours = |net: &IpNet| self.owners.plain.contains(&net.addr());
                 let there = |ip: &IpAddr| link.addresses.keys().any(|net| net.addr() == *ip && !ours(net));
                 let before = before.filter(there);
                 conditions.source = spec.source.or(before).or_else(|| link.source(spec.family, ours));
@@ -83,19 +169,16 @@ impl Engine {
         conditions
     }
 
-    /// Every address that a router's state calls for.
-    fn desired(&self) -> Vec<Address> {
-        let wants = self.routers.iter().filter(|r| r.machine.state().wants_addresses());
-        wants.flat_map(|r| r.machine.spec().all_addresses().cloned()).collect()
-    }
-
     pub(super) fn holds(&self, address: &Address) -> bool {
-        self.links.get(address.link.as_str()).is_some_and(|l| l.addresses.contains_key(&address.net))
+        self.links.get(address.link.as_str()).is_some_and(|l| l.addresses.contains_key(&address.listed()))
     }
 
-    /// From what is there to what should be; what failed lately waits for its turn.
+    /// From what is there to what should be, for what changed; what failed lately waits for its turn.
     pub(super) fn settle_addresses(&mut self, effects: &mut Vec<Effect>) {
-        for change in plan_addresses(&self.desired(), &self.managed, &self.links) {
+        let dirty = std::mem::take(&mut self.owners.dirty);
+        let touched: Vec<_> = dirty.iter().filter_map(|place| self.managed.get(*place)).cloned().collect();
+        let desired: Vec<_> = touched.iter().filter(|a| self.wanted_by(a).is_some()).cloned().collect();
+        for change in plan_addresses(&desired, &touched, &self.links) {
             let Some(address) = address_of(&change) else { continue };
             // One change of an address at a time: what it should be after that is asked again when the result is there.
             if !self.retry_address.contains_key(address) && self.pending.insert(address.clone()) {
@@ -113,6 +196,8 @@ impl Engine {
     ) {
         let Some(address) = address_of(change).cloned() else { return };
         self.pending.remove(&address);
+        // The state may have moved on while the kernel worked.
+        self.look_again(&address);
         let subject = self.subject_of(&address);
         if let Err(error) = result {
             self.counters.change_errors += 1;
@@ -126,23 +211,20 @@ impl Engine {
         self.log.add(now, subject, Severity::Info, "address", change.to_string(), None);
         let Some(link) = self.links.get_mut(address.link.as_str()) else { return };
         if matches!(change, Change::AddAddress(_)) {
-            link.addresses.insert(address.net, 0);
+            link.addresses.insert(address.listed(), 0);
             self.added_at.insert(address.clone(), now);
             self.announce(&address, effects);
         } else {
-            link.addresses.remove(&address.net);
+            link.addresses.remove(&address.listed());
             self.added_at.remove(&address);
         }
-        // The state may have moved on while the kernel worked.
         self.settle_addresses(effects);
     }
 
     /// Announces one address as often as its router's set has.
     fn announce(&mut self, address: &Address, effects: &mut Vec<Effect>) {
-        let owns = |r: &&mut super::router::Router| {
-            r.machine.state().wants_addresses() && r.machine.spec().all_addresses().any(|a| a == address)
-        };
-        let Some(router) = self.routers.iter_mut().find(owns) else { return };
+        let owner = self.wanted_by(address);
+        let Some(router) = owner.and_then(|index| self.routers.get_mut(index)) else { return };
         let repeat = router.machine.spec().garp.repeat;
         router.announcements_sent += u64::from(repeat);
         let announce = Effect::Announce { link: address.link.clone(), address: address.net.addr() };
@@ -163,7 +245,7 @@ impl Engine {
     }
 
     fn subject_of(&self, address: &Address) -> Subject {
-        let owner = self.routers.iter().find(|r| r.machine.spec().all_addresses().any(|a| a == address));
+        let owner = self.owners_of(address).next().and_then(|index| self.routers.get(index));
         owner.map_or(Subject::Node, |r| Subject::Instance(r.machine.spec().name.clone()))
     }
 }

@@ -1,5 +1,6 @@
 //! The engine: what it owns, and the one door in.
 
+use super::addresses::Owners;
 use super::effect::Effect;
 use super::groups::Group;
 use super::input::Input;
@@ -50,6 +51,7 @@ pub struct Engine {
     pub(super) log_unknown_vrids: bool,
     /// Every address that the configuration names: nothing else is ever touched.
     pub(super) managed: Vec<Address>,
+    pub(super) owners: Owners,
     /// Address changes that failed, and when they are tried again.
     pub(super) retry_address: BTreeMap<Address, Instant>,
     /// Address changes that are under way.
@@ -93,6 +95,7 @@ impl Engine {
             links: BTreeMap::new(),
             routers,
             managed,
+            owners: Owners::default(),
             retry_address: BTreeMap::new(),
             pending: BTreeSet::new(),
             added_at: BTreeMap::new(),
@@ -108,6 +111,7 @@ impl Engine {
             revision: 0,
         };
         engine.index_routers();
+        engine.index_addresses();
         engine.form_groups(config.groups);
         engine
     }
@@ -190,7 +194,7 @@ impl Engine {
             }
         }
         if self.retry_address.values().any(|at| *at <= now) {
-            self.retry_address.retain(|_, at| *at > now);
+            self.retry_due(now);
             self.settle_addresses(effects);
         }
         if self.table.retry_at.is_some_and(|at| at <= now) {

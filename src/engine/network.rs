@@ -158,7 +158,13 @@ impl Engine {
     /// Gives one input to one router and carries out what it asks for.
     pub(super) fn drive(&mut self, now: Instant, index: usize, input: vrrp::Input, effects: &mut Vec<Effect>) {
         let Some(router) = self.routers.get_mut(index) else { return };
-        for output in router.machine.handle(now, input) {
+        let before = router.machine.state().wants_addresses();
+        let outputs = router.machine.handle(now, input);
+        let turned = router.machine.state().wants_addresses() != before;
+        if turned {
+            self.addresses_of_turned(index);
+        }
+        for output in outputs {
             match output {
                 Output::Advertise { priority } => self.advertise(index, priority, effects),
                 Output::Announce { repeat } => self.announce_all(index, repeat, effects),
@@ -176,6 +182,9 @@ impl Engine {
                     }
                 }
             }
+        }
+        if turned {
+            self.settle_addresses(effects);
         }
     }
 

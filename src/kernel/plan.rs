@@ -3,15 +3,16 @@
 use super::change::Change;
 use super::ipvs::{Destination, ObservedDestination, ObservedService, ObservedTable, Service, ServiceKey, Table};
 use super::state::{Address, Link};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The steps that make the addresses in `managed` stand on `links` if and only if `desired` has them.
 ///
 /// `managed` is every address the configuration names: nothing outside it is ever touched. Additions come first, in
 /// the order given, then removals. Addresses of a link that is not there are left out: there is nothing to do yet.
 pub fn plan_addresses(desired: &[Address], managed: &[Address], links: &BTreeMap<String, Link>) -> Vec<Change> {
-    let present = |a: &Address| links.get(a.link.as_str()).is_some_and(|l| l.addresses.contains_key(&a.net));
-    let wanted = |a: &Address| desired.iter().any(|d| d.link == a.link && d.net == a.net);
+    let present = |a: &Address| links.get(a.link.as_str()).is_some_and(|l| l.addresses.contains_key(&a.listed()));
+    let all: BTreeSet<_> = desired.iter().map(|d| (&d.link, d.listed())).collect();
+    let wanted = |a: &Address| all.contains(&(&a.link, a.listed()));
     let add = desired
         .iter()
         .filter(|a| links.contains_key(a.link.as_str()) && !present(a))
