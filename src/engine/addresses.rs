@@ -10,12 +10,13 @@ use std::collections::BTreeSet;
 
 /// A change that the kernel refused is tried again after this.
 const RETRY: Duration = Duration::from_secs(1);
-/// News from the kernel that are older than our own change may still be on their way for so long.
-const SETTLING: Duration = Duration::from_millis(200);
+/// News of our own change arrive within this, or never: the kernel dropped them, and all is read anew.
+const CONFIRMED: Duration = Duration::from_secs(5);
 
 impl Engine {
-    pub(super) fn link_changed(&mut self, now: Instant, link: Link, effects: &mut Vec<Effect>) {
+    pub(super) fn link_changed(&mut self, now: Instant, mut link: Link, effects: &mut Vec<Effect>) {
         let name = link.name.clone();
+        self.keep_unconfirmed(now, &mut link);
         let before = self.links.insert(name.as_str().to_owned(), link);
         let changed = self.difference(&name, before.as_ref());
         if before.is_some() {
@@ -31,14 +32,35 @@ impl Engine {
 
     pub(super) fn link_gone(&mut self, now: Instant, name: &LinkName, effects: &mut Vec<Effect>) {
         self.links.remove(name.as_str());
+        self.unconfirmed.remove(name.as_str());
         self.conditions_changed(now, name, effects);
+    }
+
+    /// News of a link may be older than what the kernel has answered to us since: what we changed counts as we left it
+    /// until news show it so once.
+    fn keep_unconfirmed(&mut self, now: Instant, link: &mut Link) {
+        let Some(unconfirmed) = self.unconfirmed.get_mut(link.name.as_str()) else { return };
+        unconfirmed.retain(|net, (present, since)| {
+            if link.addresses.contains_key(net) == *present || now.since(*since) > CONFIRMED {
+                return false;
+            }
+            if *present {
+                link.addresses.insert(*net, 0);
+            } else {
+                link.addresses.remove(net);
+            }
+            true
+        });
+        if unconfirmed.is_empty() {
+            self.unconfirmed.remove(link.name.as_str());
+        }
     }
 
     /// The managed addresses of a link whose presence is another than `before`; all of them for a new link.
     fn difference(&self, name: &LinkName, before: Option<&Link>) -> Vec<Address> {
         let Some(link) = self.links.get(name.as_str()) else { return Vec::new() };
         let differs = |a: &&Address| {
-            before.is_none_or(|b| b.addresses.contains_key(&a.net) != link.addresses.contains_key(&a.net))
+            before.is_none_or(|b| b.addresses.contains_key(&a.listed()) != link.addresses.contains_key(&a.listed()))
         };
         let Some(before) = before else {
             return self.managed.values().map(|m| &m.address).filter(|a| a.link == *name).cloned().collect();
@@ -51,8 +73,7 @@ impl Engine {
     /// An address that should be there and was there is gone: somebody else removed it.
     fn note_stolen(&mut self, now: Instant, changed: &[Address]) {
         for address in changed {
-            let lately = self.added_at.get(address).is_some_and(|at| now.since(*at) <= SETTLING);
-            if lately || self.holds(address) || !self.is_desired(address) || self.pending.contains(address) {
+            if self.holds(address) || !self.is_desired(address) || self.pending.contains(address) {
                 continue;
             }
             let text = format!("{address} was removed by somebody else: putting it back");
@@ -62,7 +83,7 @@ impl Engine {
 
     /// Whether the state of a router calls for an address.
     fn is_desired(&self, address: &Address) -> bool {
-        let owners = self.managed.get(&(address.link.clone(), address.net)).map(|m| m.routers.as_slice());
+        let owners = self.managed.get(&(address.link.clone(), address.listed())).map(|m| m.routers.as_slice());
         owners
             .unwrap_or_default()
             .iter()
@@ -74,7 +95,7 @@ impl Engine {
         self.managed.clear();
         for (index, router) in self.routers.iter().enumerate() {
             for address in router.machine.spec().all_addresses() {
-                let managed = self.managed.entry((address.link.clone(), address.net));
+                let managed = self.managed.entry((address.link.clone(), address.listed()));
                 let managed = managed.or_insert_with(|| Managed { address: address.clone(), routers: Vec::new() });
                 managed.routers.push(index);
             }
@@ -83,7 +104,7 @@ impl Engine {
     }
 
     pub(super) fn holds(&self, address: &Address) -> bool {
-        self.links.get(address.link.as_str()).is_some_and(|l| l.addresses.contains_key(&address.net))
+        self.links.get(address.link.as_str()).is_some_and(|l| l.addresses.contains_key(&address.listed()))
     }
 
     /// From what is there to what should be, for every address that is not where it should be.
@@ -99,7 +120,7 @@ impl Engine {
         let Some(router) = self.routers.get(index) else { return };
         let wanted = router.machine.state().wants_addresses();
         let links = &self.links;
-        let holds = |a: &&Address| links.get(a.link.as_str()).is_some_and(|l| l.addresses.contains_key(&a.net));
+        let holds = |a: &&Address| links.get(a.link.as_str()).is_some_and(|l| l.addresses.contains_key(&a.listed()));
         let unsettled: Vec<_> = router.machine.spec().all_addresses().filter(|a| holds(a) != wanted).cloned().collect();
         for address in unsettled {
             self.settle_address(&address, effects);
@@ -141,13 +162,16 @@ impl Engine {
         self.retry_address.remove(&address);
         self.log.add(now, subject, Severity::Info, "address", change.to_string(), None);
         let Some(link) = self.links.get_mut(address.link.as_str()) else { return };
-        if matches!(change, Change::AddAddress(_)) {
-            link.addresses.insert(address.net, 0);
-            self.added_at.insert(address.clone(), now);
+        let is_add = matches!(change, Change::AddAddress(_));
+        if link.addresses.contains_key(&address.listed()) != is_add {
+            let of_link = self.unconfirmed.entry(address.link.as_str().to_owned()).or_default();
+            of_link.insert(address.listed(), (is_add, now));
+        }
+        if is_add {
+            link.addresses.insert(address.listed(), 0);
             self.announce(&address, effects);
         } else {
-            link.addresses.remove(&address.net);
-            self.added_at.remove(&address);
+            link.addresses.remove(&address.listed());
         }
         // The state may have moved on while the kernel worked.
         self.settle_address(&address, effects);
@@ -155,7 +179,7 @@ impl Engine {
 
     /// Announces one address as often as its router's set has.
     fn announce(&mut self, address: &Address, effects: &mut Vec<Effect>) {
-        let owners = self.managed.get(&(address.link.clone(), address.net)).map(|m| m.routers.clone());
+        let owners = self.managed.get(&(address.link.clone(), address.listed())).map(|m| m.routers.clone());
         let wants = |r: &super::router::Router| r.machine.state().wants_addresses();
         let owner = owners.unwrap_or_default().into_iter().find(|i| self.routers.get(*i).is_some_and(wants));
         let Some(router) = owner.and_then(|i| self.routers.get_mut(i)) else { return };
@@ -179,7 +203,7 @@ impl Engine {
     }
 
     fn subject_of(&self, address: &Address) -> Subject {
-        let owner = self.managed.get(&(address.link.clone(), address.net)).and_then(|m| m.routers.first());
+        let owner = self.managed.get(&(address.link.clone(), address.listed())).and_then(|m| m.routers.first());
         let owner = owner.and_then(|index| self.routers.get(*index));
         owner.map_or(Subject::Node, |r| Subject::Instance(r.machine.spec().name.clone()))
     }

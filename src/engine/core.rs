@@ -57,8 +57,8 @@ pub struct Engine {
     pub(super) retry_address: BTreeMap<Address, Instant>,
     /// Address changes that are under way.
     pub(super) pending: BTreeSet<Address>,
-    /// When each address was last put on its link by us.
-    pub(super) added_at: BTreeMap<Address, Instant>,
+    /// By link: what our own changes left, until news of the link show it.
+    pub(super) unconfirmed: BTreeMap<String, BTreeMap<IpNet, (bool, Instant)>>,
     pub(super) scripts: Vec<Script>,
     pub(super) services: Vec<lvs::Service>,
     pub(super) intents_by: BTreeMap<(ServiceKey, DestinationKey), (Actor, Option<String>)>,
@@ -98,7 +98,7 @@ impl Engine {
             managed_ips: BTreeSet::new(),
             retry_address: BTreeMap::new(),
             pending: BTreeSet::new(),
-            added_at: BTreeMap::new(),
+            unconfirmed: BTreeMap::new(),
             scripts: config.scripts.into_iter().map(|s| Script::new(s, start)).collect(),
             services,
             intents_by: BTreeMap::new(),

@@ -14,6 +14,6 @@ pub use ipvs::{
     Counters, Destination, DestinationKey, Forwarding, ObservedDestination, ObservedService, ObservedTable, Protocol,
     Scheduler, Service, ServiceKey, Table, UnknownWord,
 };
-pub use plan::{plan_addresses, plan_table};
+pub use plan::plan_table;
 pub use route::{Route, Rule};
 pub use state::{Address, AddressFlags, Link, Scope};

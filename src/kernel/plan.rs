@@ -2,23 +2,7 @@
 
 use super::change::Change;
 use super::ipvs::{Destination, ObservedDestination, ObservedService, ObservedTable, Service, ServiceKey, Table};
-use super::state::{Address, Link};
 use std::collections::BTreeMap;
-
-/// The steps that make the addresses in `managed` stand on `links` if and only if `desired` has them.
-///
-/// `managed` is every address the configuration names: nothing outside it is ever touched. Additions come first, in
-/// the order given, then removals. Addresses of a link that is not there are left out: there is nothing to do yet.
-pub fn plan_addresses(desired: &[Address], managed: &[Address], links: &BTreeMap<String, Link>) -> Vec<Change> {
-    let present = |a: &Address| links.get(a.link.as_str()).is_some_and(|l| l.addresses.contains_key(&a.net));
-    let wanted = |a: &Address| desired.iter().any(|d| d.link == a.link && d.net == a.net);
-    let add = desired
-        .iter()
-        .filter(|a| links.contains_key(a.link.as_str()) && !present(a))
-        .map(|a| Change::AddAddress(a.clone()));
-    let remove = managed.iter().filter(|a| present(a) && !wanted(a)).map(|a| Change::RemoveAddress(a.clone()));
-    add.chain(remove).collect()
-}
 
 /// The steps from the observed table to the desired one. Services in `observed` that are neither desired nor in
 /// `ours` belong to somebody else and are left alone.
@@ -69,7 +53,6 @@ fn without_destinations(service: &Service) -> Service {
 mod tests {
     use super::*;
     use crate::kernel::{Counters, DestinationKey, Forwarding, Scheduler};
-    use crate::net::LinkName;
     use proptest::prelude::*;
 
     fn key(n: u8) -> ServiceKey {
@@ -151,25 +134,5 @@ mod tests {
         fn somebody_elses_service_is_left_alone(before in table()) {
             prop_assert_eq!(plan_table(&Table::default(), &observe(&before), |_| false), []);
         }
-    }
-
-    #[test]
-    fn only_managed_addresses_are_touched_and_only_on_links_that_are_there() {
-        let address = |link: &str, net: &str| Address::new(LinkName::new(link).unwrap(), net.parse().unwrap());
-        let (vip, other, gone) =
-            (address("eth0", "192.0.2.10/24"), address("eth0", "192.0.2.11/24"), address("eth1", "192.0.2.12/24"));
-        let foreign = "192.0.2.1/24".parse().unwrap();
-        let link = Link {
-            name: vip.link.clone(),
-            index: 2,
-            up: true,
-            mac: None,
-            mtu: 1500,
-            addresses: BTreeMap::from([(foreign, 0), (other.net, 0)]),
-        };
-        let links = BTreeMap::from([("eth0".to_owned(), link)]);
-        let managed = [vip.clone(), other.clone(), gone.clone()];
-        let steps = plan_addresses(&[vip.clone(), gone], &managed, &links);
-        assert_eq!(steps, [Change::AddAddress(vip), Change::RemoveAddress(other)]);
     }
 }

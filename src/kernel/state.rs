@@ -76,6 +76,12 @@ impl Address {
             tracked: true,
         }
     }
+
+    /// The address and prefix length the kernel lists it with: with a peer, the length is the peer's.
+    pub fn listed(&self) -> IpNet {
+        let length = self.peer.map_or(self.net.prefix_len(), |peer| peer.prefix_len());
+        IpNet::new(self.net.addr(), length).unwrap_or(self.net)
+    }
 }
 
 impl fmt::Display for Address {

@@ -5,13 +5,18 @@ use crate::engine::Input;
 use crate::kernel::Change;
 use crate::sys::netlink::Netlink;
 use anyhow::Context;
+use futures_util::stream::{self, StreamExt};
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 /// The kernel answers in microseconds. Longer than this, and the change is taken for failed and tried again.
 const ANSWER: Duration = Duration::from_secs(1);
+/// How many changes are taken from the queue together.
+const BATCH: usize = 256;
+/// How many wait for the kernel's answer at once: their answers fit into the socket's default receive buffer.
+const AT_ONCE: usize = 16;
 
-/// Starts the thread; changes are carried out one after another, and each result comes back as an input.
+/// Starts the thread; changes reach the kernel in their order, and each result comes back as an input.
 pub(super) fn start(results: UnboundedSender<Input>) -> anyhow::Result<UnboundedSender<Change>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let netlink = {
@@ -27,14 +32,24 @@ pub(super) fn start(results: UnboundedSender<Input>) -> anyhow::Result<Unbounded
 }
 
 async fn work(netlink: Netlink, mut orders: UnboundedReceiver<Change>, results: UnboundedSender<Input>) {
-    while let Some(change) = orders.recv().await {
-        let result = match tokio::time::timeout(ANSWER, netlink.apply(&change)).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(error.to_string()),
-            Err(elapsed) => Err(format!("{change}: the kernel did not answer within 1 s ({elapsed})")),
-        };
-        if results.send(Input::Applied { change, result }).is_err() {
-            return;
+    let mut batch = Vec::new();
+    while orders.recv_many(&mut batch, BATCH).await > 0 {
+        // In the order given, and without waiting for the answer before the next is asked. The engine has one change
+        // of an address under way at a time, so none of a batch depends on another.
+        let mut answers = stream::iter(batch.drain(..)).map(|change| carry_out(&netlink, change)).buffered(AT_ONCE);
+        while let Some(applied) = answers.next().await {
+            if results.send(applied).is_err() {
+                return;
+            }
         }
     }
+}
+
+async fn carry_out(netlink: &Netlink, change: Change) -> Input {
+    let result = match tokio::time::timeout(ANSWER, netlink.apply(&change)).await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(elapsed) => Err(format!("{change}: the kernel did not answer within 1 s ({elapsed})")),
+    };
+    Input::Applied { change, result }
 }

@@ -8,6 +8,7 @@ use super::workers::Job;
 use crate::control::{Board, Request};
 use crate::engine::{Engine, Input};
 use crate::kernel::Change;
+use crate::net::LinkName;
 use crate::status::Reply;
 use crate::sys::clock::{Clock, wall_us};
 use crate::sys::netlink::{LinkEvent, Monitor};
@@ -158,8 +159,8 @@ impl Turning {
     }
 
     fn read_rest(&mut self) {
-        for _ in 0..INPUTS {
-            let Some(event) = self.monitor.try_next() else { break };
+        let news: Vec<_> = std::iter::from_fn(|| self.monitor.try_next()).take(INPUTS).collect();
+        for event in latest(news) {
             self.link(event);
         }
         for _ in 0..INPUTS {
@@ -225,5 +226,47 @@ impl Turning {
         self.board.publish(self.engine.snapshot(now));
         self.published_at = now;
         self.changed = false;
+    }
+}
+
+/// Of news that each tell the whole state of a link, the last of each run is enough.
+fn latest(news: Vec<LinkEvent>) -> Vec<LinkEvent> {
+    let mut kept: Vec<LinkEvent> = Vec::new();
+    for event in news {
+        let place = match &event {
+            LinkEvent::Link(link) => kept.iter().rposition(|k| name_of(k) == Some(&link.name)),
+            LinkEvent::Gone(_) | LinkEvent::Resynced => None,
+        };
+        match place.and_then(|place| kept.get_mut(place)) {
+            Some(before @ LinkEvent::Link(_)) => *before = event,
+            _ => kept.push(event),
+        }
+    }
+    kept
+}
+
+const fn name_of(event: &LinkEvent) -> Option<&LinkName> {
+    match event {
+        LinkEvent::Link(link) => Some(&link.name),
+        LinkEvent::Gone(name) => Some(name),
+        LinkEvent::Resynced => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::Link;
+
+    fn link(name: &str, index: u32) -> LinkEvent {
+        let name = LinkName::new(name).unwrap();
+        LinkEvent::Link(Link { name, index, up: true, mac: None, mtu: 1500, addresses: BTreeMap::new() })
+    }
+
+    #[test]
+    fn of_several_states_of_a_link_the_last_is_taken_and_a_deletion_is_not_passed_over() {
+        let gone = LinkEvent::Gone(LinkName::new("a").unwrap());
+        let news = vec![link("a", 1), link("b", 1), link("a", 2), gone.clone(), link("a", 3), link("a", 4)];
+        assert_eq!(latest(news), [link("a", 2), link("b", 1), gone, link("a", 4)]);
     }
 }

@@ -134,3 +134,38 @@ fn lost_notifications_lead_to_a_new_full_read() {
     });
     run(&["-n", &pair.a, "link", "delete", "eth0"]);
 }
+
+#[test]
+fn every_option_of_an_address_stands_in_the_kernel_and_leaves_with_it() {
+    let Some(pair) = Pair::new() else { return };
+    let mut peered = address("eth0", "10.9.7.1/32");
+    peered.peer = Some("10.9.7.2/24".parse().unwrap());
+    let mut old = address("eth0", "10.9.8.1/24");
+    (old.preferred, old.flags.noprefixroute, old.scope) = (Some(0), true, vipdeck::kernel::Scope::Link);
+    old.broadcast = Some("10.9.8.255".parse().unwrap());
+    let six = address("eth0", "2001:db8::20/64");
+    let mut detected = address("eth0", "2001:db8::21/64");
+    (detected.flags.dad, detected.flags.home, detected.preferred) = (true, true, Some(3000));
+    let all = [peered, old, six, detected];
+    inside_async(&pair.a, || async {
+        let (netlink, mut monitor) = Netlink::open().unwrap();
+        initial(&mut monitor).await;
+        for address in &all {
+            assert_eq!(netlink.add(address).await.unwrap(), Outcome::Done, "{address}");
+        }
+        eth0(&mut monitor, |link| all.iter().all(|a| link.addresses.contains_key(&a.listed()))).await;
+        let listed = pair.ip_a("address show dev eth0");
+        let line = |of: &str| listed.lines().find(|l| l.contains(of)).unwrap_or_else(|| panic!("{of}: {listed}"));
+        assert!(line("10.9.7.1").contains("inet 10.9.7.1 peer 10.9.7.2/24"), "{listed}");
+        let old = line("10.9.8.1");
+        assert!(old.contains("brd 10.9.8.255 scope link") && old.contains("deprecated noprefixroute"), "{listed}");
+        assert!(line("2001:db8::20/64").contains("nodad"), "{listed}");
+        assert!(!line("2001:db8::21/64").contains("nodad") && line("2001:db8::21/64").contains("home"), "{listed}");
+        assert!(listed.contains("preferred_lft 3000sec") || listed.contains("preferred_lft 2999sec"), "{listed}");
+        for address in &all {
+            assert_eq!(netlink.remove(address).await.unwrap(), Outcome::Done, "{address}");
+        }
+        let left = pair.ip_a("address show dev eth0");
+        assert!(!left.contains("10.9.7.") && !left.contains("10.9.8.") && !left.contains("2001:db8"), "{left}");
+    });
+}

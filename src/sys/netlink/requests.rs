@@ -4,25 +4,27 @@ use super::PROTOCOL_TAG;
 use super::error::NetlinkError;
 use super::view::{LinkEvent, View};
 use crate::kernel::{Address, Change, Link};
-use crate::net::{IpNet, LinkName};
+use crate::net::LinkName;
 use crate::sys::Outcome;
 use futures_util::StreamExt;
 use netlink_packet_core::{
     NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload,
 };
 use netlink_packet_route::address::{
-    AddressAttribute, AddressHeaderFlags, AddressMessage, AddressProtocol, AddressScope,
+    AddressAttribute, AddressFlags, AddressMessage, AddressProtocol, AddressScope, CacheInfo,
 };
 use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
 use netlink_packet_route::route::{RouteAddress, RouteAttribute, RouteMessage, RouteProtocol, RouteScope, RouteType};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use nix::errno::Errno;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 const TIMEOUT: Duration = Duration::from_secs(5);
+/// A lifetime that does not end (`INFINITY_LIFE_TIME`).
+const FOR_EVER: u32 = u32::MAX;
 
 /// Asks the kernel for changes. Cheap to clone. A connection that ended is opened again by the thread that asks next,
 /// so ask only from threads of one namespace.
@@ -74,7 +76,7 @@ impl Netlink {
             Err(e) if e.errno() == Some(libc::ENODEV) => return Ok(Outcome::AlreadySo),
             Err(e) => return Err(e),
         };
-        let request = RouteNetlinkMessage::DelAddress(named(&address.net, index));
+        let request = RouteNetlinkMessage::DelAddress(named(address, index));
         let result = self.ask(request, NLM_F_ACK).await;
         outcome(&what, result, &[Errno::EADDRNOTAVAIL, Errno::ENODEV])
     }
@@ -218,29 +220,52 @@ fn outcome<T>(what: &str, result: io::Result<T>, so_already: &[Errno]) -> Result
 }
 
 /// What names an address: rtnetlink's own helper would also make up a broadcast address.
-fn named(net: &IpNet, index: u32) -> AddressMessage {
+fn named(address: &Address, index: u32) -> AddressMessage {
+    let net = address.listed();
     let mut message = AddressMessage::default();
     message.header.family = if net.addr().is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
     message.header.prefix_len = net.prefix_len();
     message.header.index = index;
     message.attributes.push(AddressAttribute::Local(net.addr()));
-    message.attributes.push(AddressAttribute::Address(net.addr()));
+    let other_end = address.peer.map_or(net.addr(), |peer| peer.addr());
+    message.attributes.push(AddressAttribute::Address(other_end));
     message
 }
 
 fn added(address: &Address, index: u32) -> AddressMessage {
-    let mut message = named(&address.net, index);
+    let mut message = named(address, index);
     message.header.scope = AddressScope::from(address.scope.number());
     message.attributes.push(AddressAttribute::Protocol(AddressProtocol::from(PROTOCOL_TAG)));
-    match address.net.addr() {
-        IpAddr::V4(_) => {
-            message.attributes.extend(address.label.clone().map(AddressAttribute::Label));
-            message.attributes.extend(address.broadcast.map(AddressAttribute::Broadcast));
-        }
-        // A virtual address moves while its former owner may still answer for it: no duplicate detection.
-        IpAddr::V6(_) => message.header.flags |= AddressHeaderFlags::Nodad,
+    if address.net.addr().is_ipv4() {
+        message.attributes.extend(address.label.clone().map(AddressAttribute::Label));
+        message.attributes.extend(address.broadcast.map(AddressAttribute::Broadcast));
+    }
+    let flags = flags(address);
+    if !flags.is_empty() {
+        message.attributes.push(AddressAttribute::Flags(flags));
+    }
+    if let Some(preferred) = address.preferred {
+        let mut times = CacheInfo::default();
+        (times.ifa_preferred, times.ifa_valid) = (preferred, FOR_EVER);
+        message.attributes.push(AddressAttribute::CacheInfo(times));
     }
     message
+}
+
+fn flags(address: &Address) -> AddressFlags {
+    let wanted = address.flags;
+    // A virtual address moves while its former owner may still answer for it: no duplicate detection.
+    let no_detection = address.net.addr().is_ipv6() && !wanted.dad;
+    [
+        (no_detection, AddressFlags::Nodad),
+        (wanted.home, AddressFlags::Homeaddress),
+        (wanted.mngtmpaddr, AddressFlags::Managetempaddr),
+        (wanted.noprefixroute, AddressFlags::Noprefixroute),
+        (wanted.autojoin, AddressFlags::Mcautojoin),
+    ]
+    .into_iter()
+    .filter_map(|(set, flag)| set.then_some(flag))
+    .fold(AddressFlags::empty(), |all, flag| all | flag)
 }
 
 fn route_message(to: Ipv4Addr, index: u32) -> RouteMessage {
@@ -301,7 +326,10 @@ mod tests {
     fn an_ipv6_address_skips_duplicate_detection() {
         let message = added(&address("2001:db8::9/64"), 3);
         assert_eq!(message.header.family, AddressFamily::Inet6);
-        assert!(message.header.flags.contains(AddressHeaderFlags::Nodad));
+        assert!(message.attributes.contains(&AddressAttribute::Flags(AddressFlags::Nodad)));
+        let mut detected = address("2001:db8::9/64");
+        detected.flags.dad = true;
+        assert!(!added(&detected, 3).attributes.iter().any(|a| matches!(a, AddressAttribute::Flags(_))));
     }
 
     #[tokio::test]
