@@ -68,6 +68,9 @@ pub enum Mode {
     /// Give a real server another weight until it is returned.
     #[command(after_help = EXIT_STATUS)]
     Weight(Weight),
+    /// Read the configuration anew; what did not change is not touched. A file with errors changes nothing.
+    #[command(after_help = EXIT_STATUS)]
+    Reload(Reload),
     /// Prepare this machine as a real server for direct routing: VIPs on lo, no ARP for them.
     RealServer(RealServer),
     /// Relay standard input and output to an engine's socket; what `attach ssh://HOST` runs on HOST.
@@ -221,6 +224,15 @@ pub struct Events {
     pub json: bool,
     #[command(flatten)]
     pub at: At,
+}
+
+#[derive(Debug, Args)]
+pub struct Reload {
+    /// Only say what would change.
+    #[arg(long)]
+    pub dry_run: bool,
+    #[command(flatten)]
+    pub how: How,
 }
 
 #[derive(Debug, Args)]

@@ -92,12 +92,18 @@ impl Engine {
 
     /// Finds the addresses that routers move. Called whenever routers are made anew.
     pub(super) fn index_addresses(&mut self) {
-        self.managed.clear();
+        let before = std::mem::take(&mut self.managed);
         for (index, router) in self.routers.iter().enumerate() {
             for address in router.machine.spec().all_addresses() {
                 let managed = self.managed.entry((address.link.clone(), address.listed()));
                 let managed = managed.or_insert_with(|| Managed { address: address.clone(), routers: Vec::new() });
                 managed.routers.push(index);
+            }
+        }
+        // What no router moves any more is managed until it is off its link.
+        for (key, Managed { address, .. }) in before {
+            if self.holds(&address) || self.pending.contains(&address) {
+                self.managed.entry(key).or_insert_with(|| Managed { address, routers: Vec::new() });
             }
         }
         self.managed_ips = self.managed.keys().map(|(_, net)| net.addr()).collect();
@@ -172,6 +178,11 @@ impl Engine {
             self.announce(&address, effects);
         } else {
             link.addresses.remove(&address.listed());
+            let key = (address.link.clone(), address.listed());
+            if self.managed.get(&key).is_some_and(|m| m.routers.is_empty()) {
+                self.managed.remove(&key);
+                self.managed_ips = self.managed.keys().map(|(_, net)| net.addr()).collect();
+            }
         }
         // The state may have moved on while the kernel worked.
         self.settle_address(&address, effects);

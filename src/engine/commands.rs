@@ -19,6 +19,7 @@ impl Engine {
                 self.on_instance(now, &ask, instance, *seen, vrrp::Input::Takeover, effects)
             }
             Command::Restore { instance } => self.on_instance(now, &ask, instance, None, vrrp::Input::Restore, effects),
+            Command::Reload { .. } => return self.read_configuration(now, id, ask, effects),
             Command::Drain { real, service } => self.on_real(now, &ask, *real, *service, Verb::Drain, effects),
             Command::Return { real, service } => self.on_real(now, &ask, *real, *service, Verb::Return, effects),
             Command::Weight { real, service, weight } => {
@@ -177,6 +178,7 @@ fn subject(command: &Command) -> Subject {
         Command::Demote { instance, .. } | Command::Restore { instance } | Command::Takeover { instance, .. } => {
             Subject::Instance(instance.clone())
         }
+        Command::Reload { .. } => Subject::Node,
         Command::Drain { real, service }
         | Command::Return { real, service }
         | Command::Weight { real, service, .. } => service.map_or(Subject::Node, |key| Subject::Real(key, *real)),

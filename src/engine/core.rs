@@ -10,7 +10,7 @@ use super::router::Router;
 use super::scripts::Script;
 use super::services::TableState;
 use crate::cluster::Findings;
-use crate::conf::Config;
+use crate::conf::{Config, Globals};
 use crate::kernel::{Address, Change, DestinationKey, Link, ServiceKey};
 use crate::lvs;
 use crate::net::{Family, IpNet, LinkName};
@@ -50,6 +50,10 @@ pub struct Engine {
     pub(super) groups: Vec<Group>,
     pub(super) by_vrid: BTreeMap<(Family, u8), Vec<usize>>,
     pub(super) log_unknown_vrids: bool,
+    pub(super) globals: Globals,
+    pub(super) random: Random,
+    /// Services that a reload removed from the configuration: the table must not keep them.
+    pub(super) left_services: BTreeSet<ServiceKey>,
     /// Every address that the configuration names: nothing else is ever touched.
     pub(super) managed: BTreeMap<(LinkName, IpNet), Managed>,
     pub(super) managed_ips: BTreeSet<IpAddr>,
@@ -88,6 +92,9 @@ impl Engine {
             groups: Vec::new(),
             by_vrid: BTreeMap::new(),
             log_unknown_vrids: config.globals.log_unknown_vrids,
+            globals: config.globals,
+            random,
+            left_services: BTreeSet::new(),
             name,
             config_path,
             pid,
@@ -137,11 +144,15 @@ impl Engine {
             Input::Checked { id, outcome } => self.checked(now, id, outcome, &mut effects),
             Input::ScriptDone { name, outcome } => self.script_done(now, &name, outcome, &mut effects),
             Input::Command { id, ask } => self.command(now, id, ask, &mut effects),
+            Input::Configured { id, ask, read } => {
+                self.configured(now, id, &ask, read.map(|config| *config), &mut effects);
+            }
             Input::Deadline => self.deadlines(now, &mut effects),
             Input::Late(by) => self.woke_late(now, by, &mut effects),
             Input::Stop => self.stop(now, &mut effects),
         }
         self.settle_groups(now);
+        self.drop_retired();
         self.finish_stopping(&mut effects);
         effects
     }
@@ -155,6 +166,16 @@ impl Engine {
         let checks = services.map(lvs::Service::deadline).fold(None, earliest);
         let addresses = self.retry_address.values().copied().map(Some).fold(None, earliest);
         [routers, scripts, checks, addresses, self.table.retry_at].into_iter().fold(None, earliest)
+    }
+
+    /// Every link that is known.
+    pub fn links(&self) -> impl Iterator<Item = &Link> {
+        self.links.values()
+    }
+
+    /// Whether there is anything for a table.
+    pub fn has_services(&self) -> bool {
+        !self.services.is_empty()
     }
 
     /// The events since the last call, oldest first.

@@ -5,7 +5,7 @@ use crate::conf::ScriptSpec;
 use crate::health::Method;
 use crate::kernel::{Change, DestinationKey, ServiceKey};
 use crate::net::LinkName;
-use crate::status::Reply;
+use crate::status::{Ask, Reply};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -28,6 +28,13 @@ pub enum Effect {
         method: Method,
     },
     RunScript(ScriptSpec),
+    /// Read the configuration anew; it comes back as an input.
+    ReadConfiguration {
+        id: u64,
+        ask: Ask,
+    },
+    /// Other links or groups may have to be listened on: [`Engine::listens`](super::Engine::listens).
+    Relisten,
     Reply {
         id: u64,
         reply: Reply,

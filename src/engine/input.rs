@@ -1,6 +1,7 @@
 //! Everything that can happen to an engine.
 
 use super::effect::CheckId;
+use crate::conf::Config;
 use crate::health::Outcome;
 use crate::kernel::{Change, Link, ObservedTable};
 use crate::net::{LinkName, Mac};
@@ -45,6 +46,13 @@ pub enum Input {
     Command {
         id: u64,
         ask: Ask,
+    },
+    /// The configuration that [`Effect::ReadConfiguration`](super::Effect::ReadConfiguration) asked for, or why it
+    /// cannot be used.
+    Configured {
+        id: u64,
+        ask: Ask,
+        read: Result<Box<Config>, String>,
     },
     /// Time has passed.
     Deadline,

@@ -16,6 +16,7 @@ mod input;
 mod log;
 mod network;
 mod random;
+mod reload;
 mod router;
 mod scripts;
 mod services;

@@ -158,7 +158,13 @@ impl Engine {
     /// Gives one input to one router and carries out what it asks for.
     pub(super) fn drive(&mut self, now: Instant, index: usize, input: vrrp::Input, effects: &mut Vec<Effect>) {
         let Some(router) = self.routers.get_mut(index) else { return };
-        for output in router.machine.handle(now, input) {
+        let outputs = router.machine.handle(now, input);
+        self.carry_out(now, index, outputs, effects);
+    }
+
+    /// Carries out what one router asks for, in its order.
+    pub(super) fn carry_out(&mut self, now: Instant, index: usize, outputs: Vec<Output>, effects: &mut Vec<Effect>) {
+        for output in outputs {
             match output {
                 Output::Advertise { priority } => self.advertise(index, priority, effects),
                 Output::Announce { repeat } => self.announce_all(index, repeat, effects),

@@ -16,6 +16,8 @@ const FORGET_SPEAKER: Duration = Duration::from_secs(600);
 #[derive(Clone, Debug)]
 pub(super) struct Router {
     pub(super) machine: Instance,
+    /// It has left the configuration and goes once it has handed over.
+    pub(super) retiring: bool,
     /// Its sync group.
     pub(super) group: Option<usize>,
     /// What its own link and trackers say, without those of its sync group.
@@ -52,6 +54,7 @@ impl Router {
         Self {
             own_conditions: machine.conditions().clone(),
             machine,
+            retiring: false,
             group: None,
             held_by: None,
             speakers: BTreeMap::new(),

@@ -25,6 +25,19 @@ impl Script {
         Self { spec, verdict, since: now, last: None, running: false, next_at: now }
     }
 
+    /// Whether a spec of this name runs the same command as the same user: its results still hold.
+    pub(super) fn is_same(&self, spec: &ScriptSpec) -> bool {
+        (&self.spec.argv, &self.spec.user) == (&spec.argv, &spec.user)
+    }
+
+    /// The script with another interval, weight and so on, and what it has found so far.
+    pub(super) fn with(self, spec: ScriptSpec) -> Self {
+        let rules = (spec.rise, spec.fall) == (self.spec.rise, self.spec.fall);
+        let verdict = if rules { self.verdict } else { self.verdict.with(spec.rise, spec.fall) };
+        let next_at = self.next_at.min(self.next_at - self.spec.interval + spec.interval);
+        Self { spec, verdict, next_at, ..self }
+    }
+
     pub(super) const fn next_at(&self) -> Instant {
         self.next_at
     }

@@ -57,7 +57,8 @@ impl Engine {
         let Some(real) = service.and_then(|s| s.reals.iter_mut().find(|r| r.spec.key == id.real)) else { return };
         let was_up = real.is_up();
         let detail = outcome.detail.clone();
-        let Some(check) = real.checks.get_mut(id.index) else { return };
+        // A check that a reload has replaced meanwhile is not running.
+        let Some(check) = real.checks.get_mut(id.index).filter(|c| c.deadline().is_none()) else { return };
         let method = check.spec().method.name();
         let _ = check.finish(now, outcome);
         let is_up = real.is_up();
@@ -97,7 +98,7 @@ impl Engine {
         if self.table.busy || waits {
             return;
         }
-        let ours = |key: &_| self.services.iter().any(|s| s.spec.key == *key);
+        let ours = |key: &_| self.services.iter().any(|s| s.spec.key == *key) || self.left_services.contains(key);
         let steps = plan_table(&self.desired_table(), observed, ours);
         if !steps.is_empty() {
             self.table.busy = true;

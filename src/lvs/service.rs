@@ -66,6 +66,23 @@ impl Service {
         Self { spec, reals }
     }
 
+    /// This service with what `before`, the same one until a reload, has found out: verdicts of equal checks, what an
+    /// operator asked of real servers, rates.
+    #[must_use]
+    pub fn keeping(mut self, before: Self) -> Self {
+        for old in before.reals {
+            let Some(real) = self.reals.iter_mut().find(|r| r.spec.key == old.spec.key) else { continue };
+            (real.intent, real.observed, real.observed_at) = (old.intent, old.observed, old.observed_at);
+            real.rate = old.rate;
+            for check in old.checks {
+                if let Some(place) = real.checks.iter_mut().find(|c| c.spec() == check.spec()) {
+                    *place = check;
+                }
+            }
+        }
+        self
+    }
+
     /// The service as the table should hold it.
     pub fn desired(&self) -> kernel::Service {
         let destination = |real: &Real| {

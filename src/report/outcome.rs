@@ -42,6 +42,8 @@ impl Watch {
                 None => Outcome::Done(format!("{} is {}, priority {}", i.name, i.state, i.effective_priority)),
                 Some(_) => Outcome::Waiting(format!("{} is still held", i.name)),
             }),
+            // Carried out when it is answered.
+            Command::Reload { .. } => Outcome::Done("as answered".into()),
             Command::Drain { real, service } => {
                 let reals = reals(s, |r| r.id == real, service);
                 self.drained(&reals, is_settled)

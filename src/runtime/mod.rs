@@ -11,6 +11,7 @@ mod journal;
 mod links;
 mod log;
 mod perform;
+mod reload;
 mod start;
 mod turn;
 mod workers;

@@ -34,6 +34,14 @@ impl Turning {
                 self.work(Job::Script(spec));
                 None
             }
+            Effect::ReadConfiguration { id, ask } => {
+                self.read_configuration(id, ask);
+                None
+            }
+            Effect::Relisten => {
+                self.relisten();
+                None
+            }
             Effect::Reply { id, reply } => {
                 if let Some(asker) = self.replies.remove(&id) {
                     // An asker that has left wants no answer.

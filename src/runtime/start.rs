@@ -2,6 +2,7 @@
 
 use super::links::Links;
 use super::log::Log;
+use super::reload::Reader;
 use super::turn::{STOP_WITHIN, Turning};
 use super::{addresses, dataplane, journal, workers};
 use crate::cli;
@@ -57,6 +58,8 @@ pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> 
     let socket = args.control.clone().unwrap_or_else(|| default_socket(&settings.control.directory, engine.name()));
     let server = server::serve(board.clone(), requests_in, &socket, &Access::from(&settings.control))?;
     tracing::info!("{} listens for consoles at {}", engine.name(), socket.display());
+    let (stop, hangups) = signals()?;
+    let file = std::path::absolute(&args.file).with_context(|| format!("find {}", args.file.display()))?;
     let turning = Turning {
         clock,
         engine,
@@ -64,10 +67,12 @@ pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> 
         addresses: addresses::start(results_in.clone())?,
         monitor,
         table,
-        workers: workers::start(results_in)?,
+        workers: workers::start(results_in.clone())?,
         results,
         requests,
         replies: BTreeMap::new(),
+        reader: Reader { file, reading: args.reading.clone(), results: results_in },
+        hangups,
         board,
         asked: 0,
         published_at: Instant::ZERO,
@@ -75,7 +80,6 @@ pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> 
         stop_at: None,
         ended: false,
     };
-    let stop = stop_signals()?;
     // Without a service manager there is nobody to tell.
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
     let released = runtime.block_on(turning.run(stop));
@@ -104,8 +108,8 @@ pub fn configuration(file: &Path, reading: &cli::Reading) -> anyhow::Result<(Con
     Ok((config, host.to_string_lossy().into_owned()))
 }
 
-/// SIGTERM and SIGINT ask to stop. SIGHUP is no reason to end: a terminal that closes sends it, too.
-fn stop_signals() -> anyhow::Result<mpsc::Receiver<()>> {
+/// SIGTERM and SIGINT ask to stop, SIGHUP to read the configuration anew; several at once are one.
+fn signals() -> anyhow::Result<(mpsc::Receiver<()>, mpsc::Receiver<()>)> {
     let (stop, asked) = mpsc::channel(1);
     for kind in [SignalKind::terminate(), SignalKind::interrupt()] {
         let mut signals = signal(kind).context("listen for signals")?;
@@ -116,13 +120,14 @@ fn stop_signals() -> anyhow::Result<mpsc::Receiver<()>> {
             }
         });
     }
+    let (hang_up, hung_up) = mpsc::channel(1);
     let mut hangups = signal(SignalKind::hangup()).context("listen for signals")?;
     tokio::spawn(async move {
         while hangups.recv().await.is_some() {
-            tracing::warn!("SIGHUP: this version does not reload; restart it to read the file again");
+            let _ = hang_up.try_send(());
         }
     });
-    Ok(asked)
+    Ok((asked, hung_up))
 }
 
 fn log_to_stderr() -> anyhow::Result<Log> {

@@ -4,6 +4,7 @@
 //! first tells a slow self from a dead peer; the lateness itself is said, as an event.
 
 use super::links::Links;
+use super::reload::Reader;
 use super::workers::Job;
 use crate::control::{Board, Request};
 use crate::engine::{Engine, Input};
@@ -42,6 +43,8 @@ pub(super) struct Turning {
     pub(super) results: mpsc::UnboundedReceiver<Input>,
     pub(super) requests: mpsc::Receiver<Request>,
     pub(super) replies: BTreeMap<u64, oneshot::Sender<Reply>>,
+    pub(super) reader: Reader,
+    pub(super) hangups: mpsc::Receiver<()>,
     pub(super) board: Arc<Board>,
     pub(super) asked: u64,
     pub(super) published_at: Instant,
@@ -56,6 +59,7 @@ enum Woken {
     Link(LinkEvent),
     Result(Input),
     Request(Request),
+    HangUp,
     Timer,
     Stop,
 }
@@ -125,6 +129,7 @@ impl Turning {
             event = self.monitor.next() => Woken::Link(event),
             Some(result) = self.results.recv() => Woken::Result(result),
             Some(request) = self.requests.recv() => Woken::Request(request),
+            Some(()) = self.hangups.recv() => Woken::HangUp,
             Some(()) = stop.recv(), if !stopping => Woken::Stop,
         }
     }
@@ -135,6 +140,7 @@ impl Turning {
             Woken::Link(event) => self.link(event),
             Woken::Result(input) => self.step(input),
             Woken::Request(request) => self.request(request),
+            Woken::HangUp => self.hang_up(),
             Woken::Stop => {
                 // Without a service manager there is nobody to tell.
                 let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);

@@ -1,5 +1,6 @@
 //! A virtual machine: its kernel (addresses, IPVS table) and the engine that runs on it.
 
+use crate::conf::Config;
 use crate::engine::{Engine, Packet, Setup};
 use crate::kernel::{
     Change, Counters, DestinationKey, Link, ObservedDestination, ObservedService, ObservedTable, ServiceKey,
@@ -97,6 +98,11 @@ impl Host {
     /// The virtual kernel's IPVS table.
     pub fn table(&self) -> &ObservedTable {
         &self.table
+    }
+
+    /// What its engine reads.
+    pub const fn configuration(&self) -> &Config {
+        &self.setup.config
     }
 
     pub fn engine(&self) -> Option<&Incarnation> {

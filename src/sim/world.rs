@@ -3,6 +3,7 @@
 use super::client::Client;
 use super::host::{Host, Incarnation};
 use super::lan::Lan;
+use crate::conf::Config;
 use crate::engine::{Advert, CheckId, Effect, Engine, Input, Packet, Random, Setup};
 use crate::health::{Method, Outcome};
 use crate::kernel::{DestinationKey, ServiceKey};
@@ -260,6 +261,13 @@ impl World {
         }
     }
 
+    /// What a machine's engine reads when it is started or told to reload.
+    pub fn set_configuration(&mut self, host: usize, config: Config) {
+        if let Some(h) = self.hosts.get_mut(host) {
+            h.setup.config = config;
+        }
+    }
+
     /// Gives a command to an engine; the reply, or none if no engine runs there.
     pub fn command(&mut self, host: usize, ask: Ask) -> Option<Reply> {
         self.feed(host, Input::Command { id: 0, ask });
@@ -368,6 +376,11 @@ impl World {
                 h.apply_address(&change);
                 inputs.push_back(Input::Applied { change, result: Ok(()) });
             }
+            Effect::ReadConfiguration { id, ask } => {
+                let read = self.hosts.get(host).map(|h| Box::new(h.setup.config.clone()));
+                inputs.push_back(Input::Configured { id, ask, read: read.ok_or_else(String::new) });
+            }
+            Effect::Relisten => {}
             Effect::Announce { link, address } => self.announce(host, &link, address),
             Effect::Table(steps) => {
                 let Some(h) = self.hosts.get_mut(host) else { return };

@@ -49,6 +49,11 @@ pub enum Command {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         service: Option<ServiceKey>,
     },
+    /// Read the configuration anew and change what differs; or only say what would change.
+    Reload {
+        #[serde(default)]
+        dry_run: bool,
+    },
     /// Another weight than the file's, until returned.
     Weight {
         real: DestinationKey,
@@ -68,6 +73,7 @@ impl Command {
             Self::Drain { .. } => "drain",
             Self::Return { .. } => "return",
             Self::Weight { .. } => "weight",
+            Self::Reload { .. } => "reload",
         }
     }
 
@@ -77,7 +83,7 @@ impl Command {
             Self::Demote { instance, .. } | Self::Restore { instance } | Self::Takeover { instance, .. } => {
                 Some(instance)
             }
-            Self::Drain { .. } | Self::Return { .. } | Self::Weight { .. } => None,
+            Self::Drain { .. } | Self::Return { .. } | Self::Weight { .. } | Self::Reload { .. } => None,
         }
     }
 }
@@ -92,6 +98,8 @@ impl fmt::Display for Command {
             Self::Takeover { instance, .. } => write!(f, "takeover {instance}"),
             Self::Drain { real, service } => write!(f, "drain {real}{}", of(service)),
             Self::Return { real, service } => write!(f, "return {real}{}", of(service)),
+            Self::Reload { dry_run: false } => write!(f, "reload"),
+            Self::Reload { dry_run: true } => write!(f, "reload --dry-run"),
             Self::Weight { real, service, weight } => write!(f, "weight {real}{} {weight}", of(service)),
         }
     }

@@ -16,6 +16,16 @@ impl RiseFall {
         Self { rise, fall, count: None }
     }
 
+    /// The same verdict under other rules.
+    #[must_use]
+    pub fn with(self, rise: u32, fall: u32) -> Self {
+        let mut other = Self::new(rise, fall);
+        if let Some(good) = self.good() {
+            other.record(good);
+        }
+        other
+    }
+
     /// The verdict; none before the first result.
     pub fn good(&self) -> Option<bool> {
         self.count.map(|count| count >= self.rise)

@@ -132,6 +132,17 @@ impl Cluster {
         self.command(host, Command::Restore { instance: "VI_1".into() })
     }
 
+    /// Gives a node another configuration and has it reloaded.
+    pub(crate) fn reload(&mut self, host: usize, config: Config) -> Result<String, String> {
+        self.world.set_configuration(host, config);
+        self.command(host, Command::Reload { dry_run: false })
+    }
+
+    pub(crate) fn preview(&mut self, host: usize, config: Config) -> Result<String, String> {
+        self.world.set_configuration(host, config);
+        self.command(host, Command::Reload { dry_run: true })
+    }
+
     fn command(&mut self, host: usize, command: Command) -> Result<String, String> {
         let ask = Ask { command, reason: None, actor: Actor { user: "test".into(), from: "test".into() } };
         match self.world.command(host, ask) {

@@ -6,6 +6,7 @@
 
 mod cluster;
 mod invariants;
+mod reload;
 mod variation;
 
 use cluster::Cluster;

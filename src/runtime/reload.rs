@@ -1,0 +1,70 @@
+//! Reading the configuration anew, off the engine's thread.
+
+use super::dataplane;
+use super::start::configuration;
+use super::turn::Turning;
+use crate::cli;
+use crate::engine::Input;
+use crate::status::{Actor, Ask, Command};
+use std::path::PathBuf;
+use tokio::sync::mpsc;
+
+/// What is read, and where the result goes.
+pub(super) struct Reader {
+    pub(super) file: PathBuf,
+    pub(super) reading: cli::Reading,
+    pub(super) results: mpsc::UnboundedSender<Input>,
+}
+
+impl Turning {
+    /// SIGHUP, as keepalived takes it.
+    pub(super) fn hang_up(&mut self) {
+        self.asked += 1;
+        let actor = Actor { user: "SIGHUP".into(), from: "signal".into() };
+        let ask = Ask { command: Command::Reload { dry_run: false }, reason: None, actor };
+        self.step(Input::Command { id: self.asked, ask });
+    }
+
+    /// On a thread of its own: a file may be long, and where it lies slow.
+    pub(super) fn read_configuration(&self, id: u64, ask: Ask) {
+        if matches!(ask.command, Command::Reload { dry_run: false })
+            && let Ok(now) = sd_notify::NotifyState::monotonic_usec_now()
+        {
+            // Without a service manager there is nobody to tell.
+            let _ = sd_notify::notify(&[sd_notify::NotifyState::Reloading, now]);
+        }
+        let Reader { file, reading, results } = &self.reader;
+        let (file, reading, results) = (file.clone(), reading.clone(), results.clone());
+        let (refusal_to, refused) = (results.clone(), ask.clone());
+        let read = move || {
+            let read = configuration(&file, &reading).map(|(config, _)| Box::new(config));
+            let read = read.map_err(|error| format!("{error:#}"));
+            let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+            // An engine that has ended meanwhile wants nothing.
+            let _ = results.send(Input::Configured { id, ask, read });
+        };
+        if let Err(error) = std::thread::Builder::new().name("reload".into()).spawn(read) {
+            let read = Err(format!("start a thread: {error}"));
+            let _ = refusal_to.send(Input::Configured { id, ask: refused, read });
+        }
+    }
+
+    /// The engine has another configuration: sockets, links and the table's thread follow.
+    pub(super) fn relisten(&mut self) {
+        self.links.need(&self.engine);
+        let known: Vec<_> = self.engine.links().cloned().collect();
+        for link in known {
+            // What cannot be opened is tried again, and then said, when the next snapshot is published.
+            let _ = self.links.update(&link);
+        }
+        if self.table.is_none() && self.engine.has_services() {
+            match dataplane::start(self.reader.results.clone()) {
+                Ok((table, kind)) => {
+                    self.engine.set_dataplane(self.clock.now(), kind);
+                    self.table = Some(table);
+                }
+                Err(error) => tracing::error!("virtual services cannot be served: {error:#}"),
+            }
+        }
+    }
+}
