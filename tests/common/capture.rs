@@ -35,8 +35,33 @@ impl Capture {
         let file = directory.join(format!("{name}.pcap"));
         let path = file.display().to_string();
         // Nothing is held back: neither by the kernel nor by tcpdump.
-        let argv = ["tcpdump", "-i", link, "-w", &path, "-U", "--immediate-mode", "-Z", "root", "ip proto 112 or arp"];
-        let tcpdump = Running::start(namespace, directory, &format!("tcpdump-{name}"), &argv);
+        let argv = [
+            "tcpdump",
+            "-B",
+            "32768",
+            "-i",
+            link,
+            "-w",
+            &path,
+            "-U",
+            "--immediate-mode",
+            "-Z",
+            "root",
+            "ip proto 112 or arp",
+        ];
+        Self::run(namespace, directory, name, &argv, file)
+    }
+
+    /// Of many adverts: they come in blocks, up to a second late, and none is lost.
+    pub(crate) fn bulk(namespace: &str, link: &str, directory: &Path, name: &str) -> Self {
+        let file = directory.join(format!("{name}.pcap"));
+        let path = file.display().to_string();
+        let argv = ["tcpdump", "-i", link, "-w", &path, "-U", "-s", "512", "-B", "16384", "-Z", "root", "ip proto 112"];
+        Self::run(namespace, directory, name, &argv, file)
+    }
+
+    fn run(namespace: &str, directory: &Path, name: &str, argv: &[&str], file: PathBuf) -> Self {
+        let tcpdump = Running::start(namespace, directory, &format!("tcpdump-{name}"), argv);
         wait_for("tcpdump listens", 10, || tcpdump.said().contains("listening on"));
         Self { tcpdump, file }
     }
