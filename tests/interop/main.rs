@@ -13,11 +13,13 @@
 )]
 
 #[path = "../common/capture.rs"]
+#[expect(dead_code, reason = "shared with other tests")]
 mod capture;
 mod dissect;
 #[path = "../common/engine.rs"]
 mod engine;
 mod failover;
+mod kinds;
 #[path = "../kernel/namespaces.rs"]
 #[expect(dead_code, reason = "shared with other tests")]
 mod namespaces;
