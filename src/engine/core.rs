@@ -143,6 +143,7 @@ impl Engine {
             Input::TableDone(failures) => self.table_done(now, failures),
             Input::Checked { id, outcome } => self.checked(now, id, outcome, &mut effects),
             Input::ScriptDone { name, outcome } => self.script_done(now, &name, outcome, &mut effects),
+            Input::Notified { notice, outcome } => self.notified(now, &notice, outcome),
             Input::Command { id, ask } => self.command(now, id, ask, &mut effects),
             Input::Configured { id, ask, read } => {
                 self.configured(now, id, &ask, read.map(|config| *config), &mut effects);
@@ -151,7 +152,7 @@ impl Engine {
             Input::Late(by) => self.woke_late(now, by, &mut effects),
             Input::Stop => self.stop(now, &mut effects),
         }
-        self.settle_groups(now);
+        self.settle_groups(now, &mut effects);
         self.drop_retired();
         self.finish_stopping(&mut effects);
         effects

@@ -6,6 +6,7 @@ use crate::health::Method;
 use crate::kernel::{Change, DestinationKey, ServiceKey};
 use crate::net::LinkName;
 use crate::status::{Ask, Reply};
+use crate::vrrp::Command;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -28,6 +29,8 @@ pub enum Effect {
         method: Method,
     },
     RunScript(ScriptSpec),
+    /// Run a notify script; those of one instance or group in order, and never two at once.
+    Notify(Notice),
     /// Read the configuration anew; it comes back as an input.
     ReadConfiguration {
         id: u64,
@@ -55,6 +58,17 @@ pub struct Advert {
     pub carrier: Carrier,
     /// What follows the IP header; with AH the authentication header and the advert.
     pub payload: Arc<[u8]>,
+}
+
+/// A notify script to be run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// `INSTANCE` or `GROUP`, and its name: who is told about.
+    pub kind: &'static str,
+    pub name: String,
+    /// As it is written in the file: `notify_master`.
+    pub keyword: &'static str,
+    pub command: Command,
 }
 
 /// Which check of which real server.

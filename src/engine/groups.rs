@@ -121,7 +121,7 @@ impl Engine {
     }
 
     /// A group's state is that of its members: MASTER only when all are. Told after theirs.
-    pub(super) fn settle_groups(&mut self, now: Instant) {
+    pub(super) fn settle_groups(&mut self, now: Instant, effects: &mut Vec<Effect>) {
         for index in 0..self.groups.len() {
             let Some(group) = self.groups.get(index) else { continue };
             let role = self.role_of(&group.members);
@@ -135,6 +135,7 @@ impl Engine {
             }
             let text = format!("sync group {name}: {before} → {role}");
             self.log.add(now, Subject::Node, Severity::Notice, "group", text, None);
+            self.notify_group(index, role, effects);
         }
     }
 

@@ -1,6 +1,6 @@
 //! Everything that can happen to an engine.
 
-use super::effect::CheckId;
+use super::effect::{CheckId, Notice};
 use crate::conf::Config;
 use crate::health::Outcome;
 use crate::kernel::{Change, Link, ObservedTable};
@@ -41,6 +41,11 @@ pub enum Input {
     },
     ScriptDone {
         name: String,
+        outcome: Outcome,
+    },
+    /// A notify script has ended.
+    Notified {
+        notice: Notice,
         outcome: Outcome,
     },
     Command {

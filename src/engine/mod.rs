@@ -15,6 +15,7 @@ mod groups;
 mod input;
 mod log;
 mod network;
+mod notify;
 mod random;
 mod reload;
 mod router;
@@ -23,6 +24,6 @@ mod services;
 mod snapshot;
 
 pub use self::core::{Engine, Setup};
-pub use effect::{Advert, CheckId, Effect};
+pub use effect::{Advert, CheckId, Effect, Notice};
 pub use input::{Carrier, Input, Packet};
 pub use random::Random;

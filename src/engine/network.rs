@@ -171,11 +171,15 @@ impl Engine {
                 Output::Ready => self.member_ready(now, index, effects),
                 Output::Changed { from, to, cause } => {
                     self.changed(now, index, (from.into(), to.into()), &cause);
+                    self.notify_instance(index, to.into(), effects);
                     self.settle_router(index, effects);
                     self.group_follows(now, index, from.into(), effects);
                 }
                 Output::Note(note) => {
                     self.noted(now, index, &note);
+                    if matches!(note, Note::LowerPriority { .. }) {
+                        self.notify_lower_priority(index, effects);
+                    }
                     self.settle_router(index, effects);
                     if matches!(note, Note::HandedOver { .. }) {
                         self.group_follows(now, index, Role::Master, effects);

@@ -10,6 +10,7 @@ mod dataplane;
 mod journal;
 mod links;
 mod log;
+mod notify;
 mod perform;
 mod reload;
 mod start;

@@ -38,6 +38,10 @@ impl Turning {
                 self.read_configuration(id, ask);
                 None
             }
+            Effect::Notify(notice) => {
+                self.notifier.tell(notice);
+                None
+            }
             Effect::Relisten => {
                 self.relisten();
                 None

@@ -2,6 +2,7 @@
 
 use super::links::Links;
 use super::log::Log;
+use super::notify::Notifier;
 use super::reload::Reader;
 use super::turn::{STOP_WITHIN, Turning};
 use super::{addresses, dataplane, journal, workers};
@@ -71,6 +72,7 @@ pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> 
         results,
         requests,
         replies: BTreeMap::new(),
+        notifier: Notifier::start(results_in.clone()).context("start the thread for notify scripts")?,
         reader: Reader { file, reading: args.reading.clone(), results: results_in },
         hangups,
         board,

@@ -4,6 +4,7 @@
 //! first tells a slow self from a dead peer; the lateness itself is said, as an event.
 
 use super::links::Links;
+use super::notify::Notifier;
 use super::reload::Reader;
 use super::workers::Job;
 use crate::control::{Board, Request};
@@ -28,6 +29,9 @@ const PUBLISH_AT_LEAST: Duration = Duration::from_secs(1);
 /// After being asked to stop, the engine leaves within this, whatever happens.
 pub(super) const STOP_WITHIN: Duration = Duration::from_secs(3);
 
+/// For the scripts that tell STOP, as keepalived gives them.
+const LAST_SCRIPTS: Duration = Duration::from_secs(1);
+
 /// For the results of the last removals.
 const LAST_RESULTS: Duration = Duration::from_millis(500);
 
@@ -43,6 +47,7 @@ pub(super) struct Turning {
     pub(super) results: mpsc::UnboundedReceiver<Input>,
     pub(super) requests: mpsc::Receiver<Request>,
     pub(super) replies: BTreeMap<u64, oneshot::Sender<Reply>>,
+    pub(super) notifier: Notifier,
     pub(super) reader: Reader,
     pub(super) hangups: mpsc::Receiver<()>,
     pub(super) board: Arc<Board>,
@@ -96,8 +101,21 @@ impl Turning {
                 return false;
             }
         }
+        self.last_scripts().await;
         self.publish_now();
         true
+    }
+
+    /// STOP is told before the engine ends, and no script keeps it for long.
+    async fn last_scripts(&mut self) {
+        let _ = tokio::time::timeout(LAST_SCRIPTS, async {
+            while !self.notifier.is_idle()
+                && let Some(result) = self.results.recv().await
+            {
+                self.step(result);
+            }
+        })
+        .await;
     }
 
     /// The time to stop is over: whatever the reason, no address is to outlive its engine.

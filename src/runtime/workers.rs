@@ -40,7 +40,11 @@ async fn script(spec: &ScriptSpec) -> Outcome {
         user: spec.user.as_ref().map(|u| u.user.clone()),
         group: spec.user.as_ref().and_then(|u| u.group.clone()),
         timeout: spec.timeout,
+        leaves_children: false,
     };
-    let ended = process::run_script(&script).await;
+    outcome(&process::run_script(&script).await)
+}
+
+pub(super) fn outcome(ended: &process::ScriptOutcome) -> Outcome {
     Outcome { good: ended.good, detail: ended.detail(), took: ended.took }
 }

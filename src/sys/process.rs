@@ -24,6 +24,8 @@ pub struct Script {
     /// By name; none: the user's own group.
     pub group: Option<String>,
     pub timeout: Duration,
+    /// What it started in its process group goes on when it has ended by itself.
+    pub leaves_children: bool,
 }
 
 /// How it went.
@@ -80,9 +82,12 @@ pub async fn run_script(script: &Script) -> ScriptOutcome {
         Ok(child) => child,
         Err(why) => return done(End::NotRun(why), false, String::new()),
     };
-    let group = Leader::of(&child);
+    let mut group = Leader::of(&child);
     let mut tail = Tail::default();
     let (status, timed_out) = wait(&mut child, &group, &mut tail, script.timeout).await;
+    if script.leaves_children && !timed_out {
+        group.0 = None;
+    }
     let output = String::from_utf8_lossy(&tail.0).into_owned();
     match status {
         Ok(status) => done(end_of(status), timed_out, output),
@@ -101,7 +106,9 @@ async fn spawn(script: &Script) -> Result<Child, String> {
         // With a uid and no list of groups, std clears the supplementary groups before it changes the uid.
         command.gid(who.gid).uid(who.uid);
     }
-    die_with_parent(command.as_std_mut());
+    if !script.leaves_children {
+        die_with_parent(command.as_std_mut());
+    }
     command.spawn().map_err(|error| format!("{program}: {error}"))
 }
 

@@ -139,6 +139,7 @@ impl Engine {
         }
         let instance = s.instances.first_mut().unwrap();
         match &ask.command {
+            Command::Reload { .. } => Reply::Rejected { reason: "this engine has no file".into() },
             Command::Demote { .. } => {
                 instance.hold = Some(hold(HoldKind::Demoted, at));
                 instance.yielding = instance.state == Role::Master;

@@ -1,0 +1,109 @@
+//! What is run when a state changes (keepalived.conf(5), notify_*): which commands, with which words, in which order.
+//!
+//! The commands of one instance are carried out strictly in this order and never overlap; that is up to whoever performs
+//! [`Effect::Notify`].
+
+use super::core::Engine;
+use super::effect::{Effect, Notice};
+use crate::health::Outcome;
+use crate::status::{Role, Severity, Subject};
+use crate::time::Instant;
+use crate::vrrp::{self, Command, Notify};
+
+/// The states that scripts are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Told {
+    Master,
+    Backup,
+    Fault,
+    Stop,
+    Deleted,
+}
+
+impl Told {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Master => "MASTER",
+            Self::Backup => "BACKUP",
+            Self::Fault => "FAULT",
+            Self::Stop => "STOP",
+            Self::Deleted => "DELETED",
+        }
+    }
+}
+
+impl Engine {
+    /// An instance took a role. Leaving is told once, at its end: STOP, or DELETED or FAULT of one that a reload removed.
+    pub(super) fn notify_instance(&mut self, index: usize, role: Role, effects: &mut Vec<Effect>) {
+        let Some(router) = self.routers.get(index) else { return };
+        let leaves = router.retiring || self.stopping;
+        let told = match role {
+            Role::Master => Told::Master,
+            Role::Backup if leaves => return,
+            Role::Backup => Told::Backup,
+            Role::Fault => Told::Fault,
+            Role::Init if *router.machine.state() != vrrp::State::Stopped => return,
+            Role::Init if !router.retiring => Told::Stop,
+            Role::Init if router.machine.spec().notify.deleted.is_some() => Told::Deleted,
+            Role::Init => Told::Fault,
+        };
+        let spec = router.machine.spec();
+        let priority = router.machine.effective_priority();
+        push(effects, ("INSTANCE", &spec.name), &spec.notify, told, priority);
+    }
+
+    /// A sync group took a role; its priority word is 0.
+    pub(super) fn notify_group(&self, index: usize, role: Role, effects: &mut Vec<Effect>) {
+        let Some(group) = self.groups.get(index) else { return };
+        let told = match role {
+            Role::Master => Told::Master,
+            Role::Backup if self.stopping => return,
+            Role::Backup => Told::Backup,
+            Role::Fault => Told::Fault,
+            Role::Init if self.stopping => Told::Stop,
+            Role::Init => return,
+        };
+        push(effects, ("GROUP", &group.spec.name), &group.spec.notify, told, 0);
+    }
+
+    /// As master, an instance heard a lower priority.
+    pub(super) fn notify_lower_priority(&self, index: usize, effects: &mut Vec<Effect>) {
+        let Some(spec) = self.routers.get(index).map(|r| r.machine.spec()) else { return };
+        if let Some(command) = &spec.notify.master_rx_lower_pri {
+            effects.push(notice(("INSTANCE", &spec.name), "notify_master_rx_lower_pri", command.clone()));
+        }
+    }
+
+    /// A command has ended, or could not be run.
+    pub(super) fn notified(&mut self, now: Instant, notice: &Notice, outcome: Outcome) {
+        let subject = match notice.kind {
+            "INSTANCE" => Subject::Instance(notice.name.clone()),
+            _ => Subject::Node,
+        };
+        let severity = if outcome.good { Severity::Info } else { Severity::Warning };
+        let text = format!("{}: {} after {:.3} s", notice.keyword, outcome.detail, outcome.took.as_secs_f64());
+        self.log.add(now, subject, severity, "notify", text, Some(notice.command.argv.join(" ")));
+    }
+}
+
+/// The script of the state, then `notify` with four words.
+fn push(effects: &mut Vec<Effect>, of: (&'static str, &str), notify: &Notify, told: Told, priority: u8) {
+    let (keyword, own) = match told {
+        Told::Master => ("notify_master", notify.master.as_ref()),
+        Told::Backup => ("notify_backup", notify.backup.as_ref()),
+        Told::Fault => ("notify_fault", notify.fault.as_ref()),
+        Told::Stop => ("notify_stop", notify.stop.as_ref()),
+        Told::Deleted => ("notify_deleted", notify.deleted.as_ref().and_then(Option::as_ref)),
+    };
+    effects.extend(own.map(|command| notice(of, keyword, command.clone())));
+    if let Some(any) = &notify.any {
+        let mut command = any.clone();
+        command.argv.extend([of.0, of.1, told.word()].map(str::to_owned));
+        command.argv.push(priority.to_string());
+        effects.push(notice(of, "notify", command));
+    }
+}
+
+fn notice((kind, name): (&'static str, &str), keyword: &'static str, command: Command) -> Effect {
+    Effect::Notify(Notice { kind, name: name.to_owned(), keyword, command })
+}
