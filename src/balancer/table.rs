@@ -95,7 +95,9 @@ impl Live {
                 self.part(*key, *to, &real);
                 Ok(())
             }
-            Change::AddAddress(_) | Change::RemoveAddress(_) => Err("addresses are not the balancer's".into()),
+            Change::AddAddress(_) | Change::LeaseAddress(..) | Change::RenewAddress(..) | Change::RemoveAddress(_) => {
+                Err("addresses are not the balancer's".into())
+            }
         }
     }
 

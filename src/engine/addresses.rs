@@ -82,7 +82,7 @@ impl Engine {
     }
 
     /// Whether the state of a router calls for an address.
-    fn is_desired(&self, address: &Address) -> bool {
+    pub(super) fn is_desired(&self, address: &Address) -> bool {
         let owners = self.managed.get(&(address.link.clone(), address.listed())).map(|m| m.routers.as_slice());
         owners
             .unwrap_or_default()
@@ -143,8 +143,9 @@ impl Engine {
         if self.retry_address.contains_key(address) || !self.pending.insert(address.clone()) {
             return;
         }
-        let change = if desired { Change::AddAddress } else { Change::RemoveAddress };
-        effects.push(Effect::Apply(change(address.clone())));
+        let address = address.clone();
+        let change = if desired { self.addition(address) } else { Change::RemoveAddress(address) };
+        effects.push(Effect::Apply(change));
     }
 
     pub(super) fn change_applied(
@@ -155,6 +156,10 @@ impl Engine {
         effects: &mut Vec<Effect>,
     ) {
         let Some(address) = address_of(change).cloned() else { return };
+        if matches!(change, Change::RenewAddress(..)) {
+            self.renewed(now, change, &address, result);
+            return;
+        }
         self.pending.remove(&address);
         let subject = self.subject_of(&address);
         if let Err(error) = result {
@@ -168,7 +173,7 @@ impl Engine {
         self.retry_address.remove(&address);
         self.log.add(now, subject, Severity::Info, "address", change.to_string(), None);
         let Some(link) = self.links.get_mut(address.link.as_str()) else { return };
-        let is_add = matches!(change, Change::AddAddress(_));
+        let is_add = !matches!(change, Change::RemoveAddress(_));
         if link.addresses.contains_key(&address.listed()) != is_add {
             let of_link = self.unconfirmed.entry(address.link.as_str().to_owned()).or_default();
             of_link.insert(address.listed(), (is_add, now));
@@ -186,6 +191,16 @@ impl Engine {
         }
         // The state may have moved on while the kernel worked.
         self.settle_address(&address, effects);
+    }
+
+    /// A renewal that failed is tried again with the next; the lease is three times as long.
+    fn renewed(&mut self, now: Instant, change: &Change, address: &Address, result: Result<(), String>) {
+        let Err(error) = result else { return };
+        self.counters.change_errors += 1;
+        let subject = self.subject_of(address);
+        if self.findings.raise(now, "change-failed", Severity::Alarm, &address.to_string(), error.clone()) {
+            self.log.add(now, subject, Severity::Alarm, "address", format!("could not {change}"), Some(error));
+        }
     }
 
     /// Announces one address as often as its router's set has.
@@ -235,7 +250,10 @@ fn bears(before: &Link, after: &Link) -> bool {
 
 const fn address_of(change: &Change) -> Option<&Address> {
     match change {
-        Change::AddAddress(address) | Change::RemoveAddress(address) => Some(address),
+        Change::AddAddress(address)
+        | Change::LeaseAddress(address, _)
+        | Change::RenewAddress(address, _)
+        | Change::RemoveAddress(address) => Some(address),
         Change::AddService(..)
         | Change::EditService(..)
         | Change::RemoveService(..)

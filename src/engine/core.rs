@@ -36,6 +36,8 @@ pub struct Setup {
     pub dataplane: Dataplane,
     /// How long the machine was up at instant zero (`vrrp_delay_after_boot`).
     pub uptime: Duration,
+    /// Seconds that addresses stay without this engine, 0: for ever; none: as the master-down time suggests.
+    pub lease: Option<u32>,
 }
 
 /// One node's engine. Deterministic: the same inputs at the same instants give the same effects.
@@ -52,6 +54,10 @@ pub struct Engine {
     pub(super) log_unknown_vrids: bool,
     pub(super) globals: Globals,
     pub(super) random: Random,
+    /// What the settings say of the lease of addresses: seconds, 0 for none; none: by the configuration.
+    pub(super) lease_setting: Option<u32>,
+    pub(super) lease: Option<u32>,
+    pub(super) renew_at: Option<Instant>,
     /// Services that a reload removed from the configuration: the table must not keep them.
     pub(super) left_services: BTreeSet<ServiceKey>,
     /// Every address that the configuration names: nothing else is ever touched.
@@ -77,7 +83,7 @@ pub struct Engine {
 
 impl Engine {
     pub fn new(setup: Setup) -> Self {
-        let Setup { config, host, config_path, pid, seed, wall_zero_us, dataplane, uptime } = setup;
+        let Setup { config, host, config_path, pid, seed, wall_zero_us, dataplane, uptime, lease } = setup;
         let name = config.router_id.clone().unwrap_or(host);
         let start = Instant::ZERO;
         let mut random = Random::new(seed);
@@ -94,6 +100,9 @@ impl Engine {
             log_unknown_vrids: config.globals.log_unknown_vrids,
             globals: config.globals,
             random,
+            lease_setting: lease,
+            lease: None,
+            renew_at: None,
             left_services: BTreeSet::new(),
             name,
             config_path,
@@ -120,6 +129,7 @@ impl Engine {
         engine.index_routers();
         engine.index_addresses();
         engine.form_groups(config.groups);
+        engine.set_lease(start);
         engine
     }
 
@@ -166,7 +176,7 @@ impl Engine {
         let services = self.services.iter().filter(|_| !self.stopping);
         let checks = services.map(lvs::Service::deadline).fold(None, earliest);
         let addresses = self.retry_address.values().copied().map(Some).fold(None, earliest);
-        [routers, scripts, checks, addresses, self.table.retry_at].into_iter().fold(None, earliest)
+        [routers, scripts, checks, addresses, self.table.retry_at, self.renew_at].into_iter().fold(None, earliest)
     }
 
     /// Every link that is known.
@@ -224,6 +234,7 @@ impl Engine {
             self.table.retry_at = None;
             self.settle_table(effects);
         }
+        self.renew_leases(now, effects);
         self.start_scripts(now, effects);
         self.start_checks(now, effects);
     }

@@ -13,6 +13,7 @@ mod core;
 mod effect;
 mod groups;
 mod input;
+mod lease;
 mod log;
 mod network;
 mod notify;

@@ -166,6 +166,7 @@ impl Engine {
         self.index_routers();
         self.index_addresses();
         self.form_groups(groups);
+        self.set_lease(now);
         effects.push(Effect::Relisten);
         for (index, outputs) in outputs {
             self.carry_out(now, index, outputs, effects);

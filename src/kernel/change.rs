@@ -9,6 +9,9 @@ use std::fmt;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Change {
     AddAddress(Address),
+    /// The kernel takes it away again after so many seconds, unless it is renewed.
+    LeaseAddress(Address, u32),
+    RenewAddress(Address, u32),
     RemoveAddress(Address),
     /// The service without its destinations.
     AddService(ServiceKey, Service),
@@ -22,7 +25,8 @@ pub enum Change {
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::AddAddress(a) => write!(f, "add {} to {}", a.net, a.link),
+            Self::AddAddress(a) | Self::LeaseAddress(a, _) => write!(f, "add {} to {}", a.net, a.link),
+            Self::RenewAddress(a, seconds) => write!(f, "renew {} on {} for {seconds} s", a.net, a.link),
             Self::RemoveAddress(a) => write!(f, "remove {} from {}", a.net, a.link),
             Self::AddService(key, s) => write!(f, "add virtual service {key} {}", s.scheduler),
             Self::EditService(key, s) => write!(f, "set virtual service {key} to {}", s.scheduler),

@@ -115,7 +115,9 @@ mod tests {
             Change::RemoveDestination(key, to) => {
                 assert!(services.get_mut(key).unwrap().destinations.remove(to).is_some());
             }
-            Change::AddAddress(_) | Change::RemoveAddress(_) => panic!("an address in a table's plan"),
+            Change::AddAddress(_) | Change::LeaseAddress(..) | Change::RenewAddress(..) | Change::RemoveAddress(_) => {
+                panic!("an address in a table's plan")
+            }
         }
     }
 

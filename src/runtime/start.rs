@@ -42,6 +42,7 @@ pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> 
         seed: wall_us() ^ u64::from(std::process::id()),
         wall_zero_us: wall_us(),
         uptime: uptime(),
+        lease: settings.engine.lease_seconds,
         dataplane: Dataplane { kind: DataplaneKind::None, note: None },
     });
     let table = if has_services {

@@ -8,6 +8,15 @@ use std::path::PathBuf;
 pub struct Settings {
     pub console: Console,
     pub control: Control,
+    pub engine: Engine,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Engine {
+    /// Seconds that addresses stay on their links when no engine renews them any more; 0: for ever, as keepalived leaves
+    /// them. None: twice the longest master-down time, at least 4.
+    pub lease_seconds: Option<u32>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

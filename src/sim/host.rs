@@ -128,7 +128,7 @@ impl Host {
     /// The address half of the virtual kernel.
     pub(super) fn apply_address(&mut self, change: &Change) {
         match change {
-            Change::AddAddress(a) => {
+            Change::AddAddress(a) | Change::LeaseAddress(a, _) => {
                 self.addresses.insert(a.net, 18);
             }
             Change::RemoveAddress(a) => {
@@ -172,7 +172,7 @@ impl Host {
                     service.destinations.remove(to);
                 }
             }
-            Change::AddAddress(_) | Change::RemoveAddress(_) => {}
+            Change::AddAddress(_) | Change::LeaseAddress(..) | Change::RenewAddress(..) | Change::RemoveAddress(_) => {}
         }
     }
 

@@ -86,6 +86,7 @@ fn add(world: &mut World, index: usize, scenario: &str, file: &str, config: Conf
         seed: 0,
         wall_zero_us: 0,
         uptime: Duration::ZERO,
+        lease: Some(0),
         dataplane: Dataplane { kind, note: Some("virtual: this is the simulator's table, no kernel's".into()) },
     };
     world.add_host(address, link, setup);

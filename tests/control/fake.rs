@@ -139,7 +139,6 @@ impl Engine {
         }
         let instance = s.instances.first_mut().unwrap();
         match &ask.command {
-            Command::Reload { .. } => Reply::Rejected { reason: "this engine has no file".into() },
             Command::Demote { .. } => {
                 instance.hold = Some(hold(HoldKind::Demoted, at));
                 instance.yielding = instance.state == Role::Master;
@@ -147,6 +146,8 @@ impl Engine {
             }
             Command::Takeover { .. } => instance.hold = Some(hold(HoldKind::Takeover, at)),
             Command::Restore { .. } => instance.hold = None,
+            // Nothing here comes from a file.
+            Command::Reload { .. } => {}
             Command::Drain { real, .. } => reals(&mut s, *real, |r| {
                 r.admin = Admin::Drain;
                 r.weight_effective = Some(0);

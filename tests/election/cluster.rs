@@ -67,6 +67,7 @@ impl Cluster {
                 seed: 0,
                 wall_zero_us: 0,
                 uptime: Duration::ZERO,
+                lease: Some(0),
                 dataplane: Dataplane { kind: DataplaneKind::None, note: None },
             };
             world.add_host(node_address(index), link.clone(), setup);

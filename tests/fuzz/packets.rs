@@ -55,6 +55,7 @@ fn engine() -> Engine {
         wall_zero_us: 0,
         dataplane,
         uptime: Duration::ZERO,
+        lease: None,
     });
     let addresses = BTreeMap::from([("192.168.10.11/24".parse().unwrap(), 0)]);
     let name = LinkName::new("eth0").unwrap();

@@ -8,7 +8,7 @@ use crate::net::LinkName;
 use crate::sys::Outcome;
 use futures_util::StreamExt;
 use netlink_packet_core::{
-    NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload,
+    NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, NLM_F_REPLACE, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload,
 };
 use netlink_packet_route::address::{
     AddressAttribute, AddressFlags, AddressMessage, AddressProtocol, AddressScope, CacheInfo,
@@ -50,6 +50,9 @@ impl Netlink {
     pub async fn apply(&self, change: &Change) -> Result<Outcome, NetlinkError> {
         match change {
             Change::AddAddress(address) => self.add(address).await,
+            Change::LeaseAddress(address, seconds) | Change::RenewAddress(address, seconds) => {
+                self.lease(&change.to_string(), address, *seconds).await
+            }
             Change::RemoveAddress(address) => self.remove(address).await,
             table => Err(NetlinkError::new(
                 table.to_string(),
@@ -65,6 +68,19 @@ impl Netlink {
         let request = RouteNetlinkMessage::NewAddress(added(address, index));
         let result = self.ask(request, NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK).await;
         outcome(&what, result, &[Errno::EEXIST])
+    }
+
+    /// Puts an address on its link for so many seconds, or has it stay so much longer.
+    async fn lease(&self, what: &str, address: &Address, seconds: u32) -> Result<Outcome, NetlinkError> {
+        let index = self.index(&address.link, what).await?;
+        let mut message = added(address, index);
+        message.attributes.retain(|attribute| !matches!(attribute, AddressAttribute::CacheInfo(_)));
+        let mut times = CacheInfo::default();
+        // What is preferred for ever is so for as long as it is there.
+        (times.ifa_preferred, times.ifa_valid) = (address.preferred.unwrap_or(seconds).min(seconds), seconds);
+        message.attributes.push(AddressAttribute::CacheInfo(times));
+        let request = RouteNetlinkMessage::NewAddress(message);
+        outcome(what, self.ask(request, NLM_F_CREATE | NLM_F_REPLACE | NLM_F_ACK).await, &[])
     }
 
     /// Takes an address off its link. The kernel may take secondary addresses of the same prefix with it.
