@@ -1,0 +1,82 @@
+//! Many virtual routers: vipdeck and Debian's keepalived one after the other on the same links, and their ratio.
+//!
+//! The ordinary run is short and asks only that every instance takes part. `VIPDECK_LONG=1 cargo test --release --test
+//! scale -- --nocapture` measures 1 000 instances and asks for the ratios; `VIPDECK_SCALE=255,100,10` measures another
+//! load: instances, milliseconds between adverts, seconds. Needs root, keepalived and tcpdump.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::explicit_write,
+    clippy::unchecked_time_subtraction,
+    clippy::disallowed_methods,
+    reason = "test code"
+)]
+
+#[path = "../common/capture.rs"]
+#[expect(dead_code, reason = "shared with other tests")]
+mod capture;
+mod floor;
+mod measure;
+#[path = "../kernel/namespaces.rs"]
+#[expect(dead_code, reason = "shared with other tests")]
+mod namespaces;
+#[path = "../common/programs.rs"]
+mod programs;
+mod stage;
+
+use measure::Figures;
+use stage::{Load, Program, Stage};
+use std::io::Write;
+
+/// A clean stop, with the hand-over done.
+const STOP_MS: f64 = 100.0;
+
+#[test]
+fn many_instances_next_to_keepalived() {
+    if !programs::has(&["keepalived", "tcpdump"]) {
+        return;
+    }
+    let is_long = std::env::var_os("VIPDECK_LONG").is_some();
+    let given = std::env::var("VIPDECK_SCALE").ok().map(|text| vec![Load::parse(&text)]);
+    let full = || vec![Load::new(1000, 1000, 60), Load::new(255, 100, 60)];
+    let loads = given.unwrap_or_else(|| if is_long { full() } else { vec![Load::new(48, 1000, 5)] });
+    let Some(stage) = Stage::new() else { return };
+    let misses: Vec<_> = loads.iter().flat_map(|load| compare(&stage, load)).collect();
+    assert!(!is_long || misses.is_empty(), "not reached:\n{}", misses.join("\n"));
+}
+
+/// Prints both programs' figures; what of the targets was not reached.
+fn compare(stage: &Stage, load: &Load) -> Vec<String> {
+    let ours = measure::all(stage, Program::Vipdeck, load);
+    let theirs = measure::all(stage, Program::Keepalived, load);
+    let floor = floor::cpu_a_minute(&stage.pair.a, load);
+    let title = format!("{} instances over {} links every {:?}", load.instances, stage::LINKS, load.interval);
+    let mut misses = Vec::new();
+    say(&title);
+    say(&format!("{:34}{:>11}{:>12}{:>8}", "", "vipdeck", "keepalived", "ratio"));
+    for (row, value, most) in Figures::ROWS {
+        let (ours, theirs) = (value(&ours), value(&theirs));
+        let ratio = ours / theirs;
+        say(&format!("{row:34}{ours:11.3}{theirs:12.3}{ratio:8.2}"));
+        if ratio > *most {
+            misses.push(format!("{title}: {row}: {ratio:.2} of keepalived's, at most {most}"));
+        }
+    }
+    say(&format!("{:34}{floor:11.3}", "bare sends of the masters, s/min"));
+    if ours.stop_ms > STOP_MS {
+        misses.push(format!("{title}: clean stop: {:.0} ms, at most {STOP_MS:.0}", ours.stop_ms));
+    }
+    for (figures, name) in [(&ours, "vipdeck"), (&theirs, "keepalived")] {
+        assert_eq!(figures.senders, load.instances, "{name}: every instance has adverts");
+        assert_eq!(figures.taken_over, load.instances, "{name}: every instance is taken over");
+        assert!(figures.failover_earliest > -5.0, "{name}: none is taken over before its master-down time");
+    }
+    misses
+}
+
+fn say(line: &str) {
+    writeln!(std::io::stderr(), "{line}").unwrap();
+}
