@@ -42,6 +42,11 @@ impl Board {
         self.snapshot.borrow().clone()
     }
 
+    /// How many wait for snapshots.
+    pub fn readers(&self) -> usize {
+        self.snapshot.receiver_count()
+    }
+
     /// Wakes at each new snapshot.
     pub fn watch(&self) -> watch::Receiver<Option<Arc<Snapshot>>> {
         self.snapshot.subscribe()

@@ -201,7 +201,7 @@ impl Engine {
         self.settle_address(&address, effects);
     }
 
-    /// A renewal that failed is tried again with the next; the lease is three times as long.
+    /// A renewal that failed is tried again with the next, before the lease is over.
     fn renewed(&mut self, now: Instant, change: &Change, address: &Address, result: Result<(), String>) {
         let Err(error) = result else { return };
         self.counters.change_errors += 1;

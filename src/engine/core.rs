@@ -190,6 +190,11 @@ impl Engine {
         self.links.values()
     }
 
+    /// How many virtual routers there are.
+    pub fn size(&self) -> usize {
+        self.routers.len()
+    }
+
     /// Whether there is anything for a table.
     pub fn has_services(&self) -> bool {
         !self.services.is_empty()

@@ -9,8 +9,8 @@ use crate::vrrp::Spec;
 
 /// The shortest lease: the kernel counts in seconds, and a renewal may be late.
 const SHORTEST: u32 = 4;
-/// A lease is renewed when this part of it is over.
-const PART: u32 = 3;
+/// A lease is renewed when this part of it is over: half.
+const PART: u32 = 2;
 
 /// How long addresses stay without a renewal: twice the longest master-down time, so that a successor has taken over
 /// well before, and at least [`SHORTEST`] seconds.

@@ -41,11 +41,10 @@ impl Engine {
             Role::Master => Told::Master,
             Role::Backup if leaves => return,
             Role::Backup => Told::Backup,
-            Role::Fault => Told::Fault,
             Role::Init if *router.machine.state() != vrrp::State::Stopped => return,
             Role::Init if !router.retiring => Told::Stop,
             Role::Init if router.machine.spec().notify.deleted.is_some() => Told::Deleted,
-            Role::Init => Told::Fault,
+            Role::Fault | Role::Init => Told::Fault,
         };
         let spec = router.machine.spec();
         let priority = router.machine.effective_priority();

@@ -26,6 +26,10 @@ const INPUTS: usize = 1024;
 /// Snapshots are published at most this often, and at least once a second, so that consoles know the engine lives.
 const PUBLISH: Duration = Duration::from_millis(50);
 const PUBLISH_AT_LEAST: Duration = Duration::from_secs(1);
+/// The log.
+const OWN_READERS: usize = 1;
+/// So many instances make a snapshot costly.
+const LARGE: usize = 100;
 /// After being asked to stop, the engine leaves within this, whatever happens.
 pub(super) const STOP_WITHIN: Duration = Duration::from_secs(3);
 
@@ -136,7 +140,7 @@ impl Turning {
     }
 
     async fn wait(&mut self, deadline: Option<Instant>, stop: &mut mpsc::Receiver<()>) -> Woken {
-        let publish_after = if self.changed { PUBLISH } else { PUBLISH_AT_LEAST };
+        let publish_after = if self.changed { self.publish_pause() } else { PUBLISH_AT_LEAST };
         let wake_at = [deadline, Some(self.published_at + publish_after), self.stop_at].into_iter().flatten().min();
         let wake_at = self.clock.to_std(wake_at.unwrap_or(self.published_at + PUBLISH_AT_LEAST));
         let stopping = self.stop_at.is_some();
@@ -235,9 +239,15 @@ impl Turning {
 
     fn publish(&mut self) {
         let since = self.clock.now().since(self.published_at);
-        if (self.changed && since >= PUBLISH) || since >= PUBLISH_AT_LEAST {
+        if (self.changed && since >= self.publish_pause()) || since >= PUBLISH_AT_LEAST {
             self.publish_now();
         }
+    }
+
+    /// A large engine that no console looks at has no need of many snapshots.
+    fn publish_pause(&self) -> Duration {
+        let watched = self.board.readers() > OWN_READERS;
+        if watched || self.engine.size() < LARGE { PUBLISH } else { PUBLISH_AT_LEAST }
     }
 
     fn publish_now(&mut self) {

@@ -152,9 +152,9 @@ impl Watcher {
             let index = usize::from(number);
             let vip = variation.vip(number).addr();
             // An address stands on a node exactly while its state calls for it, and on no machine without an engine.
-            for host in 0..nodes {
+            for (host, snapshot) in snapshots.iter().enumerate() {
                 let there = cluster.world.hosts[host].holds(vip);
-                let called_for = snapshots[host].as_ref().is_some_and(|s| s.instances[index].vips[0].wanted);
+                let called_for = snapshot.as_ref().is_some_and(|s| s.instances[index].vips[0].wanted);
                 if there != called_for {
                     return Err(format!("node {host}: {vip} there {there}, called for {called_for}"));
                 }
@@ -169,10 +169,10 @@ impl Watcher {
                 return Err(format!("{now}: {holders} of {connected:?} have held {vip} for {both:?}"));
             }
         }
-        for host in 0..nodes {
+        for (host, snapshot) in snapshots.iter().enumerate() {
             let roles: Vec<_> = states(host).collect();
             // Each member that stops leaves once its own successor is heard.
-            let stopping = snapshots[host].as_ref().is_some_and(|s| s.node.stopping);
+            let stopping = snapshot.as_ref().is_some_and(|s| s.node.stopping);
             let apart = !stopping && roles.iter().any(|r| *r != roles[0]);
             let apart = lasting(apart, &mut self.apart_since[host]);
             if apart > Duration::from_millis(200) {

@@ -7,6 +7,7 @@
 #![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "test code")]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -107,7 +108,7 @@ fn table(rows: &[Row], proofs: &BTreeMap<String, Vec<String>>) -> String {
             (None, None) => "nothing".to_owned(),
         };
         let Row { number, tier, capability, observable } = row;
-        text.push_str(&format!("| {number} | {capability} | {tier} | {observable} | {by} |\n"));
+        writeln!(text, "| {number} | {capability} | {tier} | {observable} | {by} |").unwrap();
     }
     text
 }

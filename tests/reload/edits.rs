@@ -39,7 +39,7 @@ impl Edits {
         self.touched.contains(&vrid)
     }
 
-    pub(crate) fn address(&self, vrid: u8) -> String {
+    pub(crate) fn address(vrid: u8) -> String {
         format!("10.8.0.{vrid}")
     }
 
@@ -47,7 +47,7 @@ impl Edits {
         let mut text = String::new();
         for vrid in 1..=200_u8 {
             let priority = self.priorities[usize::from(vrid) - 1];
-            let address = self.address(vrid);
+            let address = Self::address(vrid);
             writeln!(
                 text,
                 "vrrp_instance VI_{vrid} {{\n interface eth0\n virtual_router_id {vrid}\n priority {priority}\n \

@@ -2,7 +2,6 @@
 
 #![expect(
     clippy::unwrap_used,
-    clippy::expect_used,
     clippy::panic,
     clippy::print_stderr,
     clippy::explicit_write,
@@ -100,7 +99,7 @@ fn fifty_reloads_of_two_hundred_instances_touch_nothing_that_stays() {
     );
     assert!(widest.0 <= Duration::from_millis(1500), "{widest:?}");
     let left: Vec<_> = changes.said().lines().filter(|l| l.contains("Deleted")).map(str::to_owned).collect();
-    let stays = |line: &&String| (1..=200).any(|n| line.contains(&format!(" {}/32 ", edits.address(n))));
+    let stays = |line: &&String| (1..=200).any(|n| line.contains(&format!(" {}/32 ", Edits::address(n))));
     assert_eq!(left.iter().find(stays), None, "an address that stays was removed");
     assert!(!left.is_empty(), "the edits removed addresses, and those left");
     let snapshot = status(&bench.socket).unwrap();

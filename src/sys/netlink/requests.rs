@@ -13,10 +13,11 @@ use netlink_packet_core::{
 use netlink_packet_route::address::{
     AddressAttribute, AddressFlags, AddressMessage, AddressProtocol, AddressScope, CacheInfo,
 };
-use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
+use netlink_packet_route::link::{LinkFlags, LinkMessage};
 use netlink_packet_route::route::{RouteAddress, RouteAttribute, RouteMessage, RouteProtocol, RouteScope, RouteType};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use nix::errno::Errno;
+use nix::net::if_::if_nametoindex;
 use std::io;
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -64,7 +65,7 @@ impl Netlink {
     /// Puts an address on its link. On a link that already has it, nothing changes, not even label or scope.
     pub async fn add(&self, address: &Address) -> Result<Outcome, NetlinkError> {
         let what = format!("add {} to {}", address.net, address.link);
-        let index = self.index(&address.link, &what).await?;
+        let index = Self::index(&address.link, &what)?;
         let request = RouteNetlinkMessage::NewAddress(added(address, index));
         let result = self.ask(request, NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK).await;
         outcome(&what, result, &[Errno::EEXIST])
@@ -72,7 +73,7 @@ impl Netlink {
 
     /// Puts an address on its link for so many seconds, or has it stay so much longer.
     async fn lease(&self, what: &str, address: &Address, seconds: u32) -> Result<Outcome, NetlinkError> {
-        let index = self.index(&address.link, what).await?;
+        let index = Self::index(&address.link, what)?;
         let mut message = added(address, index);
         message.attributes.retain(|attribute| !matches!(attribute, AddressAttribute::CacheInfo(_)));
         let mut times = CacheInfo::default();
@@ -86,7 +87,7 @@ impl Netlink {
     /// Takes an address off its link. The kernel may take secondary addresses of the same prefix with it.
     pub async fn remove(&self, address: &Address) -> Result<Outcome, NetlinkError> {
         let what = format!("remove {} from {}", address.net, address.link);
-        let index = match self.index(&address.link, &what).await {
+        let index = match Self::index(&address.link, &what) {
             Ok(index) => index,
             // With the link its addresses went too.
             Err(e) if e.errno() == Some(libc::ENODEV) => return Ok(Outcome::AlreadySo),
@@ -99,7 +100,7 @@ impl Netlink {
 
     pub async fn add_host_route(&self, route: &HostRoute) -> Result<Outcome, NetlinkError> {
         let what = format!("add route to {} over {}", route.to, route.link);
-        let index = self.index(&route.link, &what).await?;
+        let index = Self::index(&route.link, &what)?;
         let request = RouteNetlinkMessage::NewRoute(route_message(route.to, index));
         let result = self.ask(request, NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK).await;
         outcome(&what, result, &[Errno::EEXIST])
@@ -107,7 +108,7 @@ impl Netlink {
 
     pub async fn remove_host_route(&self, route: &HostRoute) -> Result<Outcome, NetlinkError> {
         let what = format!("remove route to {} over {}", route.to, route.link);
-        let index = self.index(&route.link, &what).await?;
+        let index = Self::index(&route.link, &what)?;
         let request = RouteNetlinkMessage::DelRoute(route_message(route.to, index));
         let result = self.ask(request, NLM_F_ACK).await;
         outcome(&what, result, &[Errno::ESRCH])
@@ -116,7 +117,7 @@ impl Netlink {
     /// The addresses that have a host route over `link` in the main table.
     pub async fn host_routes(&self, link: &LinkName) -> Result<Vec<Ipv4Addr>, NetlinkError> {
         let what = format!("read the host routes over {link}");
-        let index = self.index(link, &what).await?;
+        let index = Self::index(link, &what)?;
         let mut all = RouteMessage::default();
         all.header.address_family = AddressFamily::Inet;
         let answer = self.ask(RouteNetlinkMessage::GetRoute(all), NLM_F_DUMP).await;
@@ -138,7 +139,7 @@ impl Netlink {
     pub async fn set_up(&self, link: &LinkName) -> Result<Outcome, NetlinkError> {
         let what = format!("bring {link} up");
         let mut message = LinkMessage::default();
-        message.header.index = self.index(link, &what).await?;
+        message.header.index = Self::index(link, &what)?;
         message.header.flags = LinkFlags::Up;
         message.header.change_mask = LinkFlags::Up;
         outcome(&what, self.ask(RouteNetlinkMessage::SetLink(message), NLM_F_ACK).await, &[])
@@ -154,16 +155,8 @@ impl Netlink {
         self.ask(request, NLM_F_DUMP).await.map_err(|cause| NetlinkError::new("read the addresses", cause))
     }
 
-    async fn index(&self, link: &LinkName, what: &str) -> Result<u32, NetlinkError> {
-        let mut by_name = LinkMessage::default();
-        by_name.attributes.push(LinkAttribute::IfName(link.to_string()));
-        let answer = self.ask(RouteNetlinkMessage::GetLink(by_name), NLM_F_ACK).await;
-        let answer = answer.map_err(|cause| NetlinkError::new(what, cause))?;
-        let found = answer.iter().find_map(|message| match message {
-            RouteNetlinkMessage::NewLink(link) => Some(link.header.index),
-            _ => None,
-        });
-        found.ok_or_else(|| NetlinkError::new(what, io::Error::from_raw_os_error(libc::ENODEV)))
+    fn index(link: &LinkName, what: &str) -> Result<u32, NetlinkError> {
+        if_nametoindex(link.as_str()).map_err(|errno| NetlinkError::new(what, errno.into()))
     }
 
     /// Sends a request and gathers the answer to its end.
