@@ -12,6 +12,7 @@
 
 #[path = "../common/engine.rs"]
 mod engine;
+mod fifo;
 #[path = "../kernel/namespaces.rs"]
 #[expect(dead_code, reason = "shared with other tests")]
 mod namespaces;
