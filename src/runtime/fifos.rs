@@ -117,9 +117,7 @@ fn reopen(mut before: Vec<Pipe>, specs: Vec<FifoSpec>, say: &impl Fn(String)) ->
             Ok(fifo) => pipes.push(Pipe { spec, fifo, waiting: VecDeque::new(), lost: 0 }),
             Err(why) => {
                 let path = spec.path.display();
-                say(format!(
-                    "notify_fifo {path} cannot be used: {why}; nothing is written to it until vipdeck restarts"
-                ));
+                say(format!("notify_fifo {path} cannot be used: {why}; nothing is written to it; mend it and reload"));
             }
         }
     }
@@ -156,5 +154,41 @@ impl Pipe {
             say(format!("notify_fifo {} is read again; {} lines were lost", self.spec.path.display(), self.lost));
             self.lost = 0;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conf::FifoKind;
+    use std::cell::RefCell;
+    use std::io::Read;
+
+    #[test]
+    fn what_nobody_reads_waits_and_beyond_that_is_counted_and_said_once() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("fifo");
+        let spec = FifoSpec { kind: FifoKind::Vrrp, path, owner: None, script: None };
+        let said = RefCell::new(Vec::new());
+        let say = |text: String| said.borrow_mut().push(text);
+        let mut pipes = reopen(Vec::new(), vec![spec.clone()], &say);
+        let pipe = pipes.first_mut().unwrap();
+        let mut reader = std::fs::File::open(&spec.path).unwrap();
+        let line = format!("{}\n", "x".repeat(4095));
+        // 16 pages fit into the pipe.
+        for _ in 0..16 + WAITING + 3 {
+            pipe.queue(&line, &say);
+            pipe.flush(&say);
+        }
+        assert_eq!(pipe.lost, 3);
+        assert_eq!(said.borrow().len(), 1, "{said:?}");
+        let mut page = [0; 4096];
+        for _ in 0..16 + WAITING {
+            reader.read_exact(&mut page).unwrap();
+            pipe.flush(&say);
+        }
+        assert!(said.borrow().last().unwrap().ends_with("3 lines were lost"), "{said:?}");
+        drop(pipes);
+        assert!(!spec.path.exists());
     }
 }

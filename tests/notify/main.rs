@@ -17,7 +17,6 @@ mod fifo;
 #[expect(dead_code, reason = "shared with other tests")]
 mod namespaces;
 #[path = "../common/programs.rs"]
-#[expect(dead_code, reason = "shared with other tests")]
 mod programs;
 
 use crate::engine::{PROGRAM, events, is_master, status};
