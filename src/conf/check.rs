@@ -5,7 +5,7 @@ use super::diagnostic::Diagnostic;
 use super::keywords::instance::Draft;
 use super::keywords::{global, root, script};
 use super::lower::Cx;
-use super::model::{Config, Globals, ScriptSpec};
+use super::model::{Config, FifoKind, FifoSpec, GlobalNotify, Globals, ScriptSpec};
 use super::source::{Program, Span, Spanned};
 use super::{check_groups, check_services};
 use crate::time::Duration;
@@ -25,6 +25,11 @@ pub(super) fn finish(cx: &mut Cx<'_>, draft: root::Draft) -> Config {
     same_vrid(cx, &read);
     let mut instances: Vec<Spec> = read.into_iter().map(|(_, (spec, _))| spec).collect();
     let groups = check_groups::groups(cx, groups, &mut instances, &weights);
+    let fifos = [(FifoKind::All, globals.fifo), (FifoKind::Vrrp, globals.vrrp_fifo)];
+    let fifos = fifos
+        .into_iter()
+        .filter_map(|(kind, fifo)| fifo.map(|(path, owner)| FifoSpec { kind, path, owner, script: None }));
+    let fifos = fifos.collect();
     Config {
         router_id: globals.router_id,
         globals: Globals {
@@ -32,6 +37,7 @@ pub(super) fn finish(cx: &mut Cx<'_>, draft: root::Draft) -> Config {
             delay_after_boot: globals.delay_after_boot.unwrap_or_default(),
             log_unknown_vrids: globals.log_unknown,
             script_security: globals.script_security,
+            notify: GlobalNotify { fifos, states_on_reload: globals.states_on_reload, ..GlobalNotify::default() },
             ..Globals::default()
         },
         instances,

@@ -12,6 +12,7 @@ use crate::net::LinkName;
 use crate::vrrp::{Command, RunAs};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::path::PathBuf;
 
 /// The keywords of one block that were written and refused: nobody should be told that they are missing.
 pub(super) type Failed = BTreeSet<&'static str>;
@@ -171,7 +172,7 @@ pub(super) fn walk<D>(
 
 /// Whether a line is the rest of a comment that begins with a keyword by chance, such as `interface が…`.
 fn by_chance<D>(keyword: &Keyword<D>, statement: &Statement, seen: bool) -> bool {
-    let free = matches!(keyword.takes, Takes::Text { .. } | Takes::Command(_) | Takes::User(_));
+    let free = matches!(keyword.takes, Takes::Text { .. } | Takes::Command(_) | Takes::User(_) | Takes::Fifo(_));
     let foreign = statement.words.iter().any(|word| !word.text.is_ascii());
     let again = seen && statement.words.len() > 2;
     statement.below_comment && statement.body.is_none() && !free && (foreign || again)
@@ -308,6 +309,17 @@ fn argument<D>(
             let group = statement.words.get(2).map(|w| w.text.clone());
             set(draft, spanned(RunAs { user: word.text.clone(), group }, word));
             used = 3;
+        }
+        Takes::Fifo(set) => {
+            let word = needed()?;
+            if !word.text.starts_with('/') {
+                return Err(Diagnostic::error("bad-path", format!("`{name}` needs an absolute path"))
+                    .at(word.span, "does not begin with `/`"));
+            }
+            let group = statement.words.get(3).map(|w| w.text.clone());
+            let owner = statement.words.get(2).map(|w| RunAs { user: w.text.clone(), group });
+            set(draft, spanned((PathBuf::from(&word.text), owner), word));
+            used = 4;
         }
         Takes::Weight(set) => {
             let word = needed()?;

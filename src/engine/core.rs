@@ -160,6 +160,7 @@ impl Engine {
             Input::Checked { id, outcome } => self.checked(now, id, outcome, &mut effects),
             Input::ScriptDone { name, outcome } => self.script_done(now, &name, outcome, &mut effects),
             Input::Notified { notice, outcome } => self.notified(now, &notice, outcome),
+            Input::FifoProblem(text) => self.log.add(now, Subject::Node, Severity::Warning, "notify", text, None),
             Input::Command { id, ask } => self.command(now, id, ask, &mut effects),
             Input::Configured { id, ask, read } => {
                 self.configured(now, id, &ask, read.map(|config| *config), &mut effects);

@@ -31,6 +31,8 @@ pub enum Effect {
     RunScript(ScriptSpec),
     /// Run a notify script; those of one instance or group in order, and never two at once.
     Notify(Notice),
+    /// Write a line, its end included, to every FIFO: [`Engine::fifos`](super::Engine::fifos).
+    Tell(String),
     /// Read the configuration anew; it comes back as an input.
     ReadConfiguration {
         id: u64,

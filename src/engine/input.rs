@@ -48,6 +48,8 @@ pub enum Input {
         notice: Notice,
         outcome: Outcome,
     },
+    /// Something is wrong with a FIFO, and what that means.
+    FifoProblem(String),
     Command {
         id: u64,
         ask: Ask,

@@ -5,6 +5,7 @@
 
 use super::core::Engine;
 use super::effect::{Effect, Notice};
+use crate::conf::FifoSpec;
 use crate::health::Outcome;
 use crate::status::{Role, Severity, Subject};
 use crate::time::Instant;
@@ -21,6 +22,16 @@ pub(super) enum Told {
 }
 
 impl Told {
+    /// None while it has no state yet.
+    const fn of(role: Role) -> Option<Self> {
+        match role {
+            Role::Init => None,
+            Role::Backup => Some(Self::Backup),
+            Role::Master => Some(Self::Master),
+            Role::Fault => Some(Self::Fault),
+        }
+    }
+
     const fn word(self) -> &'static str {
         match self {
             Self::Master => "MASTER",
@@ -49,6 +60,7 @@ impl Engine {
         let spec = router.machine.spec();
         let priority = router.machine.effective_priority();
         push(effects, ("INSTANCE", &spec.name), &spec.notify, told, priority);
+        self.tell(effects, ("INSTANCE", &spec.name), told.word(), priority);
     }
 
     /// A sync group took a role; its priority word is 0.
@@ -63,13 +75,46 @@ impl Engine {
             Role::Init => return,
         };
         push(effects, ("GROUP", &group.spec.name), &group.spec.notify, told, 0);
+        self.tell(effects, ("GROUP", &group.spec.name), told.word(), 0);
     }
 
     /// As master, an instance heard a lower priority.
     pub(super) fn notify_lower_priority(&self, index: usize, effects: &mut Vec<Effect>) {
-        let Some(spec) = self.routers.get(index).map(|r| r.machine.spec()) else { return };
+        let Some(machine) = self.routers.get(index).map(|r| &r.machine) else { return };
+        let spec = machine.spec();
         if let Some(command) = &spec.notify.master_rx_lower_pri {
             effects.push(notice(("INSTANCE", &spec.name), "notify_master_rx_lower_pri", command.clone()));
+        }
+        self.tell(effects, ("INSTANCE", &spec.name), "MASTER_RX_LOWER_PRI", machine.effective_priority());
+    }
+
+    /// The FIFOs that [`Effect::Tell`] goes to.
+    pub fn fifos(&self) -> &[FifoSpec] {
+        &self.globals.notify.fifos
+    }
+
+    /// After a reload every state is told to the FIFOs again, if that is asked for (`fifo_write_vrrp_states_on_reload`).
+    pub(super) fn tell_states_again(&self, effects: &mut Vec<Effect>) {
+        if !self.globals.notify.states_on_reload {
+            return;
+        }
+        for router in self.routers.iter().filter(|r| !r.retiring) {
+            if let Some(told) = Told::of(Role::from(router.machine.state().role())) {
+                let name = &router.machine.spec().name;
+                self.tell(effects, ("INSTANCE", name), told.word(), router.machine.effective_priority());
+            }
+        }
+        for group in &self.groups {
+            if let Some(told) = Told::of(group.role) {
+                self.tell(effects, ("GROUP", &group.spec.name), told.word(), 0);
+            }
+        }
+    }
+
+    /// One line as keepalived writes it.
+    fn tell(&self, effects: &mut Vec<Effect>, (kind, name): (&str, &str), state: &str, priority: u8) {
+        if !self.globals.notify.fifos.is_empty() {
+            effects.push(Effect::Tell(format!("{kind} \"{name}\" {state} {priority}\n")));
         }
     }
 

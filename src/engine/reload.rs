@@ -111,6 +111,9 @@ impl Engine {
         if before != after {
             lines.push(format!("sync groups: {} → {}", or_none(&before), or_none(&after)));
         }
+        if self.globals.notify.fifos != config.globals.notify.fifos {
+            lines.push("FIFOs of notify_fifo or vrrp_notify_fifo: changed".to_owned());
+        }
         self.script_changes(config, &mut lines);
         self.service_changes(config, &mut lines);
         lines
@@ -181,6 +184,7 @@ impl Engine {
         self.settle_addresses(effects);
         self.settle_table(effects);
         self.drop_retired();
+        self.tell_states_again(effects);
     }
 
     /// Puts the routers of the new configuration in its order; those that left come last until they have handed over.

@@ -7,6 +7,7 @@
 
 mod addresses;
 mod dataplane;
+mod fifos;
 mod journal;
 mod links;
 mod log;

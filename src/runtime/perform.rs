@@ -42,9 +42,10 @@ impl Turning {
                 self.notifier.tell(notice);
                 None
             }
+            Effect::Tell(line) => self.fifos.tell(line),
             Effect::Relisten => {
                 self.relisten();
-                None
+                self.fifos.need(self.engine.fifos())
             }
             Effect::Reply { id, reply } => {
                 if let Some(asker) = self.replies.remove(&id) {

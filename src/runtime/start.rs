@@ -1,5 +1,6 @@
 //! From a file to a running engine.
 
+use super::fifos::Fifos;
 use super::links::Links;
 use super::log::Log;
 use super::notify::Notifier;
@@ -62,6 +63,7 @@ pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> 
     tracing::info!("{} listens for consoles at {}", engine.name(), socket.display());
     let (stop, hangups) = signals()?;
     let file = std::path::absolute(&args.file).with_context(|| format!("find {}", args.file.display()))?;
+    let fifos = Fifos::start(engine.fifos(), results_in.clone()).context("start the thread for FIFOs")?;
     let turning = Turning {
         clock,
         engine,
@@ -74,6 +76,7 @@ pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> 
         requests,
         replies: BTreeMap::new(),
         notifier: Notifier::start(results_in.clone()).context("start the thread for notify scripts")?,
+        fifos,
         reader: Reader { file, reading: args.reading.clone(), results: results_in },
         hangups,
         board,

@@ -3,6 +3,7 @@
 //! A process that was stalled finds both an expired deadline and the adverts that would have prevented it. Reading
 //! first tells a slow self from a dead peer; the lateness itself is said, as an event.
 
+use super::fifos::Fifos;
 use super::links::Links;
 use super::notify::Notifier;
 use super::reload::Reader;
@@ -52,6 +53,7 @@ pub(super) struct Turning {
     pub(super) requests: mpsc::Receiver<Request>,
     pub(super) replies: BTreeMap<u64, oneshot::Sender<Reply>>,
     pub(super) notifier: Notifier,
+    pub(super) fifos: Fifos,
     pub(super) reader: Reader,
     pub(super) hangups: mpsc::Receiver<()>,
     pub(super) board: Arc<Board>,
@@ -120,6 +122,12 @@ impl Turning {
             }
         })
         .await;
+        self.close_fifos().await;
+    }
+
+    /// A file system that hangs does not keep the engine.
+    async fn close_fifos(&mut self) {
+        let _ = tokio::time::timeout(LAST_RESULTS, self.fifos.close()).await;
     }
 
     /// The time to stop is over: whatever the reason, no address is to outlive its engine.
@@ -136,6 +144,7 @@ impl Turning {
             }
         })
         .await;
+        self.close_fifos().await;
         self.publish_now();
     }
 

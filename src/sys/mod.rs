@@ -12,6 +12,7 @@ pub mod child;
 pub mod clock;
 pub mod control_socket;
 pub mod detached;
+pub mod fifo;
 pub mod files;
 pub mod ipvs;
 pub mod limits;

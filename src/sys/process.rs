@@ -121,11 +121,11 @@ fn environment(who: Option<&Identity>) -> Vec<(&'static str, String)> {
     set
 }
 
-struct Identity {
+pub(super) struct Identity {
     name: String,
     home: String,
-    uid: u32,
-    gid: u32,
+    pub(super) uid: u32,
+    pub(super) gid: u32,
 }
 
 /// The name service may block (LDAP), so it is asked on a thread of its own.
@@ -137,7 +137,7 @@ async fn identity(user: Option<String>, group: Option<String>) -> Result<Option<
     asked.await.map_err(|error| format!("look up its user: {error}"))?.map(Some)
 }
 
-fn resolve(user: Option<&str>, group: Option<&str>) -> Result<Identity, String> {
+pub(super) fn resolve(user: Option<&str>, group: Option<&str>) -> Result<Identity, String> {
     let found = match user {
         Some(name) => User::from_name(name).map_err(|e| format!("look up user {name}: {e}"))?,
         None => User::from_uid(nix::unistd::geteuid()).map_err(|e| format!("look up this process's user: {e}"))?,

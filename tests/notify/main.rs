@@ -11,11 +11,11 @@
 
 #[path = "../common/engine.rs"]
 mod engine;
+mod fifo;
 #[path = "../kernel/namespaces.rs"]
 #[expect(dead_code, reason = "shared with other tests")]
 mod namespaces;
 #[path = "../common/programs.rs"]
-#[expect(dead_code, reason = "shared with other tests")]
 mod programs;
 
 use crate::engine::{PROGRAM, events, is_master, status};

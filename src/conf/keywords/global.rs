@@ -1,6 +1,6 @@
 //! `global_defs`.
 
-use super::Takes::{Ip, Nothing, Seconds, Switch, Text, User, Whole};
+use super::Takes::{Fifo, Ip, Nothing, Seconds, Switch, Text, User, Whole};
 use super::options::Options;
 use super::{Keyword, key, noted, refused, root, warned};
 use crate::conf::lower::{Cx, walk};
@@ -9,6 +9,7 @@ use crate::conf::tree::{Body, Statement};
 use crate::time::Duration;
 use crate::vrrp::RunAs;
 use std::net::IpAddr;
+use std::path::PathBuf;
 
 #[derive(Default)]
 pub(in crate::conf) struct Draft {
@@ -21,6 +22,10 @@ pub(in crate::conf) struct Draft {
     pub group6: Option<Spanned<IpAddr>>,
     pub startup_delay: Option<Duration>,
     pub delay_after_boot: Option<Duration>,
+    /// `notify_fifo`, and whose it is.
+    pub fifo: Option<(PathBuf, Option<RunAs>)>,
+    pub vrrp_fifo: Option<(PathBuf, Option<RunAs>)>,
+    pub states_on_reload: bool,
 }
 
 pub(super) fn lower(cx: &mut Cx<'_>, root: &mut root::Draft, statement: &Statement, body: &Body) {
@@ -223,13 +228,18 @@ pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
     refused("shutdown_script", "\"COMMAND\" [USER [GROUP]]", "Run after everything"),
     noted("startup_script_timeout", "SECONDS", "How long startup_script may take"),
     noted("shutdown_script_timeout", "SECONDS", "How long shutdown_script may take"),
-    noted("notify_fifo", "PATH [USER [GROUP]]", "Events to a FIFO"),
-    noted("vrrp_notify_fifo", "PATH [USER [GROUP]]", "Events of instances to a FIFO"),
+    key("notify_fifo", "", "Events of instances to a FIFO", Fifo(|d, v| d.fifo = Some(v.value))),
+    key("vrrp_notify_fifo", "", "The same to another one", Fifo(|d, v| d.vrrp_fifo = Some(v.value))),
     noted("lvs_notify_fifo", "PATH [USER [GROUP]]", "Events of real servers to a FIFO"),
     noted("notify_fifo_script", "\"COMMAND\" [USER [GROUP]]", "What reads the FIFO"),
     noted("vrrp_notify_fifo_script", "\"COMMAND\" [USER [GROUP]]", "What reads the FIFO"),
     noted("lvs_notify_fifo_script", "\"COMMAND\" [USER [GROUP]]", "What reads the FIFO"),
-    noted("fifo_write_vrrp_states_on_reload", "", "States to the FIFO after a reload"),
+    key(
+        "fifo_write_vrrp_states_on_reload",
+        "off",
+        "All states to the FIFO after a reload",
+        Nothing(|d, _| d.states_on_reload = true),
+    ),
     noted("rs_init_notifies", "[on|off]", "Notify the first state of real servers"),
     noted("set_supplementary_groups", "[on|off]", "Give scripts their user's other groups"),
     noted("use_symlink_paths", "[on|off]", "Run scripts by the name of the link"),

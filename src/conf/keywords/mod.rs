@@ -20,6 +20,7 @@ use crate::net::LinkName;
 use crate::time::Duration;
 use crate::vrrp::{Command, RunAs};
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::sync::LazyLock;
 
 /// One keyword of the block whose draft is `D`.
@@ -69,6 +70,8 @@ pub(super) enum Takes<D: 'static> {
     /// A command to notify with, then perhaps who runs it.
     Script(fn(&mut D, Spanned<Command>)),
     User(fn(&mut D, Spanned<RunAs>)),
+    /// An absolute path, then perhaps whose it is.
+    Fifo(fn(&mut D, Spanned<(PathBuf, Option<RunAs>)>)),
     /// −253 to 253, then perhaps `reverse`.
     Weight(fn(&mut D, Spanned<(i32, bool)>)),
     Block {
@@ -152,6 +155,7 @@ impl<D> Takes<D> {
             Self::Command(_) => "\"COMMAND\"".into(),
             Self::Script(_) => "\"COMMAND\" [USER [GROUP]]".into(),
             Self::User(_) => "USER [GROUP]".into(),
+            Self::Fifo(_) => "PATH [USER [GROUP]]".into(),
             Self::Weight(_) => "-253..253 [reverse]".into(),
             Self::Block { head: "", .. } => "{ }".into(),
             Self::Block { head, .. } => format!("{head} {{ }}"),
