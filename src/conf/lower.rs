@@ -2,7 +2,7 @@
 
 use super::diagnostic::{Diagnostic, Severity};
 use super::keywords::instance::{Track, Vip};
-use super::keywords::{self, Keyword, Takes};
+use super::keywords::{self, Keyword, Pipe, Takes};
 use super::lexer::Word;
 use super::source::{Loader, Sources, Span, Spanned};
 use super::suggest;
@@ -312,13 +312,7 @@ fn argument<D>(
         }
         Takes::Fifo(set) => {
             let word = needed()?;
-            if !word.text.starts_with('/') {
-                return Err(Diagnostic::error("bad-path", format!("`{name}` needs an absolute path"))
-                    .at(word.span, "does not begin with `/`"));
-            }
-            let group = statement.words.get(3).map(|w| w.text.clone());
-            let owner = statement.words.get(2).map(|w| RunAs { user: w.text.clone(), group });
-            set(draft, spanned((PathBuf::from(&word.text), owner), word));
+            set(draft, spanned(pipe(name, word, statement)?, word));
             used = 4;
         }
         Takes::Weight(set) => {
@@ -342,6 +336,17 @@ fn spanned<T>(value: T, word: &Word) -> Spanned<T> {
 pub(super) fn link(word: &Word) -> Result<LinkName, Diagnostic> {
     LinkName::new(&word.text)
         .map_err(|error| Diagnostic::error("bad-interface", error.to_string()).at(word.span, "an interface name"))
+}
+
+/// An absolute path, then perhaps a user and a group.
+fn pipe(name: &str, word: &Word, statement: &Statement) -> Result<Pipe, Diagnostic> {
+    if !word.text.starts_with('/') {
+        return Err(Diagnostic::error("bad-path", format!("`{name}` needs an absolute path"))
+            .at(word.span, "does not begin with `/`"));
+    }
+    let group = statement.words.get(3).map(|w| w.text.clone());
+    let owner = statement.words.get(2).map(|w| RunAs { user: w.text.clone(), group });
+    Ok((PathBuf::from(&word.text), owner))
 }
 
 /// A command to notify with, quoted if it has arguments, then perhaps a user and a group.

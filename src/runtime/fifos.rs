@@ -96,7 +96,9 @@ fn write_lines(tasks: &Receiver<Task>, problems: &UnboundedSender<Input>) {
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => break,
         }
-        pipes.iter_mut().for_each(|pipe| pipe.flush(&say));
+        for pipe in &mut pipes {
+            pipe.flush(&say);
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use nix::sys::signal::Signal;
 use std::fs::File;
 use std::io::Read;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 const PLAIN: &str = "\
 vrrp_instance VI_1 {
@@ -54,7 +54,7 @@ impl Reader {
     }
 
     fn text(&mut self) -> String {
-        let mut some = [0; 65536];
+        let mut some = [0; 4096];
         while let Ok(length @ 1..) = self.file.read(&mut some) {
             self.read.extend_from_slice(&some[..length]);
         }
@@ -83,7 +83,7 @@ fn keepalived_says(pair: &Pair, directory: &Path) -> String {
     events_of(pair, &path, running)
 }
 
-fn events_of(pair: &Pair, path: &PathBuf, running: Running) -> String {
+fn events_of(pair: &Pair, path: &Path, running: Running) -> String {
     wait_for("the pipe", 10, || is_pipe(path));
     let mut reader = Reader::open(path);
     let masters = |text: &str| text.matches("GROUP \"VG_1\" MASTER 0\n").count();

@@ -71,7 +71,7 @@ pub(super) enum Takes<D: 'static> {
     Script(fn(&mut D, Spanned<Command>)),
     User(fn(&mut D, Spanned<RunAs>)),
     /// An absolute path, then perhaps whose it is.
-    Fifo(fn(&mut D, Spanned<(PathBuf, Option<RunAs>)>)),
+    Fifo(fn(&mut D, Spanned<Pipe>)),
     /// −253 to 253, then perhaps `reverse`.
     Weight(fn(&mut D, Spanned<(i32, bool)>)),
     Block {
@@ -89,6 +89,9 @@ pub(super) enum Takes<D: 'static> {
         argument: &'static str,
     },
 }
+
+/// The path of a named pipe, and who owns it.
+pub(super) type Pipe = (PathBuf, Option<RunAs>);
 
 pub(super) const fn key<D>(
     name: &'static str,
