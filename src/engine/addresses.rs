@@ -3,7 +3,7 @@
 use super::core::Engine;
 use super::effect::Effect;
 use crate::kernel::{Address, Change, Link};
-use crate::net::LinkName;
+use crate::net::{IpNet, LinkName};
 use crate::status::{Severity, Subject};
 use crate::time::{Duration, Instant};
 use std::collections::BTreeSet;
@@ -22,7 +22,7 @@ impl Engine {
         if before.is_some() {
             self.note_stolen(now, &changed);
         }
-        if before.is_none_or(|before| self.links.get(name.as_str()).is_none_or(|link| bears(&before, link))) {
+        if before.is_none_or(|before| self.links.get(name.as_str()).is_none_or(|link| self.bears(&before, link))) {
             self.conditions_changed(now, &name, effects);
         }
         for address in changed {
@@ -54,6 +54,14 @@ impl Engine {
         if unconfirmed.is_empty() {
             self.unconfirmed.remove(link.name.as_str());
         }
+    }
+
+    /// Whether a link's change may matter to a router: more than VIPs coming and going.
+    fn bears(&self, before: &Link, after: &Link) -> bool {
+        let own = |link: &Link| -> Vec<IpNet> {
+            link.addresses.keys().filter(|net| !self.managed_ips.contains(&net.addr())).copied().collect()
+        };
+        (before.index, before.up, before.mac) != (after.index, after.up, after.mac) || own(before) != own(after)
     }
 
     /// The managed addresses of a link whose presence is another than `before`; all of them for a new link.
@@ -240,12 +248,6 @@ impl Engine {
 pub(super) struct Managed {
     pub(super) address: Address,
     pub(super) routers: Vec<usize>,
-}
-
-/// Whether a link's change may matter to a router: more than its VIPs coming and going.
-fn bears(before: &Link, after: &Link) -> bool {
-    (before.index, before.up, before.mac) != (after.index, after.up, after.mac)
-        || before.addresses.keys().ne(after.addresses.keys())
 }
 
 const fn address_of(change: &Change) -> Option<&Address> {

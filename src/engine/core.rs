@@ -51,6 +51,10 @@ pub struct Engine {
     pub(super) routers: Vec<Router>,
     pub(super) groups: Vec<Group>,
     pub(super) by_vrid: BTreeMap<(Family, u8), Vec<usize>>,
+    /// When something is due, and of which router.
+    pub(super) timers: BTreeSet<(Instant, usize)>,
+    /// A router has left the configuration and is still there.
+    pub(super) retiring: bool,
     pub(super) log_unknown_vrids: bool,
     pub(super) globals: Globals,
     pub(super) random: Random,
@@ -97,6 +101,8 @@ impl Engine {
         let mut engine = Self {
             groups: Vec::new(),
             by_vrid: BTreeMap::new(),
+            timers: BTreeSet::new(),
+            retiring: false,
             log_unknown_vrids: config.globals.log_unknown_vrids,
             globals: config.globals,
             random,
@@ -170,7 +176,7 @@ impl Engine {
 
     /// When [`Input::Deadline`] is due.
     pub fn deadline(&self) -> Option<Instant> {
-        let routers = self.routers.iter().map(|r| r.machine.deadline()).fold(None, earliest);
+        let routers = self.timers.first().map(|(at, _)| *at);
         let scripts = self.scripts.iter().map(|s| Some(s.next_at())).fold(None, earliest);
         // None is started any more while stopping.
         let services = self.services.iter().filter(|_| !self.stopping);
@@ -220,11 +226,10 @@ impl Engine {
     }
 
     fn deadlines(&mut self, now: Instant, effects: &mut Vec<Effect>) {
-        for index in 0..self.routers.len() {
-            let due = self.routers.get(index).and_then(|r| r.machine.deadline()).is_some_and(|at| at <= now);
-            if due {
-                self.drive(now, index, vrrp::Input::Deadline, effects);
-            }
+        // Once each: what a router sets anew for this very moment is due in the next turn.
+        let due: Vec<_> = self.timers.range(..=(now, usize::MAX)).map(|(_, index)| *index).collect();
+        for index in due {
+            self.drive(now, index, vrrp::Input::Deadline, effects);
         }
         if self.retry_address.values().any(|at| *at <= now) {
             self.retry_address.retain(|_, at| *at > now);

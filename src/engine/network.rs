@@ -94,9 +94,15 @@ impl Engine {
         here.clone().find(from_peer).or_else(|| here.next()).copied()
     }
 
-    /// Finds routers by family and VRID. Called whenever routers are made anew.
+    /// Finds routers by family and VRID, and what is due when. Called whenever routers are made anew.
     pub(super) fn index_routers(&mut self) {
         self.by_vrid.clear();
+        self.timers.clear();
+        self.retiring = self.routers.iter().any(|r| r.retiring);
+        for (index, router) in self.routers.iter_mut().enumerate() {
+            router.noted = router.machine.deadline();
+            self.timers.extend(router.noted.map(|at| (at, index)));
+        }
         for (index, router) in self.routers.iter().enumerate() {
             let spec = router.machine.spec();
             self.by_vrid.entry((spec.family, spec.vrid.get())).or_default().push(index);
@@ -162,8 +168,22 @@ impl Engine {
         self.carry_out(now, index, outputs, effects);
     }
 
+    /// Keeps the engine's timers in step with a router's.
+    fn note_deadline(&mut self, index: usize) {
+        let Some(router) = self.routers.get_mut(index) else { return };
+        let due = router.machine.deadline();
+        if router.noted == due {
+            return;
+        }
+        if let Some(before) = std::mem::replace(&mut router.noted, due) {
+            self.timers.remove(&(before, index));
+        }
+        self.timers.extend(due.map(|at| (at, index)));
+    }
+
     /// Carries out what one router asks for, in its order.
     pub(super) fn carry_out(&mut self, now: Instant, index: usize, outputs: Vec<Output>, effects: &mut Vec<Effect>) {
+        self.note_deadline(index);
         for output in outputs {
             match output {
                 Output::Advertise { priority } => self.advertise(index, priority, effects),

@@ -212,7 +212,7 @@ impl Engine {
     /// Routers that left the configuration are forgotten once they are out of the protocol.
     pub(super) fn drop_retired(&mut self) {
         let gone = |r: &Router| r.retiring && *r.machine.state() == vrrp::State::Stopped;
-        if self.stopping || !self.routers.iter().any(gone) {
+        if !self.retiring || self.stopping || !self.routers.iter().any(gone) {
             return;
         }
         self.routers.retain(|r| !gone(r));

@@ -16,6 +16,8 @@ const FORGET_SPEAKER: Duration = Duration::from_secs(600);
 #[derive(Clone, Debug)]
 pub(super) struct Router {
     pub(super) machine: Instance,
+    /// Its deadline as the engine's timers have it.
+    pub(super) noted: Option<Instant>,
     /// It has left the configuration and goes once it has handed over.
     pub(super) retiring: bool,
     /// Its sync group.
@@ -54,6 +56,7 @@ impl Router {
         Self {
             own_conditions: machine.conditions().clone(),
             machine,
+            noted: None,
             retiring: false,
             group: None,
             held_by: None,

@@ -97,6 +97,7 @@ fn a_lower_priority_does_not_hold_a_preempting_backup() {
     assert!(out.contains(&Output::Changed { from: Role::Backup, to: Role::Master, cause }));
 }
 
+// parity-virtual: 21
 #[test]
 fn nopreempt_accepts_a_lower_master() {
     let mut instance = Instance::new(Spec { preempt: false, ..spec(150) }, ms(0));
@@ -105,6 +106,7 @@ fn nopreempt_accepts_a_lower_master() {
     assert_eq!(instance.deadline(), Some(ms(1000) + instance.master_down()));
 }
 
+// parity-virtual: 23
 #[test]
 fn a_master_yields_to_a_higher_priority_or_a_higher_address() {
     for (from, priority, yields) in [(LOW, 101, true), (HIGH, 100, true), (LOW, 100, false), (HIGH, 99, false)] {
@@ -130,6 +132,7 @@ fn addresses_are_released_in_time_also_without_an_announcement() {
     assert_eq!(instance.deadline(), Some(ms(5090) + instance.spec().master_down(100, Duration::from_secs(1))));
 }
 
+// parity-virtual: 50
 #[test]
 fn a_master_answers_a_lower_priority_with_an_advert_and_arp() {
     let mut instance = master(150);
@@ -277,6 +280,7 @@ fn a_fault_gives_up_and_comes_back_as_backup() {
     assert_eq!(instance.deadline(), Some(ms(6000) + instance.spec().master_down(100, Duration::from_secs(1))));
 }
 
+// parity-virtual: 57
 #[test]
 fn priorities_add_up_and_stay_in_bounds() {
     let with = |values: &[i32]| {
@@ -404,6 +408,7 @@ fn beat(from: IpAddr, priority: u8, interval: u64, at: Instant) -> Input {
     Input::Heard(Heard { from, priority, interval: Duration::from_millis(interval), at })
 }
 
+// parity-virtual: 25
 #[test]
 fn version_3_counts_in_the_masters_interval_and_its_own_as_master() {
     let mut instance = Instance::new(v3(100, 1000), ms(0));
@@ -425,6 +430,7 @@ fn version_2_knows_one_interval() {
     assert_eq!(instance.deadline(), Some(ms(100) + Duration::from_micros(3_609_375)));
 }
 
+// parity-virtual: 26
 #[test]
 fn more_missed_adverts_make_the_wait_longer() {
     let mut instance = Instance::new(Spec { down_adverts: 5, ..spec(100) }, ms(0));
@@ -432,6 +438,7 @@ fn more_missed_adverts_make_the_wait_longer() {
     assert_eq!(instance.deadline(), Some(Instant::from_micros(5_609_375)));
 }
 
+// parity-virtual: 22
 #[test]
 fn preempt_delay_runs_from_the_first_lower_advert_and_a_higher_one_ends_it() {
     let mut instance = Instance::new(Spec { preempt_delay: Duration::from_secs(30), ..spec(150) }, ms(0));
@@ -451,6 +458,7 @@ fn preempt_delay_runs_from_the_first_lower_advert_and_a_higher_one_ends_it() {
     assert_eq!(reset.preempt_at(), None);
 }
 
+// parity-virtual: 37
 #[test]
 fn nothing_is_heard_and_nothing_taken_over_before_the_startup_delay() {
     let mut instance = Instance::new(spec(100), ms(0)).not_before(ms(10_000));
@@ -463,6 +471,7 @@ fn nothing_is_heard_and_nothing_taken_over_before_the_startup_delay() {
     assert_eq!((owner.state().role(), owner.deadline()), (Role::Backup, Some(ms(10_000))));
 }
 
+// parity-virtual: 24
 #[test]
 fn of_two_owners_the_lower_address_yields_and_the_higher_gives_in_if_it_does_not() {
     let mut lower = master(255);
@@ -499,6 +508,7 @@ fn a_master_says_so_to_a_higher_priority_first_if_asked_to_and_nothing_to_a_lowe
     assert_eq!(out.len(), 1, "only the note");
 }
 
+// parity-virtual: 48
 #[test]
 fn announcements_are_refreshed_from_the_delay_on() {
     let garp = Garp { refresh: Duration::from_secs(10), refresh_repeat: 2, ..Garp::default() };
@@ -529,6 +539,7 @@ fn a_backup_that_slept_gives_the_master_the_time_for_one_more_advert() {
     assert_eq!(briefly.deadline(), due, "less than an interval changes nothing");
 }
 
+// parity-virtual: 35 36
 #[test]
 fn a_master_that_slept_says_so_announces_again_and_without_preemption_yields() {
     let mut instance = master(150);
@@ -549,6 +560,7 @@ fn a_master_that_slept_says_so_announces_again_and_without_preemption_yields() {
     assert!(!out.contains(&Output::Advertise { priority: 0 }));
 }
 
+// parity-virtual: 62
 #[test]
 fn a_member_of_a_sync_group_asks_before_it_takes_over() {
     let mut instance = backup(100);

@@ -109,6 +109,7 @@ fn a_failing_script_moves_the_address_and_its_success_brings_it_back() {
     assert_eq!(cluster.holders(), [0]);
 }
 
+// parity-virtual: 58
 #[test]
 fn an_unweighted_script_without_a_result_holds_the_start_back() {
     let mut cluster = Cluster::with_script(1, &[110], 0);

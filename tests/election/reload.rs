@@ -61,7 +61,7 @@ fn what_did_not_change_is_not_touched() {
     );
 }
 
-// parity: 86
+// parity-virtual: 86
 #[test]
 fn an_address_that_is_new_comes_and_one_that_left_goes_and_the_others_stay() {
     let mut cluster = cluster();
@@ -111,6 +111,7 @@ fn a_preview_changes_nothing() {
     assert_eq!(after.instances, before.instances);
 }
 
+// parity-virtual: 57
 #[test]
 fn the_same_weights_count_after_a_reload() {
     let mut cluster = Cluster::with_script(1, &[110, 100], 20);

@@ -16,11 +16,13 @@ const SLACK: Duration = Duration::from_millis(100);
 const FIRST: [bool; 2] = [true, false];
 const SECOND: [bool; 2] = [false, true];
 
+// parity: 15 17 18 19 20
 #[test]
 fn vipdeck_is_preferred_and_keepalived_stands_by() {
     journey(Program::Vipdeck);
 }
 
+// parity: 15 17 18 19 20
 #[test]
 fn keepalived_is_preferred_and_vipdeck_stands_by() {
     journey(Program::Keepalived);

@@ -6,6 +6,7 @@ use crate::namespaces::wait_for;
 use crate::stage::{ADDRESSES, Program, Stage};
 use vipdeck::status::{Severity, Subject};
 
+// parity: 28
 #[test]
 fn a_wrong_password_is_reported_with_its_sender() {
     let Some(_alone) = alone() else { return };

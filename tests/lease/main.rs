@@ -64,7 +64,6 @@ impl Bench {
     }
 }
 
-// parity: 89
 #[test]
 fn when_the_engine_is_killed_the_kernel_takes_its_addresses_away_within_the_lease() {
     let Some(bench) = Bench::new() else { return };

@@ -93,7 +93,7 @@ vrrp_instance VI_1 {
 }
 ";
 
-// parity: 63 64 65
+// parity: 63 64
 #[test]
 fn states_are_told_in_order_one_after_the_other_backup_first_and_stop_last() {
     let Some(mut bench) = Bench::new(ONE) else { return };
@@ -129,7 +129,6 @@ fn a_script_that_fails_stands_on_the_timeline_and_holds_nothing_up() {
     assert!(status(&bench.path("sock")).is_some_and(|s| is_master(&s.instances[0])));
 }
 
-// parity: 62
 #[test]
 fn members_and_their_group_are_told_each_in_its_order() {
     let member = |number: u8| {

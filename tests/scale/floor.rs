@@ -27,7 +27,7 @@ pub(crate) fn cpu_a_minute(namespace: &str, load: &Load) -> f64 {
 fn open(link: usize) -> (Socket, Vec<u8>) {
     let socket = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::from(255))).unwrap();
     socket.bind_device(Some(format!("l{link}").as_bytes())).unwrap();
-    let header = ipv4::Header::advert(Ipv4Addr::new(10, link as u8, 255, 1));
+    let header = ipv4::Header::advert(Ipv4Addr::new(10, link as u8, 255, 1), ipv4::VRRP_GROUP, 255);
     // 20 octets: version 2 with one address (RFC 3768, section 5.1). Nobody listens, so its checksum is of no concern.
     let payload = [0x21, 255, 150, 1, 0, 1, 0, 0, 10, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0];
     assert_eq!(header.protocol, vrrp::PROTOCOL);

@@ -101,7 +101,7 @@ fn first_advert(stage: &Stage, program: Program) -> f64 {
         let capture = capture(stage, &name, 0);
         let started = wall();
         let running = stage.start(program, 0, &name, &owner());
-        sleep(Duration::from_secs(2));
+        sleep(Duration::from_millis(2500));
         let seen = seen(std::slice::from_ref(&capture));
         running.stop();
         capture.stop();
@@ -111,7 +111,7 @@ fn first_advert(stage: &Stage, program: Program) -> f64 {
 }
 
 fn capture(stage: &Stage, name: &str, link: usize) -> Capture {
-    Capture::start(&stage.pair.b, &format!("l{link}"), stage.directory(), name)
+    Capture::bulk(&stage.pair.b, &format!("l{link}"), stage.directory(), name)
 }
 
 fn seen(captures: &[Capture]) -> Seen {

@@ -87,13 +87,11 @@ impl Stage {
         let config = path("conf");
         std::fs::write(&config, text).unwrap();
         let (parent, child, socket) = (path("pid"), path("vrrp.pid"), path("sock"));
-        // Its short form takes no separate argument.
-        let log = format!("--log-file={}", path("syslog"));
         let argv: &[&str] = match program {
             Program::Vipdeck => {
                 &[env!("CARGO_BIN_EXE_vipdeck"), "run", "--headless", "-f", &config, "--control", &socket]
             }
-            Program::Keepalived => &["keepalived", "-n", "-G", &log, "-P", "-f", &config, "-p", &parent, "-r", &child],
+            Program::Keepalived => &["keepalived", "-n", "-l", "-P", "-f", &config, "-p", &parent, "-r", &child],
         };
         Running::start(self.namespace(side), self.directory(), name, argv)
     }
