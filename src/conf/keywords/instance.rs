@@ -183,7 +183,7 @@ pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
         "garp_master_delay",
         "vrrp_garp_master_delay",
         "From the first set of gratuitous ARP to the second; 0: no second",
-        Seconds { min: 0, max: 86400000000, set: |d, v| d.options.garp_delay = Some(v.value) },
+        Seconds { min: 0, max: 86_400_000_000, set: |d, v| d.options.garp_delay = Some(v.value) },
     ),
     key(
         "garp_master_repeat",
@@ -201,7 +201,7 @@ pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
         "garp_master_refresh",
         "vrrp_garp_master_refresh",
         "Gratuitous ARP again and again while MASTER, this far apart; 0: not",
-        Seconds { min: 0, max: 86400000000, set: |d, v| d.options.garp_refresh = Some(v.value) },
+        Seconds { min: 0, max: 86_400_000_000, set: |d, v| d.options.garp_refresh = Some(v.value) },
     ),
     key(
         "garp_master_refresh_repeat",
@@ -219,7 +219,7 @@ pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
         "garp_lower_prio_delay",
         "vrrp_garp_lower_prio_delay",
         "The second set after a lower priority was heard",
-        Seconds { min: 0, max: 86400000000, set: |d, v| d.options.garp_lower_delay = Some(v.value) },
+        Seconds { min: 0, max: 86_400_000_000, set: |d, v| d.options.garp_lower_delay = Some(v.value) },
     ),
     key(
         "garp_lower_prio_repeat",
