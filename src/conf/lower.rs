@@ -436,9 +436,9 @@ pub(super) fn peer_lines(cx: &mut Cx<'_>, body: &Body, into: &mut Vec<(Spanned<I
             let Some((_, number)) = found else { continue };
             let ttl = u8::try_from(value::whole(name, number, 0, 255)?).unwrap_or(u8::MAX);
             if name == "min_ttl" {
-                min_ttl = ttl
+                min_ttl = ttl;
             } else {
-                max_ttl = ttl
+                max_ttl = ttl;
             }
             used = used.max(place + 2);
         }

@@ -116,9 +116,8 @@ fn option(cx: &mut Cx<'_>, vip: &mut Vip, word: &Word, value: &Word) -> Result<(
                 .at(word.span, "this address is not read, as in keepalived"));
         }
         "dev" => vip.link = Some(link(value)?),
-        "label" if six => cx.report(only_four(word)),
+        "label" | "scope" if six => cx.report(only_four(word)),
         "label" => vip.label = Some(label(value)?),
-        "scope" if six => cx.report(only_four(word)),
         "scope" => vip.scope = scope(value)?,
         "peer" => vip.peer = Some(Spanned { value: peer(value, net)?, span: word.span.to(value.span) }),
         "preferred_lft" => vip.preferred = preferred(value)?,
@@ -208,7 +207,7 @@ fn scope(word: &Word) -> Result<Scope, Diagnostic> {
         "link" | "253" => Ok(Scope::Link),
         "host" | "254" => Ok(Scope::Host),
         "nowhere" => Ok(Scope::Other(255)),
-        text => text.parse::<u8>().map(Scope::Other).map_err(|_| {
+        text => text.parse::<u8>().ok().map(Scope::Other).ok_or_else(|| {
             Diagnostic::error("bad-word", format!("`{text}` is no scope"))
                 .at(word.span, "one of: global, site, link, host, or a number to 255")
         }),
