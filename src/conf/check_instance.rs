@@ -402,6 +402,10 @@ fn add(cx: &mut Cx<'_>, vip: &Vip, link: &LinkName, others: &[Address], into: &m
         label: vip.label.clone(),
         scope: vip.scope,
         broadcast: vip.broadcast,
+        peer: vip.peer.as_ref().map(|peer| peer.value),
+        flags: vip.flags,
+        preferred: vip.preferred,
+        tracked: vip.tracked,
         ..Address::new(link, vip.net.value)
     };
     if others.iter().chain(into.iter()).any(|other| other.net.addr() == address.net.addr()) {

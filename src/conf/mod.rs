@@ -35,7 +35,7 @@ mod vip;
 pub use diagnostic::{Diagnostic, Label, Severity, worst};
 pub use environment::Environment;
 pub use index::Index;
-pub use keywords::{Entry as Keyword, Support, list as keywords};
+pub use keywords::{Entry as Keyword, Support, Tier, list as keywords};
 pub use model::{
     ArgumentsMatch, BfdSpec, Config, DynamicInterfaces, FifoKind, FifoSpec, FileSpec, FirewallSpec, GarpGroup,
     GlobalNotify, Globals, LinkDelay, MailSpec, ProcessOptions, ProcessSpec, ScriptSpec, Static, Statics, TrackGroup,

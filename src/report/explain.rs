@@ -1,9 +1,10 @@
 //! `vipdeck explain`: what a keyword of keepalived.conf means, made from the table that reads it.
 //!
-//! The JSON is an array of objects with `block`, `keyword`, `argument`, `default`, `help`, `in_vipdeck` and `works`.
+//! The JSON is an array of objects with `block`, `keyword`, `argument`, `default`, `help`, `wrong`, `tier`, `in_vipdeck` and
+//! `works`.
 
 use crate::cli;
-use crate::conf::{self, Keyword, Support};
+use crate::conf::{self, Keyword, Support, Tier};
 use crate::settings::Settings;
 use serde::Serialize;
 use std::io::Write;
@@ -66,6 +67,8 @@ fn rows(entry: &Keyword) -> Vec<(&'static str, String)> {
         ("where", home(entry)),
         ("meaning", entry.help.to_owned()),
         ("default", entry.default.to_owned()),
+        ("wrong input", entry.wrong.to_owned()),
+        ("found in", tier(entry.tier).to_owned()),
         ("in vipdeck", support(entry.support).to_owned()),
     ]
 }
@@ -88,6 +91,15 @@ pub fn support(support: Support) -> &'static str {
     }
 }
 
+/// Which configurations use a keyword, for people.
+pub fn tier(tier: Tier) -> &'static str {
+    match tier {
+        Tier::A => "ordinary configurations (tier A)",
+        Tier::B => "large or careful ones (tier B)",
+        Tier::C => "few (tier C)",
+    }
+}
+
 #[derive(Serialize)]
 struct Answer {
     block: &'static str,
@@ -95,6 +107,8 @@ struct Answer {
     argument: String,
     default: &'static str,
     help: &'static str,
+    wrong: &'static str,
+    tier: Tier,
     in_vipdeck: &'static str,
     works: bool,
 }
@@ -107,6 +121,8 @@ impl Answer {
             argument: entry.argument.clone(),
             default: entry.default,
             help: entry.help,
+            wrong: entry.wrong,
+            tier: entry.tier,
             in_vipdeck: support(entry.support),
             works: entry.support == Support::Acts,
         }

@@ -1,9 +1,15 @@
 //! One folder for each case: `keepalived.conf` in, `diagnostics.txt` and `config.txt` out.
+//!
+//! `config.txt` holds what differs from the defaults, one value a line with its path.
 
 use crate::{compare, root};
+use serde_json::Value;
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
-use vipdeck::conf::{self, Memory};
+use vipdeck::conf::{self, Config, Memory};
+use vipdeck::kernel::Address;
 use vipdeck::report::check::{Look, text};
+use vipdeck::vrrp::Spec;
 
 #[test]
 fn every_case_gives_what_is_stored() {
@@ -17,7 +23,7 @@ fn every_case_gives_what_is_stored() {
         let (config, diagnostics, sources) = conf::parse(Path::new("keepalived.conf"), &files(&case));
         let shown = diagnostics.iter().map(|d| text(d, &sources, Path::new("keepalived.conf"), Look::Plain));
         compare(&case.join("diagnostics.txt"), &shown.collect::<String>());
-        compare(&case.join("config.txt"), &format!("{config:#?}\n"));
+        compare(&case.join("config.txt"), &differences(&config));
     }
 }
 
@@ -31,4 +37,54 @@ fn files(case: &Path) -> Memory {
         }
     }
     memory
+}
+
+/// What the configuration says beyond the defaults; things without a default of their kind are shown whole.
+fn differences(config: &Config) -> String {
+    let plain = |config: &Config| serde_json::to_value(Config { instances: Vec::new(), ..config.clone() }).unwrap();
+    let mut text = String::new();
+    differ("", &plain(config), &plain(&Config::default()), &mut text);
+    for spec in &config.instances {
+        instance(spec, &mut text);
+    }
+    text
+}
+
+fn instance(spec: &Spec, text: &mut String) {
+    writeln!(text, "instance {}: interface {} vrid {}", spec.name, spec.link, spec.vrid).unwrap();
+    let default = Spec {
+        addresses: spec.addresses.clone(),
+        excluded: spec.excluded.clone(),
+        ..Spec::new(&spec.name, spec.link.clone(), spec.vrid)
+    };
+    differ("    ", &serde_json::to_value(spec).unwrap(), &serde_json::to_value(default).unwrap(), text);
+    for (what, addresses) in [("address", &spec.addresses), ("excluded", &spec.excluded)] {
+        for address in addresses {
+            writeln!(text, "    {what} {address}").unwrap();
+            let default = Address::new(address.link.clone(), address.net);
+            let value = |address: &Address| serde_json::to_value(address).unwrap();
+            differ("        ", &value(address), &value(&default), text);
+        }
+    }
+}
+
+/// Writes every leaf of `value` that is another one in `default`, with its path.
+fn differ(path: &str, value: &Value, default: &Value, text: &mut String) {
+    if value == default {
+        return;
+    }
+    let below = |name: &str| if path.trim().is_empty() { format!("{path}{name}") } else { format!("{path}.{name}") };
+    match (value, default) {
+        (Value::Object(fields), _) if !fields.is_empty() => {
+            for (name, field) in fields {
+                differ(&below(name), field, default.get(name).unwrap_or(&Value::Null), text);
+            }
+        }
+        (Value::Array(items), _) if items.iter().any(Value::is_object) => {
+            for (index, item) in items.iter().enumerate() {
+                differ(&below(&index.to_string()), item, default.get(index).unwrap_or(&Value::Null), text);
+            }
+        }
+        _ => writeln!(text, "{path} = {value}").unwrap(),
+    }
 }

@@ -34,17 +34,7 @@ fn every_keyword_is_answered_as_the_table_says() {
             Some(head) => format!("{} {head} {{\n}}\n", keyword.name),
             None => format!("{} {word}\n", keyword.name),
         };
-        let text = match keyword.block {
-            "" => line,
-            "global_defs" => format!("global_defs {{\n{line}}}\n"),
-            "vrrp_script" | "vrrp_instance" | "vrrp_sync_group" => format!("{} X {{\n{line}}}\n", keyword.block),
-            "virtual_server" => format!("virtual_server 192.0.2.1 80 {{\n{line}}}\n"),
-            "real_server" => format!("virtual_server 192.0.2.1 80 {{\nreal_server 192.0.2.2 80 {{\n{line}}}\n}}\n"),
-            "TCP_CHECK" => {
-                format!("virtual_server 192.0.2.1 80 {{\nreal_server 192.0.2.2 80 {{\nTCP_CHECK {{\n{line}}}\n}}\n}}\n")
-            }
-            other => panic!("no sample for block {other}"),
-        };
+        let text = within(keyword.block, line);
         let (_, diagnostics, sources) = conf::parse(Path::new("x"), &Memory::one("x", &text));
         let about = |id: &str| {
             diagnostics.iter().find(|d| d.id == id && d.span().is_some_and(|s| sources.text(s) == keyword.name))
@@ -55,4 +45,69 @@ fn every_keyword_is_answered_as_the_table_says() {
             assert!(about("no-effect").is_some_and(|d| d.severity < Severity::Error), "{text}{diagnostics:?}");
         }
     }
+}
+
+/// A line in its block, in the blocks it needs.
+fn within(block: &str, line: String) -> String {
+    match block {
+        "" => line,
+        "global_defs" => format!("global_defs {{\n{line}}}\n"),
+        "vrrp_script" | "vrrp_instance" | "vrrp_sync_group" => format!("{} X {{\n{line}}}\n", block),
+        "virtual_server" => format!("virtual_server 192.0.2.1 80 {{\n{line}}}\n"),
+        "real_server" => format!("virtual_server 192.0.2.1 80 {{\nreal_server 192.0.2.2 80 {{\n{line}}}\n}}\n"),
+        "TCP_CHECK" => {
+            format!("virtual_server 192.0.2.1 80 {{\nreal_server 192.0.2.2 80 {{\nTCP_CHECK {{\n{line}}}\n}}\n}}\n")
+        }
+        "authentication" => format!("vrrp_instance X {{\nauthentication {{\n{line}}}\n}}\n"),
+        other => panic!("no sample for block {other}"),
+    }
+}
+
+/// For every keyword that acts: a good argument is no error (some are known and refused as not supported), none and
+/// a wrong one are, at their place.
+#[test]
+fn every_acting_keyword_takes_its_argument_and_no_other() {
+    let mut count = 0;
+    for keyword in conf::keywords().iter().filter(|k| k.support == Support::Acts && !k.is_block) {
+        let Some((good, bad)) = samples(&keyword.argument, keyword.name) else { continue };
+        count += 1;
+        let said = |argument: &str| {
+            let text = within(keyword.block, format!("    {} {argument}\n", keyword.name));
+            let (_, diagnostics, sources) = conf::parse(Path::new("x"), &Memory::one("x", &text));
+            let here = |d: &&conf::Diagnostic| {
+                let place = d.span().map(|s| sources.text(s).to_owned()).unwrap_or_default();
+                d.severity == Severity::Error
+                    && d.id != "not-supported"
+                    && (place == keyword.name || (place == argument && !place.is_empty()))
+            };
+            diagnostics.iter().find(here).map(|d| d.message.clone())
+        };
+        assert_eq!(said(&good), None, "{} {} {good}", keyword.block, keyword.name);
+        assert!(said(bad).is_some(), "{} {} {bad}: no error", keyword.block, keyword.name);
+        if !keyword.argument.starts_with('[') {
+            assert!(said("").is_some(), "{} {} without argument: no error", keyword.block, keyword.name);
+        }
+        assert!(keyword.wrong.contains("error"), "{} {}", keyword.block, keyword.name);
+    }
+    assert!(count > 60, "only {count} keywords have samples");
+}
+
+/// A good and a wrong argument, made from what the table says; none for what takes no argument.
+fn samples(argument: &str, name: &str) -> Option<(String, &'static str)> {
+    let inner = argument.trim_start_matches('[').trim_end_matches(']');
+    let group = name.contains("mcast_") && !name.contains("src");
+    Some(match inner {
+        "" => return None,
+        "on|off" => ("off".into(), "perhaps"),
+        // A choice of one.
+        "PASS" | "TCP" => (inner.into(), "neither"),
+        "ADDRESS" if group => ("224.0.0.19".into(), "here"),
+        "ADDRESS" => ("192.0.2.7".into(), "here"),
+        "INTERFACE" => ("eth0".into(), "an-interface-with-a-long-name"),
+        // The largest: the smallest interval is none of VRRPv2.
+        _ if inner.contains("..") => (inner.split_once("..")?.1.split(' ').next()?.to_owned(), "many"),
+        _ if inner.contains('|') && !inner.contains(' ') => (inner.split('|').next()?.to_owned(), "neither"),
+        // Any word is good: only a missing one is wrong.
+        _ => ("\"/bin/true\"".into(), ""),
+    })
 }

@@ -6,7 +6,7 @@ use super::{Keyword, key, noted, old, refused, root, warned};
 use crate::conf::lower::{Cx, Failed, addresses, peer_lines, track_line, walk};
 use crate::conf::source::{Span, Spanned};
 use crate::conf::tree::{Body, Statement};
-use crate::kernel::Scope;
+use crate::kernel::{AddressFlags, Scope};
 use crate::net::{IpNet, LinkName};
 use crate::time::Duration;
 use crate::vrrp::Notify;
@@ -61,6 +61,11 @@ pub(in crate::conf) struct Vip {
     pub label: Option<String>,
     pub scope: Scope,
     pub broadcast: Option<Ipv4Addr>,
+    pub peer: Option<Spanned<IpNet>>,
+    pub flags: AddressFlags,
+    /// Seconds; none: for ever.
+    pub preferred: Option<u32>,
+    pub tracked: bool,
 }
 
 /// One line of `track_script`.

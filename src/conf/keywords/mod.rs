@@ -11,6 +11,9 @@ pub(super) mod options;
 pub(super) mod root;
 pub(super) mod script;
 pub(super) mod server;
+mod tiers;
+
+pub use tiers::Tier;
 
 use super::diagnostic::Severity;
 use super::lower::Cx;
@@ -179,6 +182,29 @@ impl<D> Takes<D> {
         !matches!(self, Self::Nothing(_) | Self::Block { .. } | Self::Noted { .. } | Self::Refused { .. })
     }
 
+    /// What a missing or a wrong argument gets, for people. An error keeps the file from being used.
+    fn wrong(&self) -> &'static str {
+        match self {
+            Self::Nothing(_) => "words after it: a warning",
+            Self::Switch(_) => "another word: an error; keepalived passes over the line",
+            Self::Whole { .. } | Self::Weight(_) => {
+                "no whole number, or out of range: an error; keepalived passes over the line or takes the default"
+            }
+            Self::Seconds { .. } => "no number of seconds, or out of range: an error; keepalived passes over the line",
+            Self::OneOf { .. } => "another word: an error; keepalived passes over it",
+            Self::Ip(_) => "no address: an error; keepalived passes over the line",
+            Self::Link(_) => "no name of an interface: an error",
+            Self::Text { .. } | Self::User(_) => "none: an error; keepalived ends without a word",
+            Self::Command(_) | Self::Script(_) => {
+                "none, or its arguments without quotes: an error; keepalived would run its first word only"
+            }
+            Self::Block { .. } => "no `{`: an error; what is wrong inside is told line by line",
+            Self::Noted { argument, .. } if argument.is_empty() || argument.starts_with(['[', '{']) => "",
+            Self::Noted { .. } => "none: an error; nothing else is looked at",
+            Self::Refused { .. } => "an error in any case",
+        }
+    }
+
     fn support(&self) -> Support {
         match self {
             Self::Noted { .. } => Support::Noted,
@@ -217,6 +243,9 @@ pub struct Entry {
     pub default: &'static str,
     pub help: &'static str,
     pub support: Support,
+    pub tier: Tier,
+    /// What a missing or a wrong argument gets, for people; empty: there is none.
+    pub wrong: &'static str,
     pub is_block: bool,
 }
 
@@ -246,6 +275,8 @@ fn add<D>(list: &mut Vec<Entry>, block: &'static str, table: &[Keyword<D>]) {
         default: k.default,
         help: k.help,
         support: k.takes.support(),
+        tier: tiers::tier(block, k.name),
+        wrong: k.takes.wrong(),
         is_block: k.takes.is_block(),
     }));
 }
@@ -259,4 +290,19 @@ pub(super) fn is_known(word: &str) -> bool {
 pub(super) fn is_root_block(word: &str) -> bool {
     let mut places = list().iter().filter(|entry| entry.name == word).peekable();
     places.peek().is_some() && places.all(|entry| entry.block.is_empty() && entry.is_block)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{list, tiers};
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_tier_is_of_a_keyword_and_given_once() {
+        let mut seen = BTreeSet::new();
+        for (block, name) in tiers::named() {
+            assert!(list().iter().any(|e| e.block == block && e.name == name), "{block} has no {name}");
+            assert!(seen.insert((block, name)), "{block} {name} has two tiers");
+        }
+    }
 }
