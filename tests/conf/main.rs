@@ -1,5 +1,5 @@
 //! The configuration language: files in, diagnostics and configurations out.
-#![expect(clippy::unwrap_used, clippy::disallowed_methods, clippy::explicit_write, reason = "test code")]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods, clippy::explicit_write, reason = "test code")]
 
 mod assets;
 mod cases;

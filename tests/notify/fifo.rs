@@ -96,7 +96,6 @@ fn events_of(pair: &Pair, path: &Path, running: Running) -> String {
     reader.text()
 }
 
-// parity: 66
 #[test]
 fn the_same_events_are_told_in_the_same_bytes_as_keepalived_tells_them() {
     if !has(&["keepalived"]) {
@@ -113,7 +112,6 @@ fn the_same_events_are_told_in_the_same_bytes_as_keepalived_tells_them() {
     assert_eq!(by_name(&ours), by_name(&theirs), "\nvipdeck:\n{ours}\nkeepalived:\n{theirs}");
 }
 
-// parity: 67
 #[test]
 fn states_are_told_again_after_a_reload_if_asked_for() {
     let Some(mut bench) = Bench::new("") else { return };

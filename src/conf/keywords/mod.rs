@@ -194,6 +194,7 @@ impl<D> Takes<D> {
             Self::OneOf { .. } => "another word: an error; keepalived passes over it",
             Self::Ip(_) => "no address: an error; keepalived passes over the line",
             Self::Link(_) => "no name of an interface: an error",
+            Self::Fifo(_) => "none, or no absolute path: an error; keepalived passes over the line",
             Self::Text { .. } | Self::User(_) => "none: an error; keepalived ends without a word",
             Self::Command(_) | Self::Script(_) => {
                 "none, or its arguments without quotes: an error; keepalived would run its first word only"
