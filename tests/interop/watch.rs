@@ -92,8 +92,10 @@ fn watch(sockets: &[OwnedFd; 2], moments: &Mutex<Vec<Moment>>, stop: &AtomicBool
                 if let Some(has) = news(&buffer[..length]) {
                     let mut moments = moments.lock().unwrap();
                     let mut owners = moments.last().unwrap().owners;
-                    owners[server] = has;
-                    moments.push(Moment { at, owners });
+                    // A lease that was renewed is news, too, and changes no owner.
+                    if std::mem::replace(&mut owners[server], has) != has {
+                        moments.push(Moment { at, owners });
+                    }
                 }
             }
         }
