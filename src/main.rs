@@ -31,7 +31,7 @@ fn finish(outcome: anyhow::Result<u8>) -> ExitCode {
 /// What every mode needs before it starts, while there is only one thread.
 fn prepare(cli: &Cli) -> anyhow::Result<Settings> {
     if let Some(name) = &cli.netns {
-        sys::netns::enter(name)?;
+        sys::netns::move_to(name)?;
     }
     settings::load(cli.settings.as_deref())
 }

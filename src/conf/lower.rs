@@ -322,11 +322,34 @@ fn argument<D>(
             used += usize::from(reverse);
             set(draft, spanned((i32::try_from(number).unwrap_or(0), reverse), word));
         }
+        Takes::Factor(set) => {
+            let word = needed()?;
+            let (factor, words) = factor(name, word, statement)?;
+            used = words;
+            set(draft, spanned(factor, word));
+        }
+        Takes::Words { what, set } => {
+            if !what.starts_with('[') {
+                needed()?;
+            }
+            let rest = statement.words.get(1..).unwrap_or_default();
+            let span = rest.last().map_or(first.span, |last| first.span.to(last.span));
+            set(draft, Spanned { value: rest.iter().map(|w| w.text.clone()).collect(), span });
+            return Ok(());
+        }
         // Handled before.
         Takes::Block { .. } | Takes::Noted { .. } | Takes::Refused { .. } => return Ok(()),
     }
     cx.no_more_words(statement, used);
     Ok(())
+}
+
+/// `N [reverse|noreverse]`, and how many words of the statement that makes with the keyword.
+fn factor(name: &str, word: &Word, statement: &Statement) -> Result<((i32, bool), usize), Diagnostic> {
+    let number = value::whole(name, word, -254, 254)?;
+    let after = statement.words.get(2).map(|w| w.text.as_str());
+    let used = if matches!(after, Some("reverse" | "noreverse" | "no_reverse")) { 3 } else { 2 };
+    Ok(((i32::try_from(number).unwrap_or(0), after == Some("reverse")), used))
 }
 
 fn spanned<T>(value: T, word: &Word) -> Spanned<T> {
@@ -467,6 +490,11 @@ pub(super) fn peer_lines(cx: &mut Cx<'_>, body: &Body, into: &mut Vec<(Spanned<I
 
 /// The lines of `track_script` and its like: a name, perhaps `weight N [reverse|noreverse]`.
 pub(super) fn track_line(cx: &mut Cx<'_>, statement: &Statement, body: &Body, into: &mut Vec<Track>) {
+    track_lines(cx, statement, body, 253, into);
+}
+
+/// The same for what keepalived gives weights up to `most`.
+pub(super) fn track_lines(cx: &mut Cx<'_>, statement: &Statement, body: &Body, most: i64, into: &mut Vec<Track>) {
     cx.no_more_words(statement, 1);
     lines(cx, body, |cx, line| {
         let Some(name) = line.words.first() else { return Ok(()) };
@@ -479,9 +507,9 @@ pub(super) fn track_line(cx: &mut Cx<'_>, statement: &Statement, body: &Body, in
                     Diagnostic::error("missing-argument", "`weight` needs a value").at(name.span, "in this line")
                 );
             };
-            let number = value::whole("weight", number, -253, 253)?;
+            let number = value::whole("weight", number, -most, most)?;
             let reverse = text(3) == Some("reverse");
-            used = if reverse || text(3) == Some("noreverse") { 4 } else { 3 };
+            used = if reverse || matches!(text(3), Some("noreverse" | "no_reverse")) { 4 } else { 3 };
             weight = Some((i32::try_from(number).unwrap_or(0), reverse));
         }
         cx.no_more_words(line, used);
@@ -492,7 +520,7 @@ pub(super) fn track_line(cx: &mut Cx<'_>, statement: &Statement, body: &Body, in
 }
 
 /// Lowers the lines of a block that holds values, not keywords.
-fn lines(cx: &mut Cx<'_>, body: &Body, mut each: impl FnMut(&mut Cx<'_>, &Statement) -> Result<(), Diagnostic>) {
+pub(super) fn lines(cx: &mut Cx<'_>, body: &Body, mut each: impl FnMut(&mut Cx<'_>, &Statement) -> Result<(), Diagnostic>) {
     for line in &body.statements {
         let Some(first) = line.words.first() else { continue };
         // No attempt at an address or a name: several words, another script, or a word without any digit.

@@ -8,7 +8,9 @@ use super::log::Log;
 use super::random::Random;
 use super::router::Router;
 use super::scripts::Script;
+use super::link_delays::Flap;
 use super::services::TableState;
+use super::trackers::Trackers;
 use crate::cluster::Findings;
 use crate::conf::{Config, Globals};
 use crate::kernel::{Address, Change, DestinationKey, Link, ServiceKey};
@@ -73,7 +75,10 @@ pub struct Engine {
     pub(super) pending: BTreeSet<Address>,
     /// By link: what our own changes left, until news of the link show it.
     pub(super) unconfirmed: BTreeMap<String, BTreeMap<IpNet, (bool, Instant)>>,
+    /// Links whose state does not count yet.
+    pub(super) flaps: BTreeMap<String, Flap>,
     pub(super) scripts: Vec<Script>,
+    pub(super) trackers: Trackers,
     pub(super) services: Vec<lvs::Service>,
     pub(super) intents_by: BTreeMap<(ServiceKey, DestinationKey), (Actor, Option<String>)>,
     pub(super) table: TableState,
@@ -95,6 +100,7 @@ impl Engine {
         log.add(start, Subject::Node, Severity::Notice, "start", format!("engine started from {config_path}"), None);
         let globals = &config.globals;
         let not_before = start + globals.startup_delay.max(globals.delay_after_boot.saturating_sub(uptime));
+        let trackers = Trackers::new(&config, start);
         let router = |s| Router::new(vrrp::Instance::new(s, start).not_before(not_before));
         let routers = config.instances.into_iter().map(router).collect::<Vec<_>>();
         let services = config.services.into_iter().map(|s| lvs::Service::new(s, start, || random.fraction())).collect();
@@ -121,6 +127,8 @@ impl Engine {
             retry_address: BTreeMap::new(),
             pending: BTreeSet::new(),
             unconfirmed: BTreeMap::new(),
+            flaps: BTreeMap::new(),
+            trackers,
             scripts: config.scripts.into_iter().map(|s| Script::new(s, start)).collect(),
             services,
             intents_by: BTreeMap::new(),
@@ -159,6 +167,13 @@ impl Engine {
             Input::TableDone(failures) => self.table_done(now, failures),
             Input::Checked { id, outcome } => self.checked(now, id, outcome, &mut effects),
             Input::ScriptDone { name, outcome } => self.script_done(now, &name, outcome, &mut effects),
+            Input::FileRead { name, reading } => self.file_read(now, &name, reading, &mut effects),
+            Input::ProcessesCounted { counts, by } => self.processes_counted(now, counts, by, &mut effects),
+            Input::ProcessesWatched { scanned } => self.processes_watched(now, scanned),
+            Input::WatchProblem(text) => {
+                self.findings.raise(now, "not-watched", Severity::Alarm, "node", text.clone());
+                self.log.add(now, Subject::Node, Severity::Alarm, "track", text, None);
+            }
             Input::Notified { notice, outcome } => self.notified(now, &notice, outcome),
             Input::FifoProblem(text) => self.log.add(now, Subject::Node, Severity::Warning, "notify", text, None),
             Input::Command { id, ask } => self.command(now, id, ask, &mut effects),
@@ -183,7 +198,8 @@ impl Engine {
         let services = self.services.iter().filter(|_| !self.stopping);
         let checks = services.map(lvs::Service::deadline).fold(None, earliest);
         let addresses = self.retry_address.values().copied().map(Some).fold(None, earliest);
-        [routers, scripts, checks, addresses, self.table.retry_at, self.renew_at].into_iter().fold(None, earliest)
+        let trackers = earliest(self.trackers.deadline(), self.flaps_due());
+        [routers, scripts, trackers, checks, addresses, self.table.retry_at, self.renew_at].into_iter().fold(None, earliest)
     }
 
     /// Every link that is known.
@@ -245,6 +261,8 @@ impl Engine {
             self.table.retry_at = None;
             self.settle_table(effects);
         }
+        self.settle_flaps(now, effects);
+        self.settle_processes(now, effects);
         self.renew_leases(now, effects);
         self.start_scripts(now, effects);
         self.start_checks(now, effects);

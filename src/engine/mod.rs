@@ -14,6 +14,7 @@ mod effect;
 mod groups;
 mod input;
 mod lease;
+mod link_delays;
 mod log;
 mod network;
 mod notify;
@@ -23,8 +24,10 @@ mod router;
 mod scripts;
 mod services;
 mod snapshot;
+mod trackers;
 
 pub use self::core::{Engine, Setup};
 pub use effect::{Advert, CheckId, Effect, Notice};
 pub use input::{Carrier, Input, Packet};
 pub use random::Random;
+pub use trackers::{Counted, FileReading};

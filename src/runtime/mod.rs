@@ -8,11 +8,13 @@
 mod addresses;
 mod dataplane;
 mod fifos;
+mod files;
 mod journal;
 mod links;
 mod log;
 mod notify;
 mod perform;
+mod processes;
 mod reload;
 mod start;
 mod turn;
