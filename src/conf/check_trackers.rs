@@ -31,11 +31,11 @@ pub(super) fn files(cx: &mut Cx<'_>, drafts: Vec<FileDraft>, tracked: &BTreeSet<
 
 fn file(cx: &mut Cx<'_>, draft: FileDraft, tracked: &BTreeSet<(Tracker, String)>) -> Option<FileSpec> {
     let FileDraft { name, span, path, weight, init, failed } = draft;
+    let init = init.and_then(|init| initial(cx, &init));
     let Some(path) = path else {
         missing(cx, "track_file", &name, span, ("file", "/run/example"), failed.contains("file"));
         return None;
     };
-    let init = init.and_then(|init| initial(cx, &init));
     if !path.value.starts_with('/') {
         let message = format!("track_file `{name}` needs an absolute path");
         cx.report(Diagnostic::error("bad-path", message).at(path.span, "does not begin with `/`"));
@@ -79,6 +79,7 @@ pub(super) fn processes(
 }
 
 fn process(cx: &mut Cx<'_>, draft: ProcessDraft, tracked: &BTreeSet<(Tracker, String)>) -> Option<ProcessSpec> {
+    let matching = draft.matching.as_ref().map(|words| matching(cx, words));
     let command = draft.command.as_ref().and_then(|c| Some((c.span, c.value.split_first()?)));
     let Some((span, (program, arguments))) = command else {
         let told = draft.failed.contains("process");
@@ -98,7 +99,6 @@ fn process(cx: &mut Cx<'_>, draft: ProcessDraft, tracked: &BTreeSet<(Tracker, St
         unused(cx, Tracker::Process, &draft.name, draft.span);
         return None;
     }
-    let matching = draft.matching.as_ref().map(|words| matching(cx, words));
     // As keepalived does: whoever names arguments means the command as it was started.
     let with_arguments = !arguments.is_empty() || matching.is_some();
     let full_command = draft.full_command || with_arguments;

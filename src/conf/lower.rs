@@ -333,7 +333,8 @@ fn argument<D>(
                 needed()?;
             }
             let rest = statement.words.get(1..).unwrap_or_default();
-            let span = rest.last().map_or(first.span, |last| first.span.to(last.span));
+            let (from, to) = (rest.first().unwrap_or(first), rest.last().unwrap_or(first));
+            let span = from.span.to(to.span);
             set(draft, Spanned { value: rest.iter().map(|w| w.text.clone()).collect(), span });
             return Ok(());
         }

@@ -6,12 +6,14 @@ use super::scripts::Script;
 use crate::health::Check;
 use crate::kernel::Address;
 use crate::lvs;
+use crate::net::LinkName;
 use crate::status::{
     Admin, CheckResult, DataplaneKind, Drain, Health, Heard, Hold, HoldKind, Instance, LinkState, Node, Presence, Real,
     SCHEMA, Script as ScriptStatus, Service, Snapshot, Term, Track, Verdict, Vip,
 };
 use crate::time::{Duration, Instant};
 use crate::vrrp::{self, State};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 impl Engine {
@@ -48,12 +50,19 @@ impl Engine {
             uptime: now.since(Instant::ZERO),
             dataplane,
             config: self.config_path.clone(),
-            links: self.interfaces().into_iter().map(|name| self.link_state(name)).collect(),
+            links: self.shown_links().into_iter().map(|name| self.link_state(name)).collect(),
             stopping: self.stopping,
         }
     }
 
-    fn link_state(&self, name: crate::net::LinkName) -> LinkState {
+    /// Those that routers use, and those they track.
+    fn shown_links(&self) -> BTreeSet<LinkName> {
+        let tracks = self.routers.iter().flat_map(|r| &r.machine.spec().tracks);
+        let tracked = tracks.filter(|t| t.kind == vrrp::Tracker::Interface).filter_map(|t| LinkName::new(&t.name).ok());
+        self.interfaces().into_iter().chain(tracked).collect()
+    }
+
+    fn link_state(&self, name: LinkName) -> LinkState {
         let link = self.links.get(name.as_str());
         let flap = self.flaps.get(name.as_str());
         LinkState {

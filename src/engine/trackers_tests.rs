@@ -262,7 +262,7 @@ fn a_link_that_is_deleted_does_not_wait_and_no_delay_outlasts_the_others_patienc
     let mut engine = delayed(250_000, 0);
     let _ = engine.handle(at(1000), link(false));
     // Two adverts of a second, less a 256th.
-    assert_eq!(engine.snapshot(at(1000)).node.links[0].counts_at, Some(Instant::from_micros(2_996_094)));
+    assert_eq!(engine.snapshot(at(1000)).node.links[0].counts_at, Some(Instant::from_micros(2_996_093)));
     let _ = engine.handle(at(1100), Input::LinkGone(eth0()));
     assert_eq!(shown(&mut engine, at(1100)).0, Role::Fault);
 }
