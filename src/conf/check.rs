@@ -1,13 +1,13 @@
 //! Drafts to specs: defaults, inheritance, and what one line alone cannot tell.
 
 use super::check_instance::instance;
+use super::check_trackers::Weights;
 use super::diagnostic::Diagnostic;
 use super::keywords::instance::Draft;
 use super::keywords::{global, group, root, script};
 use super::lower::Cx;
 use super::model::{Config, FifoKind, FifoSpec, GlobalNotify, Globals, ScriptSpec};
 use super::source::{Program, Span, Spanned};
-use super::check_trackers::Weights;
 use super::{check_groups, check_services, check_trackers};
 use crate::time::Duration;
 use crate::vrrp::{Peering, Spec, Tracker};

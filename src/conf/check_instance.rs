@@ -451,12 +451,7 @@ pub(super) fn within(cx: &mut Cx<'_>, kind: Tracker, weight: i32, span: Span) ->
     used
 }
 
-pub(super) fn undefined(
-    kind: Tracker,
-    name: &Spanned<String>,
-    weights: &Weights,
-    below_comment: bool,
-) -> Diagnostic {
+pub(super) fn undefined(kind: Tracker, name: &Spanned<String>, weights: &Weights, below_comment: bool) -> Diagnostic {
     let near = suggest::nearest(&name.value, weights.keys().filter(|(k, _)| *k == kind).map(|(_, name)| name.as_str()));
     let block = defined_by(kind);
     if below_comment && near.is_none() && !name.value.is_ascii() {

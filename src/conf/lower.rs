@@ -521,7 +521,11 @@ pub(super) fn track_lines(cx: &mut Cx<'_>, statement: &Statement, body: &Body, m
 }
 
 /// Lowers the lines of a block that holds values, not keywords.
-pub(super) fn lines(cx: &mut Cx<'_>, body: &Body, mut each: impl FnMut(&mut Cx<'_>, &Statement) -> Result<(), Diagnostic>) {
+pub(super) fn lines(
+    cx: &mut Cx<'_>,
+    body: &Body,
+    mut each: impl FnMut(&mut Cx<'_>, &Statement) -> Result<(), Diagnostic>,
+) {
     for line in &body.statements {
         let Some(first) = line.words.first() else { continue };
         // No attempt at an address or a name: several words, another script, or a word without any digit.

@@ -64,6 +64,16 @@ impl Engine {
         }
     }
 
+    /// Routers that wait for a link that is not there learn that.
+    pub(super) fn links_told(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        for index in 0..self.routers.len() {
+            let link = self.routers.get(index).map(|r| &r.machine.spec().link);
+            if link.is_some_and(|link| !self.links.contains_key(link.as_str())) {
+                self.update_conditions(now, index, effects);
+            }
+        }
+    }
+
     pub(super) fn update_conditions(&mut self, now: Instant, index: usize, effects: &mut Vec<Effect>) {
         let Some(router) = self.routers.get(index) else { return };
         let conditions = self.conditions(router.machine.spec(), router.machine.conditions().source);

@@ -4,11 +4,11 @@ use super::addresses::Managed;
 use super::effect::Effect;
 use super::groups::Group;
 use super::input::Input;
+use super::link_delays::Flap;
 use super::log::Log;
 use super::random::Random;
 use super::router::Router;
 use super::scripts::Script;
-use super::link_delays::Flap;
 use super::services::TableState;
 use super::trackers::Trackers;
 use crate::cluster::Findings;
@@ -159,6 +159,7 @@ impl Engine {
         match input {
             Input::Link(link) => self.link_changed(now, link, &mut effects),
             Input::LinkGone(name) => self.link_gone(now, &name, &mut effects),
+            Input::LinksTold => self.links_told(now, &mut effects),
             Input::Packet(packet) => self.packet_arrived(now, &packet, &mut effects),
             Input::Announced { link, address, mac } => self.announced(now, &link, address, mac, &mut effects),
             Input::Applied { change, result } => self.change_applied(now, &change, result, &mut effects),
@@ -199,7 +200,9 @@ impl Engine {
         let checks = services.map(lvs::Service::deadline).fold(None, earliest);
         let addresses = self.retry_address.values().copied().map(Some).fold(None, earliest);
         let trackers = earliest(self.trackers.deadline(), self.flaps_due());
-        [routers, scripts, trackers, checks, addresses, self.table.retry_at, self.renew_at].into_iter().fold(None, earliest)
+        [routers, scripts, trackers, checks, addresses, self.table.retry_at, self.renew_at]
+            .into_iter()
+            .fold(None, earliest)
     }
 
     /// Every link that is known.

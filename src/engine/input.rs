@@ -15,6 +15,8 @@ pub enum Input {
     /// A link as it is now, whole.
     Link(Link),
     LinkGone(LinkName),
+    /// Every link that is there has been told of: those that have not are not there.
+    LinksTold,
     /// An advert.
     Packet(Packet),
     /// A gratuitous ARP or an unsolicited neighbour advertisement.

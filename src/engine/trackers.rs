@@ -407,9 +407,8 @@ impl Engine {
     /// The routers that track something learn what it is now.
     pub(super) fn update_trackers_of(&mut self, now: Instant, kind: Tracker, name: &str, effects: &mut Vec<Effect>) {
         for index in 0..self.routers.len() {
-            let tracks = |r: &super::router::Router| {
-                r.machine.spec().tracks.iter().any(|t| t.kind == kind && t.name == name)
-            };
+            let tracks =
+                |r: &super::router::Router| r.machine.spec().tracks.iter().any(|t| t.kind == kind && t.name == name);
             if self.routers.get(index).is_some_and(tracks) {
                 self.update_conditions(now, index, effects);
             }

@@ -81,9 +81,8 @@ impl Table {
     fn look(&mut self, pid: u32) {
         self.counting.remove(&pid);
         let Some(process) = look(pid, self.with_command) else { return };
-        let matches = |(index, spec): (usize, &ProcessSpec)| {
-            spec.matches(&process.name, &process.command).then_some(index)
-        };
+        let matches =
+            |(index, spec): (usize, &ProcessSpec)| spec.matches(&process.name, &process.command).then_some(index);
         let counts_for: Vec<usize> = self.specs.iter().enumerate().filter_map(matches).collect();
         if !counts_for.is_empty() {
             self.counting.insert(pid, counts_for);

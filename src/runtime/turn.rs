@@ -227,7 +227,7 @@ impl Turning {
                 self.links.forget(&name);
                 self.step(Input::LinkGone(name));
             }
-            LinkEvent::Resynced => {}
+            LinkEvent::Resynced => self.step(Input::LinksTold),
         }
     }
 

@@ -90,25 +90,22 @@ impl ProcessEvents {
         socket.set_recv_buffer_size(RECEIVE_BUFFER)?;
         socket.set_nonblocking(true)?;
         let mut events = Self { socket, buffer: vec![0; 1 << 16] };
-        let sequence = std::process::id();
-        events.socket.send(&request(sequence))?;
-        events.confirmed(sequence)?;
+        let number = std::process::id();
+        events.socket.send(&request(number))?;
+        events.confirmed(number)?;
         Ok(events)
     }
 
     /// A kernel that does not listen to us (another process namespace, no privilege) says nothing, or an error.
-    fn confirmed(&mut self, sequence: u32) -> io::Result<()> {
+    fn confirmed(&mut self, number: u32) -> io::Result<()> {
         let end = Instant::now() + CONFIRMED;
         while Instant::now() < end {
             match self.next() {
-                Ok(Some(message)) => {
-                    let answer = message.answer;
-                    match answer.filter(|(to, _)| *to == sequence) {
-                        Some((_, 0)) => return Ok(()),
-                        Some((_, error)) => return Err(io::Error::from_raw_os_error(i32::try_from(error).unwrap_or(0))),
-                        None => {}
-                    }
-                }
+                Ok(Some(message)) => match message.answer.filter(|(to, _)| *to == number.wrapping_add(1)) {
+                    Some((_, 0)) => return Ok(()),
+                    Some((_, error)) => return Err(io::Error::from_raw_os_error(i32::try_from(error).unwrap_or(0))),
+                    None => {}
+                },
                 Ok(None) => std::thread::sleep(Duration::from_millis(2)),
                 Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => {}
                 Err(error) => return Err(error),
@@ -147,20 +144,21 @@ impl ProcessEvents {
 #[derive(Default)]
 struct Message {
     event: Option<ProcessEvent>,
-    /// The answer to a request: its sequence number and an error number.
+    /// The answer to a request: one more than its acknowledgement number, and an error number.
     answer: Option<(u32, u32)>,
 }
 
-fn request(sequence: u32) -> Vec<u8> {
+/// Not the sequence number comes back, but the acknowledgement number, one greater.
+fn request(number: u32) -> Vec<u8> {
     let mut bytes = Vec::new();
     let operation = LISTEN.to_ne_bytes();
     let length = HEADERS.0 + HEADERS.1 + operation.len();
     bytes.extend((length as u32).to_ne_bytes());
     bytes.extend(NLMSG_DONE.to_ne_bytes());
     bytes.extend(0_u16.to_ne_bytes());
-    bytes.extend(sequence.to_ne_bytes());
+    bytes.extend(number.to_ne_bytes());
     bytes.extend(std::process::id().to_ne_bytes());
-    for word in [CN_IDX_PROC, CN_VAL_PROC, sequence, 0] {
+    for word in [CN_IDX_PROC, CN_VAL_PROC, number, number] {
         bytes.extend(word.to_ne_bytes());
     }
     bytes.extend((operation.len() as u16).to_ne_bytes());
@@ -186,7 +184,7 @@ fn message(bytes: &[u8]) -> Message {
         };
         let mut message = Message::default();
         match what {
-            NONE => message.answer = Some((word(connector + 8)?, word(data)?)),
+            NONE => message.answer = Some((word(connector + 12)?, word(data)?)),
             FORK => {
                 let (parent, thread, child) = (word(data + 4)?, word(data + 8)?, word(data + 12)?);
                 message.event = (thread == child).then_some(ProcessEvent::Fork { parent, child });
@@ -206,7 +204,7 @@ mod tests {
 
     fn datagram(what: u32, data: &[u32]) -> Vec<u8> {
         let mut bytes = vec![0; HEADERS.0];
-        for value in [CN_IDX_PROC, CN_VAL_PROC, 7, 0] {
+        for value in [CN_IDX_PROC, CN_VAL_PROC, 7, 8] {
             bytes.extend(value.to_ne_bytes());
         }
         bytes.extend([0; 4]);
@@ -224,7 +222,7 @@ mod tests {
         assert_eq!(event(EXEC, &[11, 11]), Some(ProcessEvent::Exec(11)));
         assert_eq!(event(COMM, &[12, 11, 0, 0, 0, 0]), None);
         assert_eq!(event(EXIT, &[11, 11, 0, 0]), Some(ProcessEvent::End(11)));
-        assert_eq!(message(&datagram(NONE, &[1])).answer, Some((7, 1)));
+        assert_eq!(message(&datagram(NONE, &[1])).answer, Some((8, 1)));
         for length in 0..60 {
             let whole = datagram(FORK, &[1, 1, 2, 2]);
             let _ = message(whole.get(..length).unwrap_or(&whole));

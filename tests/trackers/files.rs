@@ -89,7 +89,7 @@ fn a_file_is_a_fault_is_made_at_the_start_and_may_be_replaced_or_come_late() {
     std::fs::rename(bench.path("new"), &made).unwrap();
     let fault = bench.wait_for_fault(51, 1);
     assert!(fault.faults.iter().any(|f| f.contains("file made: -254")), "{:?}", fault.faults);
-    assert!(!bench.pair.ip_a("address show dev eth0").contains("10.9.0.51"));
+    crate::wait_for("no successor: released", 2, || !bench.pair.ip_a("address show dev eth0").contains("10.9.0.51"));
     std::fs::remove_file(&made).unwrap();
     bench.wait_for_master(51);
     assert_eq!(bench.instance(51).effective_priority, 100);

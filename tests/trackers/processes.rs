@@ -121,7 +121,7 @@ fn a_process_that_is_killed_counts_at_once_and_a_quorum_is_honoured() {
     assert!(why.contains("process one: 0 running, 1 wanted"), "{why}");
     sleeper.start();
     bench.wait_for_master(51);
-    assert_eq!(bench.told("process", "has no quorum"), 4 + 1, "two, one, arguments, and twice none");
+    assert_eq!(bench.told("process", "has no quorum"), 6, "other and none; two; one and arguments; none again");
     drop(engine);
 }
 

@@ -336,7 +336,12 @@ pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
         Block { head: "", lower: excluded },
     ),
     key("track_file", "", "Files that change priority or state, one a line", Block { head: "", lower: files }),
-    key("track_process", "", "Processes that change priority or state, one a line", Block { head: "", lower: processes }),
+    key(
+        "track_process",
+        "",
+        "Processes that change priority or state, one a line",
+        Block { head: "", lower: processes },
+    ),
     key("track_interface", "", "Links that change priority or state, one a line", Block { head: "", lower: links }),
     key(
         "notify",

@@ -22,7 +22,12 @@ pub(in crate::conf) struct Draft {
 pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
     key("global_defs", "", "Settings of the whole node", Block { head: "", lower: global::lower }),
     key("vrrp_script", "", "A command whose result instances track", Block { head: "NAME", lower: script::lower }),
-    key("track_file", "", "A number in a file that instances track", Block { head: "NAME", lower: tracker::lower_file }),
+    key(
+        "track_file",
+        "",
+        "A number in a file that instances track",
+        Block { head: "NAME", lower: tracker::lower_file },
+    ),
     old(
         "vrrp_track_file",
         "track_file",

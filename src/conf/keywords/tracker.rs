@@ -151,10 +151,6 @@ pub(in crate::conf) const PROCESS: &[Keyword<ProcessDraft>] = &[
         "delay",
         "0",
         "Both delays",
-        Seconds {
-            min: DELAY.0,
-            max: DELAY.1,
-            set: |d, v| (d.fork_delay, d.terminate_delay) = (v.value, v.value),
-        },
+        Seconds { min: DELAY.0, max: DELAY.1, set: |d, v| (d.fork_delay, d.terminate_delay) = (v.value, v.value) },
     ),
 ];

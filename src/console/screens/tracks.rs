@@ -57,8 +57,11 @@ impl Ages<'_> {
             Some(at) => format!(", next {}", self.left(at)),
             None => String::new(),
         };
-        let streak =
-            if script.streak > 0 { format!(", {} of {} the other way", script.streak, script.needed) } else { String::new() };
+        let streak = if script.streak > 0 {
+            format!(", {} of {} the other way", script.streak, script.needed)
+        } else {
+            String::new()
+        };
         format!("{word} since {}, last {detail} {}{next}{streak}", self.ago(script.since), self.ago(*at))
     }
 
