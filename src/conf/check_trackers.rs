@@ -87,7 +87,7 @@ fn process(cx: &mut Cx<'_>, draft: ProcessDraft, tracked: &BTreeSet<(Tracker, St
         return None;
     };
     let quorum_max = draft.quorum_max.as_ref().map(|max| (u32::try_from(max.value).unwrap_or(u32::MAX), max.span));
-    let quorum = draft.quorum.unwrap_or(if quorum_max.is_some_and(|(max, _)| max == 0) { 0 } else { 1 });
+    let quorum = draft.quorum.unwrap_or_else(|| u32::from(quorum_max.is_none_or(|(max, _)| max != 0)));
     let quorum_max = quorum_max.filter(|(max, at)| {
         if *max < quorum {
             let message = format!("`quorum_max` {max} is below the quorum of {quorum}");

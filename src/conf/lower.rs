@@ -322,26 +322,35 @@ fn argument<D>(
             used += usize::from(reverse);
             set(draft, spanned((i32::try_from(number).unwrap_or(0), reverse), word));
         }
-        Takes::Factor(set) => {
-            let word = needed()?;
-            let (factor, words) = factor(name, word, statement)?;
-            used = words;
-            set(draft, spanned(factor, word));
-        }
-        Takes::Words { what, set } => {
-            if !what.starts_with('[') {
-                needed()?;
-            }
-            let rest = statement.words.get(1..).unwrap_or_default();
-            let (from, to) = (rest.first().unwrap_or(first), rest.last().unwrap_or(first));
-            let span = from.span.to(to.span);
-            set(draft, Spanned { value: rest.iter().map(|w| w.text.clone()).collect(), span });
-            return Ok(());
-        }
+        Takes::Factor(_) | Takes::Words { .. } => return words(cx, name, takes, draft, statement, first),
         // Handled before.
         Takes::Block { .. } | Takes::Noted { .. } | Takes::Refused { .. } => return Ok(()),
     }
     cx.no_more_words(statement, used);
+    Ok(())
+}
+
+/// What takes more than one word.
+fn words<D>(
+    cx: &mut Cx<'_>,
+    name: &str,
+    takes: &Takes<D>,
+    draft: &mut D,
+    statement: &Statement,
+    first: &Word,
+) -> Result<(), Diagnostic> {
+    let rest = statement.words.get(1..).unwrap_or_default();
+    if rest.is_empty() && !takes.argument().starts_with('[') {
+        word(name, &takes.argument(), statement)?;
+    }
+    if let Takes::Words { set, .. } = takes {
+        let (from, to) = (rest.first().unwrap_or(first), rest.last().unwrap_or(first));
+        set(draft, Spanned { value: rest.iter().map(|w| w.text.clone()).collect(), span: from.span.to(to.span) });
+    } else if let (Takes::Factor(set), Some(word)) = (takes, rest.first()) {
+        let (factor, used) = factor(name, word, statement)?;
+        cx.no_more_words(statement, used);
+        set(draft, spanned(factor, word));
+    }
     Ok(())
 }
 

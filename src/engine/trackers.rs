@@ -26,18 +26,25 @@ impl FileReading {
         let noted = |value, note: String| Self { value, note: Some(note), polled: None };
         let shown = || text.trim().chars().take(40).collect::<String>();
         let (number, rest) = leading_number(text.trim_start());
-        match number.map(|n| n.filter(|n| n.unsigned_abs() <= i64::from(i32::MAX).unsigned_abs())) {
-            None if text.trim().is_empty() => noted(Some(0), "it is empty".into()),
-            None => noted(Some(0), format!("`{}` is no number", shown())),
-            Some(None) => noted(None, format!("`{}` is beyond 32 bits: the last number stays", shown())),
-            Some(value) if rest.trim().is_empty() => Self { value, note: None, polled: None },
-            Some(value) => noted(value, format!("`{}` is more than a number", shown())),
+        match number {
+            Number::None if text.trim().is_empty() => noted(Some(0), "it is empty".into()),
+            Number::None => noted(Some(0), format!("`{}` is no number", shown())),
+            Number::TooLarge => noted(None, format!("`{}` is beyond 32 bits: the last number stays", shown())),
+            Number::Is(value) if rest.trim().is_empty() => Self { value: Some(value), note: None, polled: None },
+            Number::Is(value) => noted(Some(value), format!("`{}` is more than a number", shown())),
         }
     }
 }
 
-/// A number with its prefix, none inside if it is too large; and what follows it.
-fn leading_number(text: &str) -> (Option<Option<i64>>, &str) {
+/// What a text begins with.
+enum Number {
+    None,
+    TooLarge,
+    Is(i64),
+}
+
+/// A number with its prefix, and what follows it.
+fn leading_number(text: &str) -> (Number, &str) {
     let (negative, digits) = match text.as_bytes().first() {
         Some(b'-') => (true, text.get(1..).unwrap_or_default()),
         Some(b'+') => (false, text.get(1..).unwrap_or_default()),
@@ -52,10 +59,12 @@ fn leading_number(text: &str) -> (Option<Option<i64>>, &str) {
     let end = digits.find(|c: char| !c.is_digit(radix)).unwrap_or(digits.len());
     let (number, rest) = digits.split_at_checked(end).unwrap_or((digits, ""));
     if number.is_empty() {
-        return (None, text);
+        return (Number::None, text);
     }
-    let value = i64::from_str_radix(number, radix).ok();
-    (Some(value.map(|v| if negative { -v } else { v })), rest)
+    match i64::from(i32::from_str_radix(number, radix).unwrap_or(i32::MIN)) {
+        value if value < 0 => (Number::TooLarge, rest),
+        value => (Number::Is(if negative { -value } else { value }), rest),
+    }
 }
 
 /// What changed the number of processes.
@@ -156,10 +165,9 @@ impl Process {
             _ if self.good.is_none() => Duration::ZERO,
             Counted::Exec => Duration::ZERO,
             Counted::Fork => self.spec.fork_delay,
-            Counted::End => self.spec.terminate_delay,
             // What made the difference was not seen.
             Counted::Scan if grew => self.spec.fork_delay,
-            Counted::Scan => self.spec.terminate_delay,
+            Counted::End | Counted::Scan => self.spec.terminate_delay,
         };
         if !delay.is_zero() {
             self.pending.get_or_insert((now + delay, verdict));

@@ -89,7 +89,7 @@ fn watch(
                     return Ok(());
                 }
             }
-            std::thread::sleep(PAUSE);
+            orders.wait(None, Some(PAUSE))?;
             let polled = |index: &usize| files.unseen(*index).is_some();
             let polled: Vec<usize> = (0..specs.len()).filter(polled).collect();
             let timeout = (!polled.is_empty()).then_some(POLL);

@@ -18,6 +18,7 @@ mod processes;
 mod reload;
 mod start;
 mod turn;
+mod watches;
 mod workers;
 
 pub use start::{configuration, run_headless};

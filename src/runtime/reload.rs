@@ -52,12 +52,7 @@ impl Turning {
     /// The engine has another configuration: sockets, links and the table's thread follow.
     pub(super) fn relisten(&mut self) {
         self.links.need(&self.engine);
-        let files = self.files.need(self.engine.watched_files());
-        let processes = self.processes.need(self.engine.watched_processes());
-        for problem in files.into_iter().chain(processes) {
-            // It is this engine that takes it.
-            let _ = self.reader.results.send(problem);
-        }
+        self.watches.need(&self.engine);
         let known: Vec<_> = self.engine.links().cloned().collect();
         for link in known {
             // What cannot be opened is tried again, and then said, when the next snapshot is published.

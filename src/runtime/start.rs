@@ -1,13 +1,12 @@
 //! From a file to a running engine.
 
 use super::fifos::Fifos;
-use super::files::FileWatch;
 use super::links::Links;
 use super::log::Log;
 use super::notify::Notifier;
-use super::processes::ProcessWatch;
 use super::reload::Reader;
 use super::turn::{STOP_WITHIN, Turning};
+use super::watches::Watches;
 use super::{addresses, dataplane, journal, workers};
 use crate::cli;
 use crate::conf::{self, Config, Severity};
@@ -66,9 +65,7 @@ pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> 
     let (stop, hangups) = signals()?;
     let file = std::path::absolute(&args.file).with_context(|| format!("find {}", args.file.display()))?;
     let fifos = Fifos::start(engine.fifos(), results_in.clone()).context("start the thread for FIFOs")?;
-    let files = FileWatch::start(engine.watched_files(), results_in.clone()).context("start the thread for files")?;
-    let processes = ProcessWatch::start(engine.watched_processes(), results_in.clone());
-    let processes = processes.context("start the thread for processes")?;
+    let watches = Watches::start(&engine, results_in.clone())?;
     let turning = Turning {
         clock,
         engine,
@@ -82,8 +79,7 @@ pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> 
         replies: BTreeMap::new(),
         notifier: Notifier::start(results_in.clone()).context("start the thread for notify scripts")?,
         fifos,
-        files,
-        processes,
+        watches,
         reader: Reader { file, reading: args.reading.clone(), results: results_in },
         hangups,
         board,

@@ -4,11 +4,10 @@
 //! first tells a slow self from a dead peer; the lateness itself is said, as an event.
 
 use super::fifos::Fifos;
-use super::files::FileWatch;
 use super::links::Links;
 use super::notify::Notifier;
-use super::processes::ProcessWatch;
 use super::reload::Reader;
+use super::watches::Watches;
 use super::workers::Job;
 use crate::control::{Board, Request};
 use crate::engine::{Engine, Input};
@@ -56,8 +55,7 @@ pub(super) struct Turning {
     pub(super) replies: BTreeMap<u64, oneshot::Sender<Reply>>,
     pub(super) notifier: Notifier,
     pub(super) fifos: Fifos,
-    pub(super) files: FileWatch,
-    pub(super) processes: ProcessWatch,
+    pub(super) watches: Watches,
     pub(super) reader: Reader,
     pub(super) hangups: mpsc::Receiver<()>,
     pub(super) board: Arc<Board>,

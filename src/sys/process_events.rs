@@ -210,7 +210,9 @@ mod tests {
         bytes.extend([0; 4]);
         bytes.extend(what.to_ne_bytes());
         bytes.extend([0; 12]);
-        data.iter().for_each(|value| bytes.extend(value.to_ne_bytes()));
+        for value in data {
+            bytes.extend(value.to_ne_bytes());
+        }
         bytes
     }
 

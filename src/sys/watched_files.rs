@@ -119,7 +119,7 @@ const SILENT: &[(i64, &str)] = &[
 fn file_system(path: &Path) -> Result<(), String> {
     let of_directory = || path.parent().and_then(|directory| statfs(directory).ok());
     let Some(found) = statfs(path).ok().or_else(of_directory) else { return Ok(()) };
-    let number = found.filesystem_type().0 as i64 & 0xffff_ffff;
+    let number = found.filesystem_type().0 & 0xffff_ffff;
     match SILENT.iter().find(|(silent, _)| *silent == number) {
         Some((_, name)) => Err(format!("it lies on {name}, which does not tell of changes")),
         None => Ok(()),

@@ -163,7 +163,7 @@ impl<D> Takes<D> {
                 if bare.is_some() { format!("[{text}]") } else { text }
             }
             Self::Seconds { min, max, .. } => format!("{}..{} seconds", seconds(*min), seconds(*max)),
-            Self::Text { what, .. } => (*what).into(),
+            Self::Text { what, .. } | Self::Words { what, .. } => (*what).into(),
             Self::OneOf { words, .. } => words.join("|"),
             Self::Ip(_) => "ADDRESS".into(),
             Self::Link(_) => "INTERFACE".into(),
@@ -173,7 +173,6 @@ impl<D> Takes<D> {
             Self::Fifo(_) => "PATH [USER [GROUP]]".into(),
             Self::Weight(_) => "-253..253 [reverse]".into(),
             Self::Factor(_) => "-254..254 [reverse]".into(),
-            Self::Words { what, .. } => (*what).into(),
             Self::Block { head: "", .. } => "{ }".into(),
             Self::Block { head, .. } => format!("{head} {{ }}"),
             Self::Noted { argument, .. } | Self::Refused { argument } => (*argument).into(),

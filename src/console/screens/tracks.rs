@@ -45,6 +45,10 @@ impl Ages<'_> {
         format!("{} ago", text::age(self.picture.age(self.view, at)))
     }
 
+    fn span(&self, since: crate::time::Instant) -> String {
+        format!("for {}", text::age(self.picture.age(self.view, since)))
+    }
+
     fn left(&self, at: crate::time::Instant) -> String {
         format!("in {}", text::age(self.picture.remaining(self.view, at)))
     }
@@ -62,7 +66,7 @@ impl Ages<'_> {
         } else {
             String::new()
         };
-        format!("{word} since {}, last {detail} {}{next}{streak}", self.ago(script.since), self.ago(*at))
+        format!("{word} {}, last {detail} {}{next}{streak}", self.span(script.since), self.ago(*at))
     }
 
     fn file(&self, file: &TrackedFile) -> String {
@@ -72,8 +76,8 @@ impl Ages<'_> {
             Some(why) => format!("read every second: {why}"),
             None => "read after each change".into(),
         };
-        let since = self.ago(file.since);
-        format!("{value}{note} since {since}, read {} from {}, {how}", self.ago(read_at), file.path)
+        let since = self.span(file.since);
+        format!("{value}{note} {since}, read {} from {}, {how}", self.ago(read_at), file.path)
     }
 
     fn process(&self, process: &TrackedProcess) -> String {
@@ -91,8 +95,8 @@ impl Ages<'_> {
             Some(why) => format!("looked for every second: {why}"),
             None => "the kernel tells of them".into(),
         };
-        let (since, counted) = (self.ago(process.since), self.ago(counted_at));
-        format!("{count} running, {wanted}: {word} since {since}{change}; counted {counted}, {how}")
+        let (since, counted) = (self.span(process.since), self.ago(counted_at));
+        format!("{count} running, {wanted}: {word} {since}{change}; counted {counted}, {how}")
     }
 
     fn link(&self, link: &LinkState) -> String {
