@@ -69,8 +69,8 @@ fn trackers_are_shown_with_their_age_and_source() {
     let screen = console.screen();
     for expected in [
         "script       chk_web (weight -20): passing for 10 m 00 s, last exit status 1 5 s ago, next in 5 s, 1 of 3 the",
-        "file         limits (times 2): 5 (`5x` is more than a number) for 2 m 00 s, read 7 s ago from",
-        "/run/limits, read after each change",
+        "file         limits (times 2): 5 (`5x` is more than a number) for 2 m 00 s, read 7 s ago from /run/limits",
+        "read after each change",
         "process      web (no weight): 1 running, 2 wanted: enough for 4 m 00 s, the other way in 4 s; counted 3 s ago",
         "looked for every second: no such luck",
         "interface    eth0 (no weight): down, counts in 2 s",
