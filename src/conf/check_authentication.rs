@@ -64,7 +64,8 @@ fn signature(cx: &mut Cx<'_>, draft: &Draft, signed: &Signed, about: &About) -> 
         (None, [only]) => only.id,
         (None, _) => {
             if !signed.failed.contains("active_key") {
-                let problem = Diagnostic::error("missing-keyword", "several keys, and no `active_key` says which signs");
+                let problem =
+                    Diagnostic::error("missing-keyword", "several keys, and no `active_key` says which signs");
                 cx.report(problem.at(at, "").help("add a line such as `active_key 1`, the same on all nodes"));
             }
             return None;

@@ -12,8 +12,8 @@ use crate::kernel::Address;
 use crate::net::{Family, LinkName};
 use crate::time::Duration;
 use crate::vrrp::{
-    Auth, ChecksumStyle, GROUP_V4, GROUP_V6, Notify, Peer, Peering, Spec, Track as Tracked, Tracker, Unicast,
-    Version, Vrid,
+    Auth, ChecksumStyle, GROUP_V4, GROUP_V6, Notify, Peer, Peering, Spec, Track as Tracked, Tracker, Unicast, Version,
+    Vrid,
 };
 use std::collections::BTreeMap;
 use std::net::IpAddr;

@@ -87,7 +87,8 @@ pub(super) fn read(payload: &[u8], packet: &Packet, spec: Option<&Spec>) -> Resu
         return first;
     }
     let other = if form == Form::Own { Form::Group } else { Form::Own };
-    let old = (style.old_unicast != OldUnicast::Never).then(|| summed(spec, own, other)).filter(|ends| *ends != expected);
+    let old =
+        (style.old_unicast != OldUnicast::Never).then(|| summed(spec, own, other)).filter(|ends| *ends != expected);
     let with_pseudo_header = style.v3_as_v2.then_some(ends);
     for (ends, form) in old.map(|ends| (ends, other)).into_iter().chain(with_pseudo_header.map(|ends| (ends, form))) {
         if let Ok(advert) = decode(payload, ends) {

@@ -40,20 +40,7 @@ impl Capture {
         let file = directory.join(format!("{name}.pcap"));
         let path = file.display().to_string();
         // Nothing is held back: neither by the kernel nor by tcpdump.
-        let argv = [
-            "tcpdump",
-            "-B",
-            "32768",
-            "-i",
-            link,
-            "-w",
-            &path,
-            "-U",
-            "--immediate-mode",
-            "-Z",
-            "root",
-            filter,
-        ];
+        let argv = ["tcpdump", "-B", "32768", "-i", link, "-w", &path, "-U", "--immediate-mode", "-Z", "root", filter];
         Self::run(namespace, directory, name, &argv, file)
     }
 

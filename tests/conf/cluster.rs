@@ -89,10 +89,7 @@ fn nodes_that_sign_differ_where_one_refuses_the_other() {
     assert!(!differ("active_key 1\nmode permissive", "active_key 1\nmode receive-only"));
     assert!(differ("active_key 1\nmode enforce", "active_key 1\nmode receive-only"), "one sends what the other drops");
     let other = KEYS.replace("hex:ff", "hex:fe");
-    let found = nodes(&[
-        signed(&one, format!("{KEYS}active_key 2\n")),
-        signed(&two, format!("{other}active_key 1\n")),
-    ]);
+    let found = nodes(&[signed(&one, format!("{KEYS}active_key 2\n")), signed(&two, format!("{other}active_key 1\n"))]);
     assert_eq!(ids(&found), ["authentication-differs"], "key 2 is another one");
     let text = format!("{found:?}");
     assert!(!text.contains("000102") && !text.contains("[0, 1, 2"), "no key is shown: {text}");

@@ -15,9 +15,9 @@ use vipdeck::time::Instant;
 use vipdeck::vrrp::GROUP_V4;
 use vipdeck::wire::ah::{self, TimeToLive};
 use vipdeck::wire::checksum::checksum;
+use vipdeck::wire::ipv4;
 use vipdeck::wire::signed::{self, Stamp};
 use vipdeck::wire::vrrp::{Advert, Auth, Body, Ends, append, decode, encode};
-use vipdeck::wire::ipv4;
 
 /// Both ways in which adverts are authenticated.
 const AUTHENTICATED: &str = "vrrp_instance A {\ninterface eth0\nvirtual_router_id 51\nauthentication {\nauth_type \

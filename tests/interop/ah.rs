@@ -36,7 +36,7 @@ fn journey(kind: &Kind, preferred: Program) {
     bench.start(0);
     bench.start(1);
     bench.until("the preferred one takes it", [true, false], SECOND * 8);
-    std::thread::sleep(SECOND * 4);
+    std::thread::sleep(SECOND * 2);
     assert_eq!(bench.holders(), [true, false], "{}: a lower priority changes nothing", kind.name);
     let ended = bench.stop(0);
     bench.until("the other one takes it", [false, true], SECOND * 3);
@@ -68,6 +68,6 @@ fn all_are_authentic_and_in_order(capture: &Capture, kind: &Kind, preferred: Pro
             senders.push(from);
         }
     }
-    assert!(frames.len() > 8 && senders.len() >= 3, "to and fro: {senders:?} in {} adverts", frames.len());
+    assert!(frames.len() > 6 && senders.len() >= 3, "to and fro: {senders:?} in {} adverts", frames.len());
     eprintln!("measured: {}, {preferred:?} preferred: {} adverts, last {last:?}", kind.name, frames.len());
 }

@@ -171,7 +171,9 @@ impl<D> Takes<D> {
             Self::Weight(_) => "-253..253 [reverse]".into(),
             Self::Block { head: "", .. } => "{ }".into(),
             Self::Block { head, .. } => format!("{head} {{ }}"),
-            Self::Line { argument, .. } | Self::Noted { argument, .. } | Self::Refused { argument } => (*argument).into(),
+            Self::Line { argument, .. } | Self::Noted { argument, .. } | Self::Refused { argument } => {
+                (*argument).into()
+            }
         }
     }
 
@@ -185,7 +187,10 @@ impl<D> Takes<D> {
 
     /// Whether writing it twice in one block is a mistake.
     pub(super) fn is_single(&self) -> bool {
-        !matches!(self, Self::Nothing(_) | Self::Line { .. } | Self::Block { .. } | Self::Noted { .. } | Self::Refused { .. })
+        !matches!(
+            self,
+            Self::Nothing(_) | Self::Line { .. } | Self::Block { .. } | Self::Noted { .. } | Self::Refused { .. }
+        )
     }
 
     /// What a missing or a wrong argument gets, for people. An error keeps the file from being used.
