@@ -7,6 +7,7 @@
 
 use crate::engine::{PROGRAM, status};
 use crate::namespaces::{run, wait_for};
+use crate::node::kill_all;
 use crate::programs::{Running, has, signal};
 use crate::stage::{Program, Stage};
 use nix::sys::signal::Signal;
@@ -243,7 +244,7 @@ impl Bench {
     fn die(&mut self, server: usize) {
         self.port(server, "0");
         for program in self.running[server].iter().chain(self.zebra.as_ref().filter(|_| server != self.ours)) {
-            signal(program.pid(), Signal::SIGKILL);
+            kill_all(program);
         }
         self.running[server] = None;
         let namespace = self.stage.namespace(server);

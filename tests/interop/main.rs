@@ -17,6 +17,7 @@ mod ah;
 #[expect(dead_code, reason = "shared with other tests")]
 mod capture;
 mod dissect;
+mod elections;
 #[path = "../common/engine.rs"]
 mod engine;
 mod failover;

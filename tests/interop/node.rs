@@ -2,9 +2,10 @@
 
 use crate::engine::{PROGRAM, events, status};
 use crate::namespaces::{inside_async, run, wait_for};
-use crate::programs::{Running, signal};
+use crate::programs::Running;
 use crate::stage::Program;
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -70,8 +71,14 @@ impl Node {
 
     /// It is gone at once, as if its host were.
     pub(crate) fn kill(self) {
-        signal(self.running.pid(), Signal::SIGKILL);
+        kill_all(&self.running);
     }
+}
+
+/// A program and what it has started, at once: nobody starts it again.
+pub(crate) fn kill_all(running: &Running) {
+    let group = Pid::from_raw(i32::try_from(running.pid()).unwrap());
+    killpg(group, Signal::SIGKILL).unwrap();
 }
 
 /// Whole IPv4 packets, sent from a namespace this far apart.
