@@ -15,10 +15,15 @@ use std::net::IpAddr;
 /// Senders whose stamps are remembered; the one heard least recently is forgotten first. Only who has the key gets here.
 const SENDERS: usize = 16;
 
+/// Two seconds of [`clock_sequence`].
+const FIRST_LEAD: u32 = 8;
+
 #[derive(Clone, Debug, Default)]
 pub(super) struct Authentic {
     /// AH: the highest sequence number sent or accepted. One for both, so that a new master goes on from the last one's.
     sequence: u32,
+    /// AH: an advert was sent by this engine.
+    has_sealed: bool,
     /// Signed adverts: the last stamp sent.
     stamped: Option<Stamp>,
     /// Signed adverts: the last stamp accepted of each sender, the most recent sender last.
@@ -45,8 +50,9 @@ impl Authentic {
     pub(super) fn seal(&mut self, spec: &Spec, wall_us: u64) -> Seal {
         match &spec.auth {
             Auth::Ah(_) => {
-                // Not below the clock: after a restart the others have heard higher ones already.
-                self.sequence = self.sequence.saturating_add(1).max(clock_sequence(wall_us));
+                // Not below the clock, and first a little above it: the engine before this one was heard until just now.
+                let lead = if std::mem::replace(&mut self.has_sealed, true) { 0 } else { FIRST_LEAD };
+                self.sequence = self.sequence.saturating_add(1).max(clock_sequence(wall_us).saturating_add(lead));
                 Seal::Ah(self.sequence)
             }
             Auth::Hmac(hmac) if hmac.mode != HmacMode::ReceiveOnly => Seal::Signed(self.stamp(hmac, wall_us)),
@@ -361,14 +367,17 @@ mod tests {
         let (mut one, mut two) = (Authentic::default(), Authentic::default());
         let sequence = |packet: &Packet| ah::decode(&packet.payload).unwrap().sequence;
         let first = advert(&mut one, &spec, 0, from(1));
-        assert_eq!(sequence(&first), 1);
+        assert_eq!(sequence(&first), FIRST_LEAD, "the clock is before 2020");
         let late = advert(&mut one, &spec, NOW, from(1));
         assert_eq!(sequence(&late), 4 * 86_400 * (6 * 365 + 2), "six years with two leap days");
         assert_eq!(judged(&mut two, &spec, &late, NOW), Ok(false));
         assert_eq!(judged(&mut two, &spec, &late, NOW), Err("ah-replayed"));
         assert_eq!(judged(&mut two, &spec, &first, NOW), Err("ah-replayed"));
-        let answer = advert(&mut two, &spec, NOW, from(2));
+        let answer = advert(&mut two, &spec, NOW - SECOND * 60, from(2));
         assert_eq!(sequence(&answer), sequence(&late) + 1, "one counter for both ways");
+        // Started again at the same moment, it is believed at once.
+        let again = advert(&mut Authentic::default(), &spec, NOW, from(1));
+        assert!(sequence(&again) > sequence(&late));
         assert_eq!(judged(&mut one, &spec, &answer, NOW), Ok(false));
         let mut stolen = answer;
         stolen.source = from(1);

@@ -103,7 +103,8 @@ pub struct Engine {
 
 impl Engine {
     pub fn new(setup: Setup) -> Self {
-        let Setup { config, host, config_path, pid, guard, seed, wall_zero_us, dataplane, uptime, lease, legacy } = setup;
+        let Setup { config, host, config_path, pid, guard, seed, wall_zero_us, dataplane, uptime, lease, legacy } =
+            setup;
         let name = config.router_id.clone().unwrap_or(host);
         let start = legacy.as_ref().map_or(Instant::ZERO, |legacy| legacy.now);
         let mut random = Random::new(seed);

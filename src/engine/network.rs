@@ -237,7 +237,9 @@ impl Engine {
         let moved = to == Role::Master || from == Role::Master;
         let severity = match cause {
             Cause::NobodyTookOver { .. } | Cause::Conditions { .. } => Severity::Alarm,
-            Cause::Adopted | Cause::Silence { .. } | Cause::Overslept { .. } | Cause::RivalOwner { .. } => Severity::Warning,
+            Cause::Adopted | Cause::Silence { .. } | Cause::Overslept { .. } | Cause::RivalOwner { .. } => {
+                Severity::Warning
+            }
             Cause::Started
             | Cause::Owner
             | Cause::MasterResigned { .. }

@@ -1,11 +1,11 @@
 //! From a file to a running engine.
 
 use super::fifos::Fifos;
+use super::keep::Keeper;
 use super::links::Links;
 use super::log::Log;
 use super::notify::Notifier;
 use super::reload::Reader;
-use super::keep::Keeper;
 use super::turn::{Ended, STOP_WITHIN, Turning};
 use super::{addresses, dataplane, journal, keep, workers};
 use crate::cli;

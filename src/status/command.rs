@@ -86,7 +86,9 @@ impl Command {
             Self::Demote { instance, .. } | Self::Restore { instance } | Self::Takeover { instance, .. } => {
                 Some(instance)
             }
-            Self::Drain { .. } | Self::Return { .. } | Self::Weight { .. } | Self::Reload { .. } | Self::Restart {} => None,
+            Self::Drain { .. } | Self::Return { .. } | Self::Weight { .. } | Self::Reload { .. } | Self::Restart {} => {
+                None
+            }
         }
     }
 }

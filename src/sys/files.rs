@@ -56,7 +56,8 @@ impl Loader for Files {
     }
 
     fn is_private(&self, path: &Path) -> Option<bool> {
-        fs::metadata(path).ok().map(|about| about.permissions().mode() & 0o077 == 0)
+        const OTHERS: u32 = 0o077;
+        fs::metadata(path).ok().map(|about| about.permissions().mode() & OTHERS == 0)
     }
 
     fn program(&self, name: &str) -> Option<Program> {

@@ -21,9 +21,7 @@ pub enum State {
     /// Not started, or waiting for the first result of a script that decides.
     Init,
     /// The engine was started again with the addresses still here; whether it may go on is not known yet.
-    Adopting {
-        was: Was,
-    },
+    Adopting { was: Was },
     Backup {
         /// When the master is taken for dead.
         master_down_at: Instant,

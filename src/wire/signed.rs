@@ -41,9 +41,10 @@ impl Stamp {
     /// Of a moment, microseconds since 1970.
     pub const fn at(wall_us: u64) -> Self {
         let fraction = ((wall_us % 1_000_000) << 16) / 1_000_000;
-        Self(wall_us / 1_000_000 % (1 << 32) << 32 | fraction << 16)
+        Self(((wall_us / 1_000_000) << 32) | (fraction << 16))
     }
 
+    #[must_use]
     pub const fn next(self) -> Self {
         Self(self.0.wrapping_add(1))
     }

@@ -69,7 +69,7 @@ impl Cluster {
                 wall_zero_us: 0,
                 uptime: Duration::ZERO,
                 lease: Some(0),
-        legacy: None,
+                legacy: None,
                 dataplane: Dataplane { kind: DataplaneKind::None, note: None },
             };
             world.add_host(node_address(index), link.clone(), setup);

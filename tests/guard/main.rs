@@ -274,9 +274,7 @@ fn the_guard_passes_on_what_it_is_told_and_its_own_end_is_no_outage() {
     signal(guard, Signal::SIGHUP);
     wait_for("the reload", 5, || events(&bench.socket(0)).iter().any(|e| e.kind == "reload"));
     signal(guard, Signal::SIGKILL);
-    wait_for("it is said that nobody guards", 5, || {
-        bench.snapshot(0).findings.iter().any(|f| f.kind == "unguarded")
-    });
+    wait_for("it is said that nobody guards", 5, || bench.snapshot(0).findings.iter().any(|f| f.kind == "unguarded"));
     bench.assert_nobody_noticed();
     // Then the engine is on its own, and still hands over when it is asked to end.
     let engine = bench.snapshot(0).node.engine_pid;

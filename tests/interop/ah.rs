@@ -2,9 +2,11 @@
 //! and fro, and whoever becomes master goes on from the other's sequence number.
 
 use crate::alone;
-use crate::capture::Capture;
+use crate::capture::{Capture, Frame};
 use crate::kinds::{Bench, Kind, SECOND};
+use crate::programs::signal;
 use crate::stage::Program;
+use nix::sys::signal::Signal;
 use std::net::IpAddr;
 use std::time::Duration;
 use vipdeck::wire::ah::{self, TimeToLive};
@@ -45,6 +47,15 @@ fn journey(kind: &Kind, preferred: Program) {
     let back = bench.until("the preferred one is back", [true, false], SECOND * 8);
     assert!(back <= HAND_OVER, "{}, {preferred:?} preferred: {back:?}", kind.name);
     std::thread::sleep(SECOND);
+    if preferred == Program::Vipdeck {
+        // The next engine's numbers are believed at once: nobody takes over.
+        signal(bench.snapshot(0).node.engine_pid, Signal::SIGKILL);
+        let before = capture.frames().len();
+        std::thread::sleep(SECOND * 4);
+        let other = |f: &Frame| ah::decode(&f.bytes[14..]).is_ok_and(|sealed| sealed.header.source.octets()[3] == 2);
+        assert!(!capture.frames()[before..].iter().any(other), "the standby became master");
+        assert_eq!(bench.holders(), [true, false]);
+    }
     all_are_authentic_and_in_order(&capture, kind, preferred);
 }
 

@@ -119,6 +119,11 @@ impl<'k> Bench<'k> {
         self.directory.path().join(format!("server{server}.sock"))
     }
 
+    /// What vipdeck at this place reports.
+    pub(crate) fn snapshot(&self, server: usize) -> vipdeck::status::Snapshot {
+        status(&self.socket(server)).expect("the engine answers")
+    }
+
     fn text(&self, server: usize) -> String {
         let own = server + 1;
         let unicast = if self.kind.unicast {
