@@ -7,7 +7,7 @@ use super::input::Packet;
 use super::router::{Router, Speaker};
 use crate::net::{Family, LinkName, Mac};
 use crate::status::{Role, Severity, Subject, Transition};
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
 use crate::vrrp::{self, Cause, Note, Output};
 use crate::wire::vrrp::{Advert, Auth, Body, Ends, PROTOCOL, TTL, encode};
 use std::collections::{BTreeMap, BTreeSet};
@@ -55,7 +55,9 @@ impl Engine {
             }
         };
         let interval = advertised(&advert);
-        let differs = interval != spec.interval;
+        // Once is a farewell: a master that resigns tells its backups to hurry.
+        let before = router.speakers.get(&packet.source).map(|s| s.interval);
+        let differs = interval != spec.interval && before == Some(interval);
         let known = router.machine.master().is_some_and(|m| m.from == packet.source);
         let other_list =
             if spec.skip_check_adv_addr && known { None } else { different_addresses(spec, packet.source, &advert) };
@@ -178,7 +180,10 @@ impl Engine {
         self.mark(index);
         for output in outputs {
             match output {
-                Output::Advertise { priority } => self.advertise(now, index, priority, effects),
+                Output::Advertise { priority } => self.advertise(now, index, (priority, None), effects),
+                Output::Hasten { priority, interval } => {
+                    self.advertise(now, index, (priority, Some(interval)), effects);
+                }
                 Output::Announce { repeat } => self.announce_all(index, repeat, effects),
                 Output::Ready => self.member_ready(now, index, effects),
                 Output::Changed { from, to, cause } => {
@@ -201,7 +206,14 @@ impl Engine {
         }
     }
 
-    fn advertise(&mut self, now: Instant, index: usize, priority: u8, effects: &mut Vec<Effect>) {
+    /// With the interval of the configuration, unless another is given.
+    fn advertise(
+        &mut self,
+        now: Instant,
+        index: usize,
+        (priority, interval): (u8, Option<Duration>),
+        effects: &mut Vec<Effect>,
+    ) {
         let wall_us = self.moment(now).wall_us;
         let Some(router) = self.routers.get_mut(index) else { return };
         let spec = router.machine.spec();
@@ -210,7 +222,12 @@ impl Engine {
             vrrp::Peering::Multicast(group) => (vec![*group], TTL),
             vrrp::Peering::Unicast(unicast) => (unicast.peers.iter().map(|p| p.address).collect(), unicast.hop_limit),
         };
-        let advert = Advert { vrid: spec.vrid.get(), priority, body: body(spec), addresses: listed(spec).collect() };
+        let advert = Advert {
+            vrid: spec.vrid.get(),
+            priority,
+            body: body(spec, interval.unwrap_or(spec.interval)),
+            addresses: listed(spec).collect(),
+        };
         let link = spec.advert_link().clone();
         let seal = router.authentic.seal(spec, wall_us);
         for destination in destinations {
@@ -303,17 +320,17 @@ impl Engine {
 }
 
 /// What the versions do not share, of our own adverts.
-fn body(spec: &vrrp::Spec) -> Body {
+fn body(spec: &vrrp::Spec, interval: Duration) -> Body {
     match spec.version {
         vrrp::Version::V2 => Body::V2 {
-            interval: u8::try_from(spec.interval.as_secs()).unwrap_or(u8::MAX),
+            interval: u8::try_from(interval.as_secs()).unwrap_or(u8::MAX),
             auth: match &spec.auth {
                 vrrp::Auth::Pass(password) => Auth::Simple(password.0),
                 vrrp::Auth::Ah(_) => Auth::Header,
                 vrrp::Auth::None | vrrp::Auth::Hmac(_) => Auth::None,
             },
         },
-        vrrp::Version::V3 => Body::V3 { interval: u16::try_from(spec.interval.as_millis() / 10).unwrap_or(u16::MAX) },
+        vrrp::Version::V3 => Body::V3 { interval: u16::try_from(interval.as_millis() / 10).unwrap_or(u16::MAX) },
     }
 }
 

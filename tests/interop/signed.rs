@@ -135,8 +135,9 @@ fn key_that_signs(frame: &[u8]) -> u8 {
     openssl.stdin.take().unwrap().write_all(&covered).unwrap();
     let output = openssl.wait_with_output().unwrap();
     assert!(output.status.success());
-    let digits: String = trailer[12..].iter().map(|byte| format!("{byte:02x}")).collect();
     let said = String::from_utf8(output.stdout).unwrap();
-    assert!(said.contains(&digits), "openssl: {said}, the advert: {digits}");
+    let digest = said.trim().rsplit(' ').next().unwrap().as_bytes();
+    let digits = digest.chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap());
+    assert_eq!(digits.take(16).collect::<Vec<_>>(), trailer[12..], "openssl: {said}");
     key
 }
