@@ -30,7 +30,9 @@ fn finish(outcome: anyhow::Result<u8>) -> ExitCode {
 
 /// What every mode needs before it starts, while there is only one thread.
 fn prepare(cli: &Cli) -> anyhow::Result<Settings> {
-    if let Some(name) = &cli.netns {
+    // Of several processes the engine alone moves: it may ask the kernel from the namespace it comes from.
+    let passes_on = matches!(&cli.mode, Mode::Run(run) if !run.is_engine());
+    if let Some(name) = cli.netns.as_ref().filter(|_| !passes_on) {
         sys::netns::move_to(name)?;
     }
     settings::load(cli.settings.as_deref())
@@ -66,6 +68,7 @@ fn dispatch(mode: Mode, settings: &Settings, out: &mut dyn Write) -> anyhow::Res
             report::verbs::run(Command::Weight { real: on.real, service, weight }, &on.how, settings, out)
         }
         Mode::Reload(args) => report::verbs::run(Command::Reload { dry_run: args.dry_run }, &args.how, settings, out),
+        Mode::Restart(args) => report::verbs::run(Command::Restart {}, &args.how, settings, out),
         Mode::RealServer(args) => real_server::command::run(&args.action, settings, out),
         Mode::Relay(at) => control::relay::run(&at, settings, out),
         Mode::LabServer(args) => lab::server::run(&args, settings, out),

@@ -323,6 +323,7 @@ fn argument<D>(
             set(draft, spanned((i32::try_from(number).unwrap_or(0), reverse), word));
         }
         Takes::Factor(_) | Takes::Words { .. } => return words(cx, name, takes, draft, statement, first),
+        Takes::Line { read, .. } => return read(cx, draft, statement),
         // Handled before.
         Takes::Block { .. } | Takes::Noted { .. } | Takes::Refused { .. } => return Ok(()),
     }

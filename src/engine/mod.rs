@@ -7,6 +7,8 @@
 #![warn(clippy::wildcard_enum_match_arm, clippy::indexing_slicing)]
 
 mod addresses;
+mod admission;
+mod authentic;
 mod commands;
 mod conditions;
 mod core;
@@ -14,6 +16,7 @@ mod effect;
 mod groups;
 mod input;
 mod lease;
+mod legacy;
 mod link_delays;
 mod log;
 mod network;
@@ -29,5 +32,6 @@ mod trackers;
 pub use self::core::{Engine, Setup};
 pub use effect::{Advert, CheckId, Effect, Notice};
 pub use input::{Carrier, Input, Packet};
+pub use legacy::{Legacy, NodeRecord, RouterRecord};
 pub use random::Random;
 pub use trackers::{Counted, FileReading};

@@ -10,6 +10,7 @@ mod dataplane;
 mod fifos;
 mod files;
 mod journal;
+mod keep;
 mod links;
 mod log;
 mod notify;

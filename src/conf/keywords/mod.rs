@@ -12,12 +12,13 @@ pub(super) mod options;
 pub(super) mod root;
 pub(super) mod script;
 pub(super) mod server;
+pub(super) mod signed;
 mod tiers;
 pub(super) mod tracker;
 
 pub use tiers::Tier;
 
-use super::diagnostic::Severity;
+use super::diagnostic::{Diagnostic, Severity};
 use super::lower::Cx;
 use super::source::{Span, Spanned};
 use super::tree::{Body, Statement};
@@ -85,6 +86,11 @@ pub(super) enum Takes<D: 'static> {
     Words {
         what: &'static str,
         set: fn(&mut D, Spanned<Vec<String>>),
+    },
+    /// Words that it reads itself.
+    Line {
+        argument: &'static str,
+        read: fn(&mut Cx<'_>, &mut D, &Statement) -> Result<(), Diagnostic>,
     },
     Block {
         head: &'static str,
@@ -175,7 +181,9 @@ impl<D> Takes<D> {
             Self::Factor(_) => "-254..254 [reverse]".into(),
             Self::Block { head: "", .. } => "{ }".into(),
             Self::Block { head, .. } => format!("{head} {{ }}"),
-            Self::Noted { argument, .. } | Self::Refused { argument } => (*argument).into(),
+            Self::Line { argument, .. } | Self::Noted { argument, .. } | Self::Refused { argument } => {
+                (*argument).into()
+            }
         }
     }
 
@@ -189,7 +197,10 @@ impl<D> Takes<D> {
 
     /// Whether writing it twice in one block is a mistake.
     pub(super) fn is_single(&self) -> bool {
-        !matches!(self, Self::Nothing(_) | Self::Block { .. } | Self::Noted { .. } | Self::Refused { .. })
+        !matches!(
+            self,
+            Self::Nothing(_) | Self::Line { .. } | Self::Block { .. } | Self::Noted { .. } | Self::Refused { .. }
+        )
     }
 
     /// What a missing or a wrong argument gets, for people. An error keeps the file from being used.
@@ -210,6 +221,7 @@ impl<D> Takes<D> {
             Self::Command(_) | Self::Script(_) => {
                 "none, or its arguments without quotes: an error; keepalived would run its first word only"
             }
+            Self::Line { .. } => "what it does not take: an error; keepalived passes over the line",
             Self::Block { .. } => "no `{`: an error; what is wrong inside is told line by line",
             Self::Noted { argument, .. } if argument.is_empty() || argument.starts_with(['[', '{']) => "",
             Self::Noted { .. } => "none: an error; nothing else is looked at",
@@ -272,6 +284,7 @@ pub fn list() -> &'static [Entry] {
         add(&mut list, "vrrp_track_process", tracker::PROCESS);
         add(&mut list, "vrrp_instance", instance::TABLE);
         add(&mut list, "authentication", instance::AUTHENTICATION);
+        add(&mut list, "auth_hmac", signed::TABLE);
         add(&mut list, "vrrp_sync_group", group::TABLE);
         add(&mut list, "virtual_server", server::TABLE);
         add(&mut list, "real_server", server::REAL);
