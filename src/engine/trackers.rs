@@ -7,6 +7,8 @@ use crate::conf::{Config, FileSpec, ProcessSpec};
 use crate::status::{Severity, Subject, TrackedFile, TrackedProcess};
 use crate::time::{Duration, Instant};
 use crate::vrrp::{Conditions, Track, Tracker};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// What reading a tracked file came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -219,6 +221,15 @@ impl Process {
     }
 }
 
+/// What is left of them to the engine after this one.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct TrackerRecord {
+    /// Numbers by name, and since when.
+    files: BTreeMap<String, (i64, Instant)>,
+    /// How many, whether they are enough, and since when.
+    processes: BTreeMap<String, (u32, bool, Instant)>,
+}
+
 /// Files and processes of one engine.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Trackers {
@@ -226,9 +237,35 @@ pub(super) struct Trackers {
     pub(super) processes: Vec<Process>,
     /// Why processes are looked for every second, where the kernel does not tell of them.
     pub(super) scanned: Option<String>,
+    /// This is not the first engine: files have been made.
+    inherited: bool,
 }
 
 impl Trackers {
+    pub(super) fn record(&self) -> TrackerRecord {
+        let number = |f: &File| Some((f.spec.name.clone(), (f.value?, f.since)));
+        let verdict = |p: &Process| Some((p.spec.name.clone(), (p.count?, p.good?, p.since)));
+        TrackerRecord {
+            files: self.files.iter().filter_map(number).collect(),
+            processes: self.processes.iter().filter_map(verdict).collect(),
+        }
+    }
+
+    /// What the engine before knew holds until it is known better.
+    pub(super) fn inherit(&mut self, record: &TrackerRecord) {
+        self.inherited = true;
+        for file in &mut self.files {
+            if let Some((value, since)) = record.files.get(&file.spec.name) {
+                (file.value, file.since) = (Some(*value), *since);
+            }
+        }
+        for process in &mut self.processes {
+            if let Some((count, good, since)) = record.processes.get(&process.spec.name) {
+                (process.count, process.good, process.since) = (Some(*count), Some(*good), *since);
+            }
+        }
+    }
+
     pub(super) fn new(config: &Config, now: Instant) -> Self {
         let mut trackers = Self::default();
         trackers.reload(now, config);
@@ -309,6 +346,11 @@ impl Trackers {
 }
 
 impl Engine {
+    /// Whether files are to be made that are to be made at the start (`init_file`).
+    pub const fn makes_files(&self) -> bool {
+        !self.trackers.inherited
+    }
+
     /// The files to be watched.
     pub fn watched_files(&self) -> Vec<FileSpec> {
         self.trackers.files.iter().map(|f| f.spec.clone()).collect()
@@ -333,6 +375,7 @@ impl Engine {
             file.value = Some(value);
             file.since = now;
         }
+        self.node_unkept = true;
         let text = match before.0 {
             Some(old) if old != value => format!("{old} → {value}"),
             Some(_) | None => value.to_string(),
@@ -403,6 +446,7 @@ impl Engine {
     }
 
     fn note_quorum(&mut self, now: Instant, name: &str) {
+        self.node_unkept = true;
         let Some(process) = self.trackers.processes.iter().find(|p| p.spec.name == name) else { return };
         let (severity, word) = match process.good {
             Some(true) => (Severity::Notice, "has its quorum"),

@@ -1,6 +1,6 @@
 use super::*;
 use crate::conf::{ArgumentsMatch, Globals, LinkDelay};
-use crate::engine::{Input, Setup};
+use crate::engine::{Input, Legacy, Setup};
 use crate::kernel::Link;
 use crate::net::LinkName;
 use crate::status::{Dataplane, DataplaneKind, Role, Snapshot};
@@ -42,6 +42,10 @@ fn config(tracks: Vec<Track>) -> Config {
 }
 
 fn engine(config: Config) -> Engine {
+    engine_after(None, config)
+}
+
+fn engine_after(legacy: Option<Legacy>, config: Config) -> Engine {
     let dataplane = Dataplane { kind: DataplaneKind::None, note: None };
     Engine::new(Setup {
         config,
@@ -53,6 +57,8 @@ fn engine(config: Config) -> Engine {
         dataplane,
         uptime: Duration::ZERO,
         lease: None,
+        guard: None,
+        legacy,
     })
 }
 
@@ -220,6 +226,24 @@ fn a_reload_keeps_what_is_known_of_trackers_that_stay() {
     other.files[0].path = PathBuf::from("/g");
     reload(&mut engine, other);
     assert_eq!(engine.snapshot(at(10)).files[0].value, None, "another file");
+}
+
+#[test]
+fn the_engine_after_one_that_died_goes_on_with_its_numbers_and_verdicts() {
+    let tracks = vec![track(Tracker::File, 2, false), track(Tracker::Process, 20, false)];
+    let mut first = engine(config(tracks.clone()));
+    let _ = first.handle(at(0), link(true));
+    read(&mut first, at(1), "5");
+    count(&mut first, at(1), 2, Counted::Scan);
+    assert!(first.makes_files());
+    let node = first.take_node_record().unwrap();
+    let legacy = Legacy { node, now: at(50), lives: 1, ..Legacy::default() };
+    let mut second = engine_after(Some(legacy), config(tracks));
+    let _ = second.handle(at(50), link(true));
+    assert_eq!(shown(&mut second, at(50)), (Role::Backup, 130), "nothing was read or counted yet");
+    assert!(!second.makes_files(), "what an operator has written meanwhile stays");
+    read(&mut second, at(51), "6");
+    assert_eq!(shown(&mut second, at(51)).1, 132);
 }
 
 fn delayed(down: u64, up: u64) -> Engine {

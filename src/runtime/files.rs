@@ -21,11 +21,11 @@ pub(super) struct FileWatch {
 }
 
 impl FileWatch {
-    /// Starts the thread, if there are files, and makes those that are to be made at the start.
-    pub(super) fn start(specs: Vec<FileSpec>, results: UnboundedSender<Input>) -> io::Result<Self> {
+    /// Starts the thread, if there are files; `make`: also makes those that are to be made at the start.
+    pub(super) fn start(specs: Vec<FileSpec>, make: bool, results: UnboundedSender<Input>) -> io::Result<Self> {
         let mut files = Self { thread: None, results };
         if !specs.is_empty() {
-            files.spawn(specs, true)?;
+            files.spawn(specs, make)?;
         }
         Ok(files)
     }

@@ -14,7 +14,8 @@ pub(super) struct Watches {
 
 impl Watches {
     pub(super) fn start(engine: &Engine, results: UnboundedSender<Input>) -> anyhow::Result<Self> {
-        let files = FileWatch::start(engine.watched_files(), results.clone()).context("start the thread for files")?;
+        let files = FileWatch::start(engine.watched_files(), engine.makes_files(), results.clone())
+            .context("start the thread for files")?;
         let processes = ProcessWatch::start(engine.watched_processes(), results.clone());
         Ok(Self { files, processes: processes.context("start the thread for processes")?, results })
     }
