@@ -315,14 +315,9 @@ fn argument<D>(
             set(draft, spanned(pipe(name, word, statement)?, word));
             used = 4;
         }
-        Takes::Weight(set) => {
-            let word = needed()?;
-            let number = value::whole(name, word, -253, 253)?;
-            let reverse = statement.words.get(2).is_some_and(|w| w.text == "reverse");
-            used += usize::from(reverse);
-            set(draft, spanned((i32::try_from(number).unwrap_or(0), reverse), word));
+        Takes::Weight(_) | Takes::Factor(_) | Takes::Words { .. } => {
+            return words(cx, name, takes, draft, statement, first);
         }
-        Takes::Factor(_) | Takes::Words { .. } => return words(cx, name, takes, draft, statement, first),
         Takes::Line { read, .. } => return read(cx, draft, statement),
         // Handled before.
         Takes::Block { .. } | Takes::Noted { .. } | Takes::Refused { .. } => return Ok(()),
@@ -344,23 +339,23 @@ fn words<D>(
     if rest.is_empty() && !takes.argument().starts_with('[') {
         word(name, &takes.argument(), statement)?;
     }
-    if let Takes::Words { set, .. } = takes {
-        let (from, to) = (rest.first().unwrap_or(first), rest.last().unwrap_or(first));
-        set(draft, Spanned { value: rest.iter().map(|w| w.text.clone()).collect(), span: from.span.to(to.span) });
-    } else if let (Takes::Factor(set), Some(word)) = (takes, rest.first()) {
-        let (factor, used) = factor(name, word, statement)?;
+    let most = match takes {
+        Takes::Words { set, .. } => {
+            let (from, to) = (rest.first().unwrap_or(first), rest.last().unwrap_or(first));
+            set(draft, Spanned { value: rest.iter().map(|w| w.text.clone()).collect(), span: from.span.to(to.span) });
+            return Ok(());
+        }
+        Takes::Weight(_) => 253,
+        _ => 254,
+    };
+    if let (Takes::Weight(set) | Takes::Factor(set), Some(word)) = (takes, rest.first()) {
+        let number = value::whole(name, word, -most, most)?;
+        let after = rest.get(1).map(|w| w.text.as_str());
+        let used = if matches!(after, Some("reverse" | "noreverse" | "no_reverse")) { 3 } else { 2 };
         cx.no_more_words(statement, used);
-        set(draft, spanned(factor, word));
+        set(draft, spanned((i32::try_from(number).unwrap_or(0), after == Some("reverse")), word));
     }
     Ok(())
-}
-
-/// `N [reverse|noreverse]`, and how many words of the statement that makes with the keyword.
-fn factor(name: &str, word: &Word, statement: &Statement) -> Result<((i32, bool), usize), Diagnostic> {
-    let number = value::whole(name, word, -254, 254)?;
-    let after = statement.words.get(2).map(|w| w.text.as_str());
-    let used = if matches!(after, Some("reverse" | "noreverse" | "no_reverse")) { 3 } else { 2 };
-    Ok(((i32::try_from(number).unwrap_or(0), after == Some("reverse")), used))
 }
 
 fn spanned<T>(value: T, word: &Word) -> Spanned<T> {
