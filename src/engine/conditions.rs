@@ -35,7 +35,10 @@ impl Engine {
         for index in 0..self.routers.len() {
             let concerned = self.routers.get(index).is_some_and(|r| {
                 let spec = r.machine.spec();
-                spec.link == *name || spec.advert_link() == name || spec.tracks.iter().any(tracks)
+                spec.link == *name
+                    || spec.advert_link() == name
+                    || spec.tracks.iter().any(tracks)
+                    || spec.beside().any(|(link, _)| link == *name)
             });
             if concerned {
                 self.update_conditions(now, index, effects);
@@ -58,6 +61,8 @@ impl Engine {
             Some(link) if !link.up && spec.track_link => conditions.faults.push(format!("{} is down", spec.link)),
             Some(link) => self.find_source(spec, link, before, &mut conditions),
         }
+        self.conditions_beside(spec, &mut conditions);
+        self.static_conditions(&spec.name, &mut conditions);
         for track in &spec.tracks {
             match track.kind {
                 Tracker::Script => {

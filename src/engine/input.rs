@@ -3,7 +3,7 @@
 use super::effect::{CheckId, Notice};
 use crate::conf::Config;
 use crate::health::Outcome;
-use crate::kernel::{Change, Link, ObservedTable};
+use crate::kernel::{Change, Link, ObservedTable, RoutingNews};
 use crate::net::{LinkName, Mac};
 use crate::status::Ask;
 use crate::time::Duration;
@@ -14,6 +14,10 @@ pub enum Input {
     /// A link as it is now, whole.
     Link(Link),
     LinkGone(LinkName),
+    /// Every link there is has been told of.
+    LinksRead,
+    /// What is there of routes and rules that bear our mark.
+    Routing(RoutingNews),
     /// An advert.
     Packet(Packet),
     /// A gratuitous ARP or an unsolicited neighbour advertisement.

@@ -192,7 +192,7 @@ impl Engine {
                 Output::Changed { from, to, cause } => {
                     self.changed(now, index, (from.into(), to.into()), &cause);
                     self.notify_instance(index, to.into(), effects);
-                    self.settle_router(index, effects);
+                    self.settle_router(now, index, effects);
                     self.group_follows(now, index, from.into(), effects);
                 }
                 Output::Note(note) => {
@@ -200,7 +200,7 @@ impl Engine {
                     if matches!(note, Note::LowerPriority { .. }) {
                         self.notify_lower_priority(index, effects);
                     }
-                    self.settle_router(index, effects);
+                    self.settle_router(now, index, effects);
                     if matches!(note, Note::HandedOver { .. }) {
                         self.group_follows(now, index, Role::Master, effects);
                     }

@@ -1,6 +1,6 @@
 //! Reading the configuration anew, off the engine's thread.
 
-use super::dataplane;
+use super::{dataplane, routing};
 use super::start::configuration;
 use super::turn::Turning;
 use crate::cli;
@@ -56,6 +56,12 @@ impl Turning {
         for link in known {
             // What cannot be opened is tried again, and then said, when the next snapshot is published.
             let _ = self.links.update(&link);
+        }
+        if !self.hears_routing && self.engine.keeps_routing() {
+            match routing::start(self.reader.results.clone()) {
+                Ok(()) => self.hears_routing = true,
+                Err(error) => tracing::error!("routes and rules cannot be watched: {error:#}"),
+            }
         }
         if self.table.is_none() && self.engine.has_services() {
             match dataplane::start(self.reader.results.clone()) {

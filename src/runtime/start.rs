@@ -6,7 +6,7 @@ use super::log::Log;
 use super::notify::Notifier;
 use super::reload::Reader;
 use super::turn::{STOP_WITHIN, Turning};
-use super::{addresses, dataplane, journal, workers};
+use super::{addresses, dataplane, journal, routing, workers};
 use crate::cli;
 use crate::conf::{self, Config, Severity};
 use crate::control::{Access, Board, default_socket, server};
@@ -53,6 +53,10 @@ pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> 
     } else {
         None
     };
+    let hears_routing = engine.keeps_routing();
+    if hears_routing {
+        routing::start(results_in.clone())?;
+    }
     let (_requests, monitor) = Netlink::open().context("open rtnetlink")?;
     let links = Links::new(&engine).context("open the socket for ARP; it takes root (CAP_NET_RAW)")?;
     let board = Arc::new(Board::default());
@@ -70,6 +74,7 @@ pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> 
         links,
         addresses: addresses::start(results_in.clone())?,
         monitor,
+        hears_routing,
         table,
         workers: workers::start(results_in.clone())?,
         results,

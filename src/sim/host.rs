@@ -172,7 +172,11 @@ impl Host {
                     service.destinations.remove(to);
                 }
             }
-            Change::AddAddress(_) | Change::LeaseAddress(..) | Change::RenewAddress(..) | Change::RemoveAddress(_) => {}
+            Change::AddAddress(_)
+            | Change::LeaseAddress(..)
+            | Change::RenewAddress(..)
+            | Change::RemoveAddress(_)
+            | Change::Routing(_) => {}
         }
     }
 
