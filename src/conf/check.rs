@@ -7,24 +7,48 @@ use super::keywords::{global, root, script};
 use super::lower::Cx;
 use super::model::{Config, FifoKind, FifoSpec, GlobalNotify, Globals, ScriptSpec};
 use super::source::{Program, Span, Spanned};
-use super::{check_groups, check_services};
+use super::{check_groups, check_routing, check_services};
 use crate::time::Duration;
 use crate::vrrp::{Peering, Spec};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Puts everything together.
 pub(super) fn finish(cx: &mut Cx<'_>, draft: root::Draft) -> Config {
-    let root::Draft { globals, scripts, instances, groups, servers } = draft;
+    let root::Draft {
+        globals,
+        scripts,
+        mut instances,
+        groups,
+        servers,
+        static_addresses,
+        static_routes,
+        static_rules,
+        track_groups,
+    } = draft;
     duplicate_names(cx, &instances);
     let tracks = instances.iter().flat_map(|i| &i.scripts).chain(groups.iter().flat_map(|g| &g.scripts));
     let tracked: BTreeSet<String> = tracks.map(|track| track.name.value.clone()).collect();
     let weights: BTreeMap<String, (i32, bool)> = scripts.iter().map(|s| (s.name.clone(), s.weight)).collect();
     let scripts = scripts.into_iter().filter_map(|s| script_spec(cx, s, &globals, &tracked)).collect();
-    let read: Vec<_> =
-        instances.into_iter().filter_map(|i| Some((i.name.span, instance(cx, i, &globals, &weights)?))).collect();
+    let names = check_routing::names(cx, &globals);
+    let mut blocks = vec![(static_rules, true)];
+    blocks.extend(instances.iter_mut().map(|i| (std::mem::take(&mut i.rules), false)));
+    let mut rules = check_routing::rules(cx, &names, &blocks).into_iter();
+    let lines = check_routing::StaticLines { addresses: &static_addresses, routes: &static_routes };
+    let of_statics = rules.next().unwrap_or_default();
+    let statics = check_routing::statics(cx, &names, &lines, of_statics, &globals, &track_groups);
+    let mut read: Vec<(Span, (Spec, Span))> = Vec::new();
+    for (draft, rules) in instances.into_iter().zip(rules) {
+        let at = draft.name.span;
+        let Some((mut spec, vrid)) = instance(cx, draft, &globals, &weights, &names) else { continue };
+        spec.rules = rules.into_iter().map(|(rule, _)| rule).collect();
+        read.push((at, (spec, vrid)));
+    }
     same_vrid(cx, &read);
     let mut instances: Vec<Spec> = read.into_iter().map(|(_, (spec, _))| spec).collect();
     let groups = check_groups::groups(cx, groups, &mut instances, &weights);
+    let instance_names: Vec<&str> = instances.iter().map(|spec| spec.name.as_str()).collect();
+    let track_groups = check_routing::track_groups(cx, track_groups, &instance_names);
     let fifos = [(FifoKind::All, globals.fifo), (FifoKind::Vrrp, globals.vrrp_fifo)];
     let fifos = fifos
         .into_iter()
@@ -43,6 +67,8 @@ pub(super) fn finish(cx: &mut Cx<'_>, draft: root::Draft) -> Config {
         instances,
         groups,
         scripts,
+        statics,
+        track_groups,
         services: check_services::services(cx, servers),
         ..Config::default()
     }

@@ -1,11 +1,12 @@
 //! `global_defs`.
 
-use super::Takes::{Fifo, Ip, Nothing, Seconds, Switch, Text, User, Whole};
+use super::Takes::{Fifo, Ip, Link, Nothing, Seconds, Switch, Text, User, Whole};
 use super::options::Options;
 use super::{Keyword, key, noted, refused, root, warned};
 use crate::conf::lower::{Cx, walk};
 use crate::conf::source::Spanned;
 use crate::conf::tree::{Body, Statement};
+use crate::net::LinkName;
 use crate::time::Duration;
 use crate::vrrp::RunAs;
 use std::net::IpAddr;
@@ -26,6 +27,11 @@ pub(in crate::conf) struct Draft {
     pub fifo: Option<(PathBuf, Option<RunAs>)>,
     pub vrrp_fifo: Option<(PathBuf, Option<RunAs>)>,
     pub states_on_reload: bool,
+    /// Where static addresses without an interface go.
+    pub default_interface: Option<LinkName>,
+    /// Where iproute2 keeps its names, and the administrator those of the machine.
+    pub iproute_usr: Option<String>,
+    pub iproute_etc: Option<String>,
 }
 
 pub(super) fn lower(cx: &mut Cx<'_>, root: &mut root::Draft, statement: &Statement, body: &Body) {
@@ -203,7 +209,12 @@ pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
     noted("vrrp_gna_interval", "SECONDS", "The least time between two neighbour advertisements"),
     warned("vrrp_garp_extra_if", "[all] SECONDS", "Gratuitous ARP on other interfaces", GARP),
     warned("vrrp_vmac_garp_intvl", "[all] SECONDS", "The old name of vrrp_garp_extra_if", GARP),
-    noted("default_interface", "INTERFACE", "For addresses without an interface"),
+    key(
+        "default_interface",
+        "eth0",
+        "Where static addresses go that name no interface",
+        Link(|d, v| d.default_interface = Some(v.value)),
+    ),
     warned(
         "dynamic_interfaces",
         "[allow_if_changes]",
@@ -222,8 +233,18 @@ pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
     noted("nftables_priority", "NUMBER", "The firewall chain's priority"),
     noted("nftables_ifindex", "", "Firewall rules by interface index"),
     noted("nftables_counters", "", "Counters in firewall rules"),
-    noted("iproute_usr_dir", "DIRECTORY", "Where route names are looked up"),
-    noted("iproute_etc_dir", "DIRECTORY", "Where route names are looked up"),
+    key(
+        "iproute_usr_dir",
+        "/usr/share/iproute2",
+        "Where iproute2 keeps names of routing tables and the like",
+        Text { what: "DIRECTORY", set: |d, v| d.iproute_usr = Some(v.value) },
+    ),
+    key(
+        "iproute_etc_dir",
+        "/etc/iproute2",
+        "Where this machine's own names of routing tables and the like stand",
+        Text { what: "DIRECTORY", set: |d, v| d.iproute_etc = Some(v.value) },
+    ),
     refused("startup_script", "\"COMMAND\" [USER [GROUP]]", "Run before everything"),
     refused("shutdown_script", "\"COMMAND\" [USER [GROUP]]", "Run after everything"),
     noted("startup_script_timeout", "SECONDS", "How long startup_script may take"),

@@ -256,6 +256,7 @@ pub fn list() -> &'static [Entry] {
         let mut list = Vec::new();
         add(&mut list, "", root::TABLE);
         add(&mut list, "global_defs", global::TABLE);
+        add(&mut list, "track_group", root::TRACK_GROUP);
         add(&mut list, "vrrp_script", script::TABLE);
         add(&mut list, "vrrp_instance", instance::TABLE);
         add(&mut list, "authentication", instance::AUTHENTICATION);
