@@ -16,7 +16,7 @@ const CONFIRMED: Duration = Duration::from_millis(500);
 const AT_ONCE: u8 = 5;
 
 /// A kind of object that can be kept.
-pub(super) trait Kept: Clone + fmt::Display {
+pub(super) trait Object: Clone + fmt::Display {
     /// What the kernel finds it by; several may share it.
     type Key: Clone + Ord;
 
@@ -33,7 +33,7 @@ pub(super) trait Kept: Clone + fmt::Display {
     fn removal(&self) -> Routing;
 }
 
-impl Kept for Route {
+impl Object for Route {
     type Key = RouteKey;
     const KEY_IS_IDENTITY: bool = true;
 
@@ -62,7 +62,7 @@ impl Kept for Route {
     }
 }
 
-impl Kept for Rule {
+impl Object for Rule {
     type Key = RuleKey;
     const KEY_IS_IDENTITY: bool = false;
 
@@ -124,7 +124,7 @@ pub(super) struct Entry<T> {
     steps: (Instant, u8),
 }
 
-impl<T: Kept> Entry<T> {
+impl<T: Object> Entry<T> {
     fn new(object: T) -> Self {
         Self {
             object,
@@ -149,7 +149,7 @@ impl<T: Kept> Entry<T> {
 
 /// All objects of one kind.
 #[derive(Clone, Debug)]
-pub(super) struct Keeper<T: Kept> {
+pub(super) struct Keeper<T: Object> {
     entries: BTreeMap<T::Key, Vec<Entry<T>>>,
     /// What the kernel has, of those that bear our mark; none: not known yet.
     seen: Option<BTreeMap<T::Key, Vec<T>>>,
@@ -159,7 +159,7 @@ pub(super) struct Keeper<T: Kept> {
     strays: Vec<T>,
 }
 
-impl<T: Kept> Default for Keeper<T> {
+impl<T: Object> Default for Keeper<T> {
     fn default() -> Self {
         Self { entries: BTreeMap::new(), seen: None, has_failed: false, strays: Vec::new() }
     }
@@ -174,7 +174,7 @@ pub(super) struct Steps<T> {
     pub(super) fought: Vec<T>,
 }
 
-impl<T: Kept> Keeper<T> {
+impl<T: Object> Keeper<T> {
     /// Takes the objects that should be kept from now on. Those that left stay until they are gone.
     pub(super) fn name(&mut self, wanted: impl Iterator<Item = (T, Owners)>) {
         let keep = |entry: &Entry<T>| entry.pending || self.presence_in(entry) != Presence::No;
@@ -343,7 +343,7 @@ impl<T: Kept> Keeper<T> {
         }
         let named = |s: &&T| entries.iter().any(|e| e.object.is(s)) || self.strays.iter().any(|known| known.same(s));
         let found: Vec<T> = seen.get(key).into_iter().flatten().filter(|s| !named(s)).cloned().collect();
-        let removals = found.iter().map(Kept::removal).collect();
+        let removals = found.iter().map(Object::removal).collect();
         self.strays.extend(found);
         removals
     }

@@ -5,14 +5,14 @@
 
 use super::core::Engine;
 use super::effect::Effect;
-use super::keeper::{Keeper, Owners, Presence, Steps};
+use super::keeper::{Entry, Keeper, Object, Owners, Presence, Steps};
 use super::router::Router;
 use crate::conf::{Static, Statics, TrackGroup};
-use crate::kernel::{Change, Route, Routing, RoutingNews, Rule};
+use crate::kernel::{Address, Change, Route, Routing, RoutingNews, Rule};
 use crate::net::LinkName;
-use crate::status::{Severity, Subject};
+use crate::status::{self, Kept, KeptKind, Severity, Subject};
 use crate::time::Instant;
-use crate::vrrp::Conditions;
+use crate::vrrp::{Conditions, Spec};
 use std::collections::BTreeSet;
 use std::fmt::Display;
 
@@ -273,6 +273,38 @@ impl Engine {
         }
     }
 
+    /// What moves with the addresses of an instance.
+    pub(super) fn moves(&self, spec: &Spec, wanted: bool) -> Vec<Kept> {
+        let addresses = spec.excluded.iter().map(|a| self.kept_address(a, wanted));
+        let routes = spec.routes.iter().filter_map(|r| self.routing.routes.entry(r));
+        let routes = routes.map(|e| kept(KeptKind::Route, &self.routing.routes, e, wanted));
+        let rules = spec.rules.iter().filter_map(|r| self.routing.rules.entry(r));
+        let rules = rules.map(|e| kept(KeptKind::Rule, &self.routing.rules, e, wanted));
+        addresses.chain(routes).chain(rules).collect()
+    }
+
+    /// What stands while the engine runs.
+    pub(super) fn statics(&self) -> Vec<Kept> {
+        let Statics { addresses, routes, rules } = &self.routing.statics;
+        let wanted = !self.has_handed_over();
+        let addresses = addresses.iter().map(|s| self.kept_address(&s.object, wanted));
+        let routes = routes.iter().filter_map(|s| self.routing.routes.entry(&s.object));
+        let routes = routes.map(|e| kept(KeptKind::Route, &self.routing.routes, e, wanted));
+        let rules = rules.iter().filter_map(|s| self.routing.rules.entry(&s.object));
+        let rules = rules.map(|e| kept(KeptKind::Rule, &self.routing.rules, e, wanted));
+        addresses.chain(routes).chain(rules).collect()
+    }
+
+    fn kept_address(&self, address: &Address, wanted: bool) -> Kept {
+        let present = match self.links.get(address.link.as_str()) {
+            None => status::Presence::Unknown,
+            Some(_) if self.holds(address) => status::Presence::Yes,
+            Some(_) => status::Presence::No,
+        };
+        let problem = self.retry_address.contains_key(address).then(|| "the kernel refused it".to_owned());
+        Kept { kind: KeptKind::Address, text: address.to_string(), present, wanted, problem }
+    }
+
     /// Whether everything that was ours is gone.
     pub(super) fn routing_is_released(&self) -> bool {
         let routes = &self.routing.routes;
@@ -285,7 +317,6 @@ impl Engine {
 
     /// What is there although nothing calls for it.
     pub(super) fn routing_leftovers(&self) -> impl Iterator<Item = Change> {
-        use super::keeper::Kept;
         let (routes, rules) = (&self.routing.routes, &self.routing.rules);
         let there = rules.entries().filter(|e| rules.presence_in(e) == Presence::Yes).map(|e| e.object.removal());
         let routes = routes.entries().filter(|e| routes.presence_in(e) == Presence::Yes).map(|e| e.object.removal());
@@ -354,7 +385,7 @@ impl Engine {
     }
 
     /// The links that tracked addresses, routes and rules of an instance need beside its own (keepalived tracks them).
-    pub(super) fn conditions_beside(&self, spec: &crate::vrrp::Spec, conditions: &mut Conditions) {
+    pub(super) fn conditions_beside(&self, spec: &Spec, conditions: &mut Conditions) {
         for (link, what) in spec.beside() {
             match self.out_of_order(&link) {
                 Some(why) => conditions.faults.push(format!("{why}; {what} needs it")),
@@ -382,6 +413,16 @@ impl Engine {
         }
         self.track_groups_changed(now, effects);
     }
+}
+
+fn kept<T: Object>(kind: KeptKind, keeper: &Keeper<T>, entry: &Entry<T>, wanted: bool) -> Kept {
+    let present = match keeper.presence_in(entry) {
+        Presence::Yes => status::Presence::Yes,
+        Presence::No => status::Presence::No,
+        Presence::Unknown => status::Presence::Unknown,
+    };
+    let problem = entry.failure().map(str::to_owned);
+    Kept { kind, text: entry.object.to_string(), present, wanted, problem }
 }
 
 /// Taking over: routes, then rules. Leaving: rules, then routes.

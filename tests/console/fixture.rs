@@ -94,6 +94,7 @@ fn instance(node: u8, which: u8) -> Instance {
             present: presence,
             wanted: is_master,
         }],
+        moves: Vec::new(),
         faults: vec![],
         transitions: vec![Transition {
             at: at(3_609_375),
@@ -178,6 +179,7 @@ pub(crate) fn snapshot(node: u8) -> Snapshot {
         instances: vec![instance(node, 1), instance(node, 2)],
         services: vec![service(1), service(2)],
         scripts: vec![],
+        statics: vec![],
         findings: vec![],
         counters: Counters::default(),
         last_event: 3,

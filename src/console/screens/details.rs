@@ -130,6 +130,17 @@ fn member(model: &Model, view: &NodeView, snapshot: &Snapshot, i: &Instance, wid
         let wanted = if vip.wanted { "should be there" } else { "should not be there" };
         lines.extend(fact("vip", &format!("{} {}: {there}, {wanted}", vip.net, vip.link), width));
     }
+    for kept in &i.moves {
+        let there = match kept.present {
+            Presence::Yes => "there",
+            Presence::No => "not there",
+            Presence::Unknown => "not known",
+        };
+        let wanted = if kept.wanted { "should be there" } else { "should not be there" };
+        let problem = kept.problem.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
+        let text = format!("{}: {there}, {wanted}{problem}", kept.text);
+        lines.extend(fact(&kept.kind.to_string(), &text, width));
+    }
     let every = text::took(i.advert_interval.as_micros());
     let timers = format!(
         "advert every {every}, skew {}, acts after {} of silence",
