@@ -48,6 +48,10 @@ impl Engine {
 
     pub(super) fn update_conditions(&mut self, now: Instant, index: usize, effects: &mut Vec<Effect>) {
         let Some(router) = self.routers.get(index) else { return };
+        // Of what has not been told yet nothing follows.
+        if !self.links_read && !self.links.contains_key(router.machine.spec().link.as_str()) {
+            return;
+        }
         let conditions = self.conditions(router.machine.spec(), router.machine.conditions().source);
         self.spread_conditions(now, index, conditions, effects);
     }
@@ -73,6 +77,10 @@ impl Engine {
                 }
                 Tracker::Interface => {
                     let up = self.links.get(&track.name).map(|link| link.up);
+                    if up.is_none() && !self.links_read {
+                        conditions.waiting.push(format!("{} has not been seen yet", track.name));
+                        continue;
+                    }
                     let detail = match up {
                         None => "not there",
                         Some(false) => "down",

@@ -413,3 +413,143 @@ impl<T> Entry<T> {
         fought
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::Hop;
+
+    const FIXED: fn(&Owners) -> bool = |owners| owners.fixed;
+
+    fn at(ms: u64) -> Instant {
+        Instant::from_micros(ms * 1000)
+    }
+
+    fn route(to: &str, via: &str) -> Route {
+        let hop = Hop { via: via.parse().ok(), ..Hop::default() };
+        Route { hops: vec![hop], ..Route::new(to.parse().unwrap()) }
+    }
+
+    fn keeping(routes: &[Route]) -> Keeper<Route> {
+        let mut keeper = Keeper::default();
+        keeper.name(routes.iter().map(|r| (r.clone(), Owners { fixed: true, ..Owners::default() })));
+        keeper
+    }
+
+    fn steps(keeper: &mut Keeper<Route>, now: u64, desired: fn(&Owners) -> bool) -> Vec<Routing> {
+        let steps = keeper.settle(at(now), None, desired, |_| true);
+        [steps.removals, steps.additions].concat()
+    }
+
+    /// Carries out every step, and tells of it.
+    fn carry_out(keeper: &mut Keeper<Route>, now: u64, steps: &[Routing]) {
+        for step in steps {
+            let (Routing::AddRoute(route) | Routing::RemoveRoute(route)) = step else { panic!("{step}") };
+            let added = matches!(step, Routing::AddRoute(_));
+            keeper.applied(at(now), route, added, &Ok(()));
+            assert!(keeper.see(at(now), (**route).clone(), added, FIXED).is_empty());
+        }
+    }
+
+    #[test]
+    fn what_is_wanted_is_added_once_and_removed_when_it_is_not() {
+        let wanted = route("10.1.0.0/16", "10.0.0.2");
+        let mut keeper = keeping(std::slice::from_ref(&wanted));
+        assert!(keeper.see_all(at(0), Vec::new(), FIXED).is_empty());
+        let added = steps(&mut keeper, 1, FIXED);
+        assert_eq!(added, [wanted.addition()]);
+        assert!(steps(&mut keeper, 2, FIXED).is_empty(), "one step at a time");
+        carry_out(&mut keeper, 3, &added);
+        assert!(steps(&mut keeper, 4, FIXED).is_empty());
+        let removed = steps(&mut keeper, 5, |_| false);
+        assert_eq!(removed, [wanted.removal()]);
+        carry_out(&mut keeper, 6, &removed);
+        assert!(steps(&mut keeper, 7, |_| false).is_empty());
+    }
+
+    #[test]
+    fn what_others_remove_is_put_back_but_not_for_ever_at_once() {
+        let wanted = route("10.1.0.0/16", "10.0.0.2");
+        let mut keeper = keeping(std::slice::from_ref(&wanted));
+        keeper.see_all(at(0), Vec::new(), FIXED);
+        let mut put_back = 0;
+        for round in 0..20 {
+            let added = steps(&mut keeper, 10 + round, FIXED);
+            carry_out(&mut keeper, 10 + round, &added);
+            put_back += added.len();
+            let taken = keeper.see(at(10 + round), wanted.clone(), false, FIXED);
+            assert_eq!(taken.len(), added.len());
+        }
+        assert_eq!(put_back, usize::from(AT_ONCE));
+        let again = keeper.retry_at().unwrap();
+        assert!(again <= at(1100), "{again:?}");
+        keeper.retry(Some(again));
+        assert_eq!(steps(&mut keeper, 2000, FIXED), [wanted.addition()]);
+    }
+
+    #[test]
+    fn older_news_do_not_undo_what_was_done_since() {
+        let wanted = route("10.1.0.0/16", "10.0.0.2");
+        let mut keeper = keeping(std::slice::from_ref(&wanted));
+        keeper.see_all(at(0), vec![wanted.clone()], FIXED);
+        let removed = steps(&mut keeper, 1, |_| false);
+        assert_eq!(removed, [wanted.removal()]);
+        keeper.applied(at(2), &wanted, false, &Ok(()));
+        let added = steps(&mut keeper, 3, FIXED);
+        assert_eq!(added, [wanted.addition()]);
+        keeper.applied(at(4), &wanted, true, &Ok(()));
+        // Now the news of the removal come, and only then those of the addition.
+        assert!(keeper.see(at(5), wanted.clone(), false, FIXED).is_empty());
+        assert!(steps(&mut keeper, 5, FIXED).is_empty());
+        keeper.see(at(6), wanted.clone(), true, FIXED);
+        assert!(steps(&mut keeper, 6, FIXED).is_empty());
+    }
+
+    #[test]
+    fn what_an_earlier_life_left_is_adopted_or_removed_and_nothing_else_is_touched() {
+        let wanted = route("10.1.0.0/16", "10.0.0.2");
+        let stale = route("10.1.0.0/16", "10.0.0.99");
+        let strange = route("10.2.0.0/16", "10.0.0.2");
+        let mut keeper = keeping(std::slice::from_ref(&wanted));
+        // As long as nobody has said what is there, nothing is removed.
+        assert!(steps(&mut keeper, 0, |_| false).is_empty());
+        keeper.see_all(at(1), vec![wanted.clone(), strange.clone()], FIXED);
+        assert!(steps(&mut keeper, 1, FIXED).is_empty(), "adopted");
+        let mut keeper = keeping(std::slice::from_ref(&wanted));
+        keeper.see_all(at(1), vec![stale.clone(), strange], FIXED);
+        let both = steps(&mut keeper, 1, FIXED);
+        assert_eq!(both, [stale.removal(), wanted.addition()]);
+    }
+
+    #[test]
+    fn a_reload_keeps_what_stays_and_removes_what_left() {
+        let (stays, leaves) = (route("10.1.0.0/16", "10.0.0.2"), route("10.2.0.0/16", "10.0.0.2"));
+        let mut keeper = keeping(&[stays.clone(), leaves.clone()]);
+        keeper.see_all(at(0), vec![stays.clone(), leaves.clone()], FIXED);
+        assert!(steps(&mut keeper, 1, FIXED).is_empty());
+        let comes = route("10.3.0.0/16", "10.0.0.2");
+        let changed = Route { source: "10.0.0.7".parse().ok(), ..leaves.clone() };
+        let all = [stays.clone(), comes.clone(), changed.clone()];
+        keeper.name(all.into_iter().map(|r| (r, Owners { fixed: true, ..Owners::default() })));
+        let found = steps(&mut keeper, 2, FIXED);
+        assert_eq!(found, [leaves.removal(), changed.addition(), comes.addition()]);
+        carry_out(&mut keeper, 3, &found);
+        assert!(steps(&mut keeper, 4, FIXED).is_empty());
+        assert_eq!(keeper.entries().count(), 3);
+    }
+
+    #[test]
+    fn what_the_kernel_refuses_is_tried_again_later() {
+        let wanted = route("10.1.0.0/16", "10.0.0.2");
+        let mut keeper = keeping(std::slice::from_ref(&wanted));
+        keeper.see_all(at(0), Vec::new(), FIXED);
+        assert_eq!(steps(&mut keeper, 1, FIXED).len(), 1);
+        keeper.applied(at(2), &wanted, true, &Err("Network is unreachable".into()));
+        assert!(steps(&mut keeper, 3, FIXED).is_empty());
+        assert_eq!(keeper.entry(&wanted).unwrap().failure(), Some("Network is unreachable"));
+        assert_eq!(keeper.retry_at(), Some(at(1002)));
+        keeper.retry(Some(at(1002)));
+        assert_eq!(steps(&mut keeper, 1002, FIXED).len(), 1);
+        assert_eq!(keeper.retry_at(), None);
+    }
+}

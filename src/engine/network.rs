@@ -191,8 +191,8 @@ impl Engine {
                 Output::Ready => self.member_ready(now, index, effects),
                 Output::Changed { from, to, cause } => {
                     self.changed(now, index, (from.into(), to.into()), &cause);
-                    self.notify_instance(index, to.into(), effects);
                     self.settle_router(now, index, effects);
+                    self.notify_instance(index, to.into(), effects);
                     self.group_follows(now, index, from.into(), effects);
                 }
                 Output::Note(note) => {

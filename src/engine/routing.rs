@@ -12,7 +12,7 @@ use crate::kernel::{Address, Change, Route, Routing, RoutingNews, Rule};
 use crate::net::LinkName;
 use crate::status::{self, Kept, KeptKind, Severity, Subject};
 use crate::time::Instant;
-use crate::vrrp::{Conditions, Spec};
+use crate::vrrp::{Conditions, Spec, Track, Tracker};
 use std::collections::BTreeSet;
 use std::fmt::Display;
 
@@ -405,7 +405,8 @@ impl Engine {
         for index in 0..self.routers.len() {
             let concerned = self.routers.get(index).is_some_and(|r| {
                 let known = self.links.contains_key(r.machine.spec().link.as_str());
-                known && r.machine.spec().beside().next().is_some()
+                let tracks = |t: &Track| t.kind == Tracker::Interface;
+                known && (r.machine.spec().tracks.iter().any(tracks) || r.machine.spec().beside().next().is_some())
             });
             if concerned {
                 self.update_conditions(now, index, effects);
