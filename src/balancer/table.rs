@@ -99,9 +99,7 @@ impl Live {
             | Change::LeaseAddress(..)
             | Change::RenewAddress(..)
             | Change::RemoveAddress(_)
-            | Change::Routing(_) => {
-                Err("addresses are not the balancer's".into())
-            }
+            | Change::Routing(_) => Err("addresses are not the balancer's".into()),
         }
     }
 

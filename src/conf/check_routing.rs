@@ -29,7 +29,7 @@ pub(super) fn routes(cx: &mut Cx<'_>, names: &Names<'_>, lines: &[Statement]) ->
     let mut read: Vec<Route> = Vec::new();
     value_lines(cx, lines, |cx, line| {
         let (route, _) = route::line(cx, names, line, false)?;
-        if !is_double(cx, read.iter().any(|r| *r == route), line) {
+        if !is_double(cx, read.contains(&route), line) {
             read.push(route);
         }
         Ok(())

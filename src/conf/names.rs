@@ -57,8 +57,7 @@ pub(super) const PROTOCOLS: List = List {
     largest: 255,
 };
 pub(super) const FIELDS: List = List { file: "rt_dsfield", what: "TOS", built_in: &[], largest: 255 };
-pub(super) const REALMS: List =
-    List { file: "rt_realms", what: "realm", built_in: &[("cosmos", 0)], largest: 65535 };
+pub(super) const REALMS: List = List { file: "rt_realms", what: "realm", built_in: &[("cosmos", 0)], largest: 65535 };
 pub(super) const GROUPS: List =
     List { file: "group", what: "interface group", built_in: &[("default", 0)], largest: u32::MAX - 1 };
 

@@ -8,17 +8,53 @@ use super::source::Spanned;
 use super::suggest;
 use super::tree::Statement;
 use super::words::{Prefix, Words, parse};
-use crate::kernel::{
-    Encap, Hop, Metric, OUR_PROTOCOL, Place, Route, RouteKind, Scope, TunnelOptions,
-};
+use crate::kernel::{Encap, Hop, Metric, OUR_PROTOCOL, Place, Route, RouteKind, Scope, TunnelOptions};
 use crate::net::{Family, IpNet};
 
 /// Words that stand where a route is described, for suggestions.
 const WORDS: &[&str] = &[
-    "via", "dev", "src", "from", "to", "onlink", "table", "metric", "priority", "preference", "tos", "dsfield", "scope",
-    "protocol", "realms", "pref", "mtu", "advmss", "rtt", "rttvar", "reordering", "cwnd", "ssthresh", "rto_min",
-    "window", "hoplimit", "initcwnd", "initrwnd", "quickack", "features", "congctl", "fastopen_no_cookie", "expires",
-    "ttl-propagate", "encap", "nexthop", "weight", "add", "prepend", "append", "no_track", "track_group",
+    "via",
+    "dev",
+    "src",
+    "from",
+    "to",
+    "onlink",
+    "table",
+    "metric",
+    "priority",
+    "preference",
+    "tos",
+    "dsfield",
+    "scope",
+    "protocol",
+    "realms",
+    "pref",
+    "mtu",
+    "advmss",
+    "rtt",
+    "rttvar",
+    "reordering",
+    "cwnd",
+    "ssthresh",
+    "rto_min",
+    "window",
+    "hoplimit",
+    "initcwnd",
+    "initrwnd",
+    "quickack",
+    "features",
+    "congctl",
+    "fastopen_no_cookie",
+    "expires",
+    "ttl-propagate",
+    "encap",
+    "nexthop",
+    "weight",
+    "add",
+    "prepend",
+    "append",
+    "no_track",
+    "track_group",
 ];
 
 /// The shortest times that keepalived sets, in milliseconds.
@@ -501,14 +537,15 @@ pub(super) fn field(words: &mut Words<'_>, names: &Names<'_>, keyword: &Word) ->
 fn time(cx: &mut Cx<'_>, words: &mut Words<'_>, keyword: &Word, per_ms: f64) -> Result<u32, Diagnostic> {
     let word = words.value(keyword)?;
     let text = word.text.as_str();
-    let (digits, factor) = if let Some(digits) = text.strip_suffix("ms") {
-        (digits, per_ms)
+    let (digits, factor, has_unit) = if let Some(digits) = text.strip_suffix("ms") {
+        (digits, per_ms, true)
     } else if let Some(digits) = text.strip_suffix('s') {
-        (digits, per_ms * 1000.0)
+        (digits, per_ms * 1000.0, true)
     } else {
-        (text, 1.0)
+        (text, 1.0, false)
     };
-    let number = digits.parse::<f64>().ok().filter(|n| digits.starts_with(|c: char| c.is_ascii_digit()) && n.is_finite());
+    let number =
+        digits.parse::<f64>().ok().filter(|n| digits.starts_with(|c: char| c.is_ascii_digit()) && n.is_finite());
     let units = number.map(|n| n * factor).filter(|units| *units < f64::from(u32::MAX));
     let Some(units) = units else {
         return Err(Diagnostic::error("bad-duration", format!("`{text}` is no time for {}", keyword.text))
@@ -518,7 +555,7 @@ fn time(cx: &mut Cx<'_>, words: &mut Words<'_>, keyword: &Word, per_ms: f64) -> 
         cx.report(
             Diagnostic::warning("too-short", format!("{} is less than 200 ms", keyword.text))
                 .at(word.span, "200 ms is used, as keepalived does")
-                .help(if factor == 1.0 && per_ms > 1.0 {
+                .help(if !has_unit && per_ms > 1.0 {
                     format!("without a unit it counts in 1/{per_ms} ms")
                 } else {
                     "write at least 200ms".to_owned()

@@ -14,10 +14,40 @@ use crate::net::{Family, IpNet};
 
 /// Words that stand where a rule is described, for suggestions.
 const WORDS: &[&str] = &[
-    "from", "to", "iif", "oif", "dev", "not", "fwmark", "tos", "dsfield", "uidrange", "ipproto", "sport", "dport",
-    "tunnel-id", "l3mdev", "protocol", "priority", "preference", "order", "suppress_prefixlength", "suppress_ifgroup",
-    "sup_pl", "sup_group", "realms", "table", "lookup", "goto", "nop", "blackhole", "unreachable", "prohibit", "type",
-    "no_track", "track_group",
+    "from",
+    "to",
+    "iif",
+    "oif",
+    "dev",
+    "not",
+    "fwmark",
+    "tos",
+    "dsfield",
+    "uidrange",
+    "ipproto",
+    "sport",
+    "dport",
+    "tunnel-id",
+    "l3mdev",
+    "protocol",
+    "priority",
+    "preference",
+    "order",
+    "suppress_prefixlength",
+    "suppress_ifgroup",
+    "sup_pl",
+    "sup_group",
+    "realms",
+    "table",
+    "lookup",
+    "goto",
+    "nop",
+    "blackhole",
+    "unreachable",
+    "prohibit",
+    "type",
+    "no_track",
+    "track_group",
 ];
 
 /// IP protocols by name (/etc/protocols).
@@ -60,12 +90,7 @@ pub(super) struct Read {
 }
 
 /// The rule of a line.
-pub(super) fn line(
-    cx: &mut Cx<'_>,
-    names: &Names<'_>,
-    line: &Statement,
-    is_static: bool,
-) -> Result<Read, Diagnostic> {
+pub(super) fn line(cx: &mut Cx<'_>, names: &Names<'_>, line: &Statement, is_static: bool) -> Result<Read, Diagnostic> {
     let mut draft = Draft {
         words: Words::new(line),
         rule: Rule::new(Family::V4, 0),
@@ -118,7 +143,8 @@ impl<'s> Draft<'s> {
         match word.text.as_str() {
             "fwmark" => {
                 let value = self.words.value(word)?;
-                let (mark, mask) = value.text.split_once('/').map_or((value.text.as_str(), None), |(a, b)| (a, Some(b)));
+                let (mark, mask) =
+                    value.text.split_once('/').map_or((value.text.as_str(), None), |(a, b)| (a, Some(b)));
                 let mask = mask.map_or(Some(u32::MAX), number);
                 let (Some(mark), Some(mask)) = (number(mark), mask) else {
                     return Err(Diagnostic::error("bad-number", format!("`{}` is no firewall mark", value.text))
@@ -266,7 +292,9 @@ impl<'s> Draft<'s> {
         let into_table = matches!(action, RuleAction::Lookup(_) | RuleAction::L3mdev);
         if let Some(needs) = of_table.filter(|_| !into_table) {
             let message = format!("`{}` goes with `table` only", needs.text);
-            return Err(Diagnostic::error("bad-word", message).at(needs.span, "").at(word.span, "this is another action"));
+            return Err(Diagnostic::error("bad-word", message)
+                .at(needs.span, "")
+                .at(word.span, "this is another action"));
         }
         rule.action = action;
         rule.family = words.family.unwrap_or(Family::V4);

@@ -126,14 +126,7 @@ pub(super) struct Entry<T> {
 
 impl<T: Object> Entry<T> {
     fn new(object: T) -> Self {
-        Self {
-            object,
-            owners: Owners::default(),
-            pending: false,
-            left: None,
-            failed: None,
-            steps: (Instant::ZERO, 0),
-        }
+        Self { object, owners: Owners::default(), pending: false, left: None, failed: None, steps: (Instant::ZERO, 0) }
     }
 
     /// A step is under way.
@@ -184,16 +177,12 @@ impl<T: Object> Keeper<T> {
         let before = std::mem::take(&mut self.entries);
         for (object, owners) in wanted {
             let of_key = self.entries.entry(object.key()).or_default();
-            let place = of_key.iter().position(|e| e.object.same(&object));
-            let entry = match place {
-                Some(place) => of_key.get_mut(place),
-                None => {
-                    let known = before.get(&object.key()).and_then(|all| all.iter().find(|e| e.object.same(&object)));
-                    let kept = known.map(|e| Entry { owners: Owners::default(), ..e.clone() });
-                    of_key.push(Entry { object: object.clone(), ..kept.unwrap_or_else(|| Entry::new(object)) });
-                    of_key.last_mut()
-                }
-            };
+            if !of_key.iter().any(|e| e.object.same(&object)) {
+                let known = before.get(&object.key()).and_then(|all| all.iter().find(|e| e.object.same(&object)));
+                let kept = known.map(|e| Entry { owners: Owners::default(), ..e.clone() });
+                of_key.push(Entry { object: object.clone(), ..kept.unwrap_or_else(|| Entry::new(object.clone())) });
+            }
+            let entry = of_key.iter_mut().find(|e| e.object.same(&object));
             let Some(entry) = entry else { continue };
             entry.owners.routers.extend(owners.routers);
             entry.owners.fixed |= owners.fixed;
@@ -251,13 +240,7 @@ impl<T: Object> Keeper<T> {
     }
 
     /// One object that bears our mark came or went. What should be there, was, and is gone.
-    pub(super) fn see(
-        &mut self,
-        now: Instant,
-        object: T,
-        present: bool,
-        desired: impl Fn(&Owners) -> bool,
-    ) -> Vec<T> {
+    pub(super) fn see(&mut self, now: Instant, object: T, present: bool, desired: impl Fn(&Owners) -> bool) -> Vec<T> {
         let key = object.key();
         let before = self.presences(&key);
         let of_key = self.seen.get_or_insert_default().entry(key.clone()).or_default();

@@ -79,9 +79,7 @@ impl Engine {
     pub(super) fn settle_routing_around(&mut self, now: Instant, effects: &mut Vec<Effect>) {
         let mut steps = Vec::new();
         self.settle_routing(now, &mut steps);
-        let adds = |e: &Effect| {
-            matches!(e, Effect::Apply(Change::Routing(Routing::AddRoute(_) | Routing::AddRule(_))))
-        };
+        let adds = |e: &Effect| matches!(e, Effect::Apply(Change::Routing(Routing::AddRoute(_) | Routing::AddRule(_))));
         let (additions, removals): (Vec<_>, Vec<_>) = steps.into_iter().partition(adds);
         effects.extend(removals);
         self.settle_addresses(effects);

@@ -60,7 +60,10 @@ pub enum Routing {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RoutingNews {
     /// All of them; they replace what was known.
-    All { routes: Vec<Route>, rules: Vec<Rule> },
+    All {
+        routes: Vec<Route>,
+        rules: Vec<Rule>,
+    },
     /// One came (true) or went.
     Route(Box<Route>, bool),
     Rule(Box<Rule>, bool),

@@ -1,8 +1,8 @@
 //! Reading the configuration anew, off the engine's thread.
 
-use super::{dataplane, routing};
 use super::start::configuration;
 use super::turn::Turning;
+use super::{dataplane, routing};
 use crate::cli;
 use crate::engine::Input;
 use crate::status::{Actor, Ask, Command};

@@ -53,10 +53,6 @@ pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> 
     } else {
         None
     };
-    let hears_routing = engine.keeps_routing();
-    if hears_routing {
-        routing::start(results_in.clone())?;
-    }
     let (_requests, monitor) = Netlink::open().context("open rtnetlink")?;
     let links = Links::new(&engine).context("open the socket for ARP; it takes root (CAP_NET_RAW)")?;
     let board = Arc::new(Board::default());
@@ -68,6 +64,7 @@ pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> 
     let (stop, hangups) = signals()?;
     let file = std::path::absolute(&args.file).with_context(|| format!("find {}", args.file.display()))?;
     let fifos = Fifos::start(engine.fifos(), results_in.clone()).context("start the thread for FIFOs")?;
+    let hears_routing = routing::start_if_needed(&engine, &results_in)?;
     let turning = Turning {
         clock,
         engine,

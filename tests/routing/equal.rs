@@ -28,6 +28,9 @@ fn the_same_file_gives_the_same_addresses_routes_and_rules() {
     let keepalived = bench.keepalived(&bench.pair.a, FILE);
     let theirs = settled("keepalived is master");
     keepalived.stop();
+    // keepalived 2.2.7 leaves an address with a peer behind.
+    wait_for("keepalived has ended", 10, || bench.listed().len() == before.len() + 1);
+    bench.ip("address delete 10.9.6.50 peer 10.9.6.51/32 dev eth0");
     wait_for("keepalived has removed all", 10, || bench.listed() == before);
 
     let capture = Capture::start(&bench.pair.b, "eth0", bench.directory.path(), "adverts");
@@ -39,7 +42,7 @@ fn the_same_file_gives_the_same_addresses_routes_and_rules() {
     assert_eq!(ours, theirs, "\nonly vipdeck:\n{}\nonly keepalived:\n{}", only(&ours, &theirs), only(&theirs, &ours));
     assert!(theirs.len() > before.len() + 80, "{theirs:#?}");
     let instance = bench.instance("A");
-    assert_eq!((instance.state, instance.vips.len()), (Role::Master, 12));
+    assert_eq!((instance.state, instance.vips.len()), (Role::Master, 10));
     let count = |kind| instance.moves.iter().filter(|kept| kept.kind == kind).count();
     assert_eq!((count(KeptKind::Address), count(KeptKind::Route), count(KeptKind::Rule)), (9, 36, 23));
     let absent: Vec<_> = instance.moves.iter().filter(|kept| kept.present != Presence::Yes || !kept.wanted).collect();

@@ -39,7 +39,11 @@ const LINES: &[(&str, &str, Result<bool, &str>)] = &[
     ("virtual_routes", "10.5.0.0/16 dev eth0 encap nonsense", Ok(true)),
     ("virtual_routes", "10.5.0.0/16 dev eth0 nexthop via 10.9.0.2 weight 257", Ok(true)),
     ("virtual_routes", "inet6 default via 2001:db8::2 dev eth0", Err("keepalived passes over the word after inet6")),
-    ("virtual_routes", "10.5.0.0/16 via inet6 fe80::1 dev eth0", Err("an IPv6 gateway serves IPv4; keepalived mixes none")),
+    (
+        "virtual_routes",
+        "10.5.0.0/16 via inet6 fe80::1 dev eth0",
+        Err("an IPv6 gateway serves IPv4; keepalived mixes none"),
+    ),
     ("virtual_routes", "10.5.0.0/16 via 10.9.0.2", Err("keepalived cannot watch it; vipdeck does")),
     ("virtual_rules", "from 10.4.0.0/16 table 100 preference 100", Ok(false)),
     ("virtual_rules", "from 10.4.0.0/16 table 100", Ok(true)),
@@ -54,8 +58,16 @@ const LINES: &[(&str, &str, Result<bool, &str>)] = &[
     ("virtual_rules", "from 10.4.0.0/16 ipproto nonsense table 100 preference 100", Ok(true)),
     ("virtual_rules", "from 10.4.0.0/16 nonsense table 100 preference 100", Ok(true)),
     ("virtual_rules", "from 10.4.0.0/16 fwmark x table 100 preference 100", Ok(true)),
-    ("virtual_rules", "from 10.4.0.0/16 sport 80 table 100 preference 100", Err("one port is a range of one, as ip(8) has it")),
-    ("virtual_rules", "inet from 10.4.0.0/16 table 100 preference 100", Err("keepalived passes over the word after inet")),
+    (
+        "virtual_rules",
+        "from 10.4.0.0/16 sport 80 table 100 preference 100",
+        Err("one port is a range of one, as ip(8) has it"),
+    ),
+    (
+        "virtual_rules",
+        "inet from 10.4.0.0/16 table 100 preference 100",
+        Err("keepalived passes over the word after inet"),
+    ),
     ("virtual_rules", "from 10.4.0.0/16 table 100 pref 100", Err("ip(8) knows `pref`, keepalived does not")),
 ];
 

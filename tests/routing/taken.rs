@@ -101,15 +101,19 @@ fn what_a_killed_engine_left_is_gone_before_backup_is_told() {
     signal(pid, Signal::SIGKILL);
     drop(vipdeck);
     // The lease of the address ends some seconds later; this one never does, as keepalived's.
-    bench.ip("address add 10.9.0.50/24 dev eth0 valid_lft forever preferred_lft forever");
+    bench.ip("address replace 10.9.0.50/24 dev eth0 valid_lft forever preferred_lft forever");
     let left = bench.listed();
-    assert!(left.iter().any(|l| l.contains("10.6.0.0/16")) && left.iter().any(|l| l.contains("10.4.0.0/16")), "{left:?}");
+    assert!(
+        left.iter().any(|l| l.contains("10.6.0.0/16")) && left.iter().any(|l| l.contains("10.4.0.0/16")),
+        "{left:?}"
+    );
 
     let seen = bench.directory.path().join("seen");
     let script = bench.directory.path().join("notify");
     std::fs::write(&script, format!("#!/bin/sh\nip address show dev eth0 > {}\n", seen.display())).unwrap();
     std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-    let text = file(100, "state BACKUP").replace("interface", &format!("notify_backup {}\n    interface", script.display()));
+    let text =
+        file(100, "state BACKUP").replace("interface", &format!("notify_backup {}\n    interface", script.display()));
     let vipdeck = bench.vipdeck(&text);
     wait_for("BACKUP is told", 10, || std::fs::read_to_string(&seen).is_ok_and(|text| text.contains("10.9.0.1/24")));
     let addresses = std::fs::read_to_string(&seen).unwrap();
@@ -151,7 +155,10 @@ fn a_reload_adds_what_is_new_removes_what_left_and_leaves_the_rest() {
     });
     let said = monitor.said();
     assert!(said.contains("Deleted 10.6.0.0/16"), "{said}");
-    assert!(!said.contains("10.5.0.0/16") && !said.contains("2001:db8:5::") && !said.contains("Deleted 2: eth0"), "{said}");
+    assert!(
+        !said.contains("10.5.0.0/16") && !said.contains("2001:db8:5::") && !said.contains("Deleted 2: eth0"),
+        "{said}"
+    );
     assert_eq!(bench.instance("A").transitions_total, 1);
     drop(monitor);
     assert!(vipdeck.stop().success());

@@ -3,8 +3,8 @@
 use super::Takes::{Block, Ip, Link, Nothing, OneOf, Script, Seconds, Switch, Text, Whole};
 use super::options::Options;
 use super::{Keyword, key, noted, old, refused, root, warned};
-use crate::conf::lower::{Cx, Failed, addresses, peer_lines, track_line, walk};
 use crate::conf::check_routing::RuleLines;
+use crate::conf::lower::{Cx, Failed, addresses, peer_lines, track_line, walk};
 use crate::conf::source::{Span, Spanned};
 use crate::conf::tree::{Body, Statement};
 use crate::kernel::{Address, AddressFlags, Scope};

@@ -1,11 +1,11 @@
 //! The top level.
 
 use super::Takes::Block;
+use super::{Keyword, global, group, instance, key, noted, refused, script, server, warned};
 use crate::conf::check_routing::RuleLines;
 use crate::conf::lower::{Cx, names, walk};
 use crate::conf::source::Spanned;
 use crate::conf::tree::{Body, Statement};
-use super::{Keyword, global, group, instance, key, noted, refused, script, server, warned};
 
 /// Everything that was read, before it is put together.
 #[derive(Default)]
@@ -62,7 +62,6 @@ pub(in crate::conf) const TRACK_GROUP: &[Keyword<TrackGroupDraft>] = &[key(
     "The instances that are in FAULT while a static object of this group is not there",
     Block { head: "", lower: members },
 )];
-
 
 pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
     key("global_defs", "", "Settings of the whole node", Block { head: "", lower: global::lower }),

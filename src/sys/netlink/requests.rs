@@ -2,8 +2,8 @@
 
 use super::PROTOCOL_TAG;
 use super::error::NetlinkError;
-use super::{routes, rules};
 use super::view::{LinkEvent, View};
+use super::{routes, rules};
 use crate::kernel::{Address, Change, Link, Route, Routing, Rule};
 use crate::net::LinkName;
 use crate::sys::Outcome;
@@ -16,8 +16,8 @@ use netlink_packet_route::address::{
     AddressAttribute, AddressFlags, AddressMessage, AddressProtocol, AddressScope, CacheInfo,
 };
 use netlink_packet_route::link::{LinkFlags, LinkMessage};
-use netlink_packet_route::rule::RuleMessage;
 use netlink_packet_route::route::{RouteAddress, RouteAttribute, RouteMessage, RouteProtocol, RouteScope, RouteType};
+use netlink_packet_route::rule::RuleMessage;
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use netlink_sys::AsyncSocket;
 use nix::errno::Errno;

@@ -1,8 +1,6 @@
 //! Routes as rtnetlink has them: to messages and back.
 
-use crate::kernel::{
-    Encap, Hop, MAIN_TABLE, Metric, Metrics, Place, Realms, Route, RouteKind, Scope, TunnelOptions,
-};
+use crate::kernel::{Encap, Hop, MAIN_TABLE, Metric, Metrics, Place, Realms, Route, RouteKind, Scope, TunnelOptions};
 use crate::net::{IpNet, LinkName};
 use netlink_packet_core::{DefaultNla, NLM_F_ACK, NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL};
 use netlink_packet_route::AddressFamily;
@@ -57,8 +55,7 @@ pub(super) fn message<E>(route: &Route, index: impl Fn(&LinkName) -> Result<u32,
     out.extend(route.realms.map(|realms| RouteAttribute::Realm(realm(realms))));
     out.extend(route.preference.map(|preference| RouteAttribute::Preference(RoutePreference::from(preference))));
     out.extend(route.expires.map(RouteAttribute::Expires));
-    let propagation =
-        |on: bool| if on { RouteMplsTtlPropagation::Enabled } else { RouteMplsTtlPropagation::Disabled };
+    let propagation = |on: bool| if on { RouteMplsTtlPropagation::Enabled } else { RouteMplsTtlPropagation::Disabled };
     out.extend(route.ttl_propagate.map(|on| RouteAttribute::TtlPropagate(propagation(on))));
     let metrics = metrics(&route.metrics);
     if !metrics.is_empty() {

@@ -3,7 +3,9 @@
 use crate::kernel::{Realms, Rule, RuleAction};
 use crate::net::{Family, IpNet, LinkName};
 use netlink_packet_route::route::{RouteProtocol, RouteRealm};
-use netlink_packet_route::rule::{RuleAction as Action, RuleAttribute, RuleFlags, RuleMessage, RulePortRange, RuleUidRange};
+use netlink_packet_route::rule::{
+    RuleAction as Action, RuleAttribute, RuleFlags, RuleMessage, RulePortRange, RuleUidRange,
+};
 use netlink_packet_route::{AddressFamily, IpProtocol};
 
 /// The message that adds a rule, or names the one to remove.
