@@ -29,6 +29,12 @@ pub(super) struct RoutingState {
     pub(super) demoted: BTreeSet<LinkName>,
 }
 
+impl RoutingState {
+    pub(super) fn new(statics: Statics, track_groups: Vec<TrackGroup>) -> Self {
+        Self { statics, track_groups, ..Self::default() }
+    }
+}
+
 /// Which of two kinds a step or an event is about.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
