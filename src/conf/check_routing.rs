@@ -187,7 +187,7 @@ pub(super) fn track_groups(cx: &mut Cx<'_>, drafts: Vec<TrackGroupDraft>, instan
         }
         if seen.is_empty() {
             let message = format!("track_group `{name}` has no members");
-            cx.report(Diagnostic::warning("no-members", message).at(span, "ignored, as keepalived does"));
+            cx.report(Diagnostic::warning("empty-group", message).at(span, "ignored, as keepalived does"));
         }
         groups.push(TrackGroup { name, members });
     }
