@@ -95,9 +95,11 @@ impl Live {
                 self.part(*key, *to, &real);
                 Ok(())
             }
-            Change::AddAddress(_) | Change::LeaseAddress(..) | Change::RenewAddress(..) | Change::RemoveAddress(_) => {
-                Err("addresses are not the balancer's".into())
-            }
+            Change::AddAddress(_)
+            | Change::LeaseAddress(..)
+            | Change::RenewAddress(..)
+            | Change::RemoveAddress(_)
+            | Change::Routing(_) => Err("addresses are not the balancer's".into()),
         }
     }
 

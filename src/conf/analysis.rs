@@ -100,6 +100,7 @@ fn script_security(index: &Index) -> Option<Diagnostic> {
 /// Interfaces that this machine does not have. A note: the file may be that of another one.
 fn missing_links(config: &Config, index: &Index, loader: &dyn Loader) -> Vec<Diagnostic> {
     let mut seen: BTreeMap<&str, Span> = BTreeMap::new();
+    let mut beside: BTreeMap<crate::net::LinkName, Span> = BTreeMap::new();
     for spec in &config.instances {
         let place = |keyword: &str| index.place("vrrp_instance", &spec.name, keyword);
         let own = spec.virtual_link.as_ref().map(|link| &link.name);
@@ -108,9 +109,17 @@ fn missing_links(config: &Config, index: &Index, loader: &dyn Loader) -> Vec<Dia
                 seen.entry(address.link.as_str()).or_insert(place);
             }
         }
+        for (link, _) in spec.beside() {
+            if let Some(place) = place("virtual_routes").or_else(|| place("virtual_rules")) {
+                beside.entry(link).or_insert(place);
+            }
+        }
         if let Some(place) = place("interface") {
             seen.insert(spec.link.as_str(), place);
         }
+    }
+    for (link, place) in &beside {
+        seen.entry(link.as_str()).or_insert(*place);
     }
     let missing = seen.into_iter().filter(|(link, _)| loader.has_link(link) == Some(false));
     let note = |(link, place)| {

@@ -8,14 +8,27 @@ use super::keywords::{global, group, root, script};
 use super::lower::Cx;
 use super::model::{Config, FifoKind, FifoSpec, GlobalNotify, Globals, ScriptSpec};
 use super::source::{Program, Span, Spanned};
-use super::{check_groups, check_services, check_trackers};
+use super::{check_groups, check_routing, check_services, check_trackers};
 use crate::time::Duration;
 use crate::vrrp::{Peering, Spec, Tracker};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Puts everything together.
 pub(super) fn finish(cx: &mut Cx<'_>, draft: root::Draft) -> Config {
-    let root::Draft { globals, scripts, files, processes, link_delays, instances, groups, servers } = draft;
+    let root::Draft {
+        globals,
+        scripts,
+        files,
+        processes,
+        link_delays,
+        mut instances,
+        groups,
+        servers,
+        static_addresses,
+        static_routes,
+        static_rules,
+        track_groups,
+    } = draft;
     duplicate_names(cx, &instances);
     let tracked = tracked(&instances, &groups);
     let mut weights: Weights = scripts.iter().map(|s| ((Tracker::Script, s.name.clone()), s.weight)).collect();
@@ -27,12 +40,26 @@ pub(super) fn finish(cx: &mut Cx<'_>, draft: root::Draft) -> Config {
     let files = check_trackers::files(cx, files, &tracked);
     let processes = check_trackers::processes(cx, processes, &tracked);
     let scripts = scripts.into_iter().filter_map(|s| script_spec(cx, s, &globals, &tracked)).collect();
-    let read: Vec<_> =
-        instances.into_iter().filter_map(|i| Some((i.name.span, instance(cx, i, &globals, &weights)?))).collect();
+    let names = check_routing::names(cx, &globals);
+    let mut blocks = vec![(static_rules, true)];
+    blocks.extend(instances.iter_mut().map(|i| (std::mem::take(&mut i.rules), false)));
+    let mut rules = check_routing::rules(cx, &names, &blocks).into_iter();
+    let lines = check_routing::StaticLines { addresses: &static_addresses, routes: &static_routes };
+    let of_statics = rules.next().unwrap_or_default();
+    let statics = check_routing::statics(cx, &names, &lines, of_statics, &globals, &track_groups);
+    let mut read: Vec<(Span, (Spec, Span))> = Vec::new();
+    for (draft, rules) in instances.into_iter().zip(rules) {
+        let at = draft.name.span;
+        let Some((mut spec, vrid)) = instance(cx, draft, &globals, &weights, &names) else { continue };
+        spec.rules = rules.into_iter().map(|(rule, _)| rule).collect();
+        read.push((at, (spec, vrid)));
+    }
     same_vrid(cx, &read);
     let mut instances: Vec<Spec> = read.into_iter().map(|(_, (spec, _))| spec).collect();
     let groups = check_groups::groups(cx, groups, &mut instances, &weights, &plain);
     let link_delays = check_trackers::link_delays(cx, link_delays, &instances);
+    let instance_names: Vec<&str> = instances.iter().map(|spec| spec.name.as_str()).collect();
+    let track_groups = check_routing::track_groups(cx, track_groups, &instance_names);
     let fifos = [(FifoKind::All, globals.fifo), (FifoKind::Vrrp, globals.vrrp_fifo)];
     let fifos = fifos
         .into_iter()
@@ -56,6 +83,8 @@ pub(super) fn finish(cx: &mut Cx<'_>, draft: root::Draft) -> Config {
         scripts,
         files,
         processes,
+        statics,
+        track_groups,
         services: check_services::services(cx, servers),
         ..Config::default()
     }

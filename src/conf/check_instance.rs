@@ -2,11 +2,13 @@
 
 use super::check_authentication::{About, authentication};
 use super::check_trackers::{Weights, defined_by};
+use super::check_routing;
 use super::diagnostic::Diagnostic;
 use super::keywords::global;
 use super::keywords::instance::{Draft, Track, Vip};
 use super::keywords::options::Options;
 use super::lower::Cx;
+use super::names::Names;
 use super::source::{Span, Spanned};
 use super::suggest;
 use crate::kernel::Address;
@@ -24,6 +26,7 @@ pub(super) fn instance(
     mut draft: Draft,
     globals: &global::Draft,
     weights: &Weights,
+    names: &Names<'_>,
 ) -> Option<(Spec, Span)> {
     let name = draft.name.clone();
     required(cx, &draft, draft.link.is_none(), "interface", "eth0");
@@ -41,6 +44,7 @@ pub(super) fn instance(
     let auth = authentication(cx, &draft, &About { version, family, interval, strict });
     let mut tracked = tracks(cx, &draft, weights, priority);
     tracked.extend(link_tracks(cx, &draft, priority));
+    let routes = check_routing::routes(cx, names, &draft.routes);
     let (link, vrid) = (draft.link.take()?, draft.vrid.take()?);
     let id = u8::try_from(vrid.value).ok().and_then(|id| Vrid::new(id).ok())?;
     let (addresses, excluded) = addresses(cx, &draft, &link.value, family);
@@ -59,6 +63,8 @@ pub(super) fn instance(
         peering: peering(cx, &draft, globals, &options, family),
         addresses,
         excluded,
+        routes,
+        promote_secondaries: draft.promote_secondaries,
         garp: options.garp(is_strict),
         tracks: tracked,
         track_link: !draft.ignore_link,
@@ -356,17 +362,11 @@ fn addresses(cx: &mut Cx<'_>, draft: &Draft, link: &LinkName, family: Family) ->
 }
 
 fn add(cx: &mut Cx<'_>, vip: &Vip, link: &LinkName, others: &[Address], into: &mut Vec<Address>) {
-    let link = vip.link.clone().unwrap_or_else(|| link.clone());
-    let address = Address {
-        label: vip.label.clone(),
-        scope: vip.scope,
-        broadcast: vip.broadcast,
-        peer: vip.peer.as_ref().map(|peer| peer.value),
-        flags: vip.flags,
-        preferred: vip.preferred,
-        tracked: vip.tracked,
-        ..Address::new(link, vip.net.value)
-    };
+    let address = vip.address(vip.link.clone().unwrap_or_else(|| link.clone()));
+    if let Some(group) = &vip.track_group {
+        let problem = Diagnostic::warning("misplaced", "`track_group` belongs to static addresses");
+        cx.report(problem.at(group.span, "ignored: this one moves with the instance anyhow"));
+    }
     if others.iter().chain(into.iter()).any(|other| other.net.addr() == address.net.addr()) {
         let message = format!("{} is written twice", address.net.addr());
         cx.report(Diagnostic::warning("duplicate-address", message).at(vip.net.span, "this one is ignored"));

@@ -22,13 +22,22 @@ pub(super) struct Cx<'a> {
     pub sources: &'a Sources,
     pub loader: &'a dyn Loader,
     pub diagnostics: Vec<Diagnostic>,
+    /// Rules met so far, in all blocks.
+    rules: usize,
     /// The note about each keyword that is accepted without effect: it is told once.
     noted: BTreeMap<(&'static str, &'static str), usize>,
 }
 
 impl<'a> Cx<'a> {
     pub(super) fn new(sources: &'a Sources, loader: &'a dyn Loader) -> Self {
-        Self { sources, loader, diagnostics: Vec::new(), noted: BTreeMap::new() }
+        Self { sources, loader, diagnostics: Vec::new(), rules: 0, noted: BTreeMap::new() }
+    }
+
+    /// The lines of a block of rules, each with its place among those of all blocks.
+    pub(super) fn numbered(&mut self, body: &Body) -> Vec<(usize, Statement)> {
+        let first = self.rules;
+        self.rules += body.statements.len();
+        body.statements.iter().cloned().enumerate().map(|(place, line)| (first + place, line)).collect()
     }
 
     pub(super) fn report(&mut self, diagnostic: Diagnostic) {
@@ -529,9 +538,18 @@ pub(super) fn track_lines(cx: &mut Cx<'_>, statement: &Statement, body: &Body, m
 pub(super) fn lines(
     cx: &mut Cx<'_>,
     body: &Body,
+    each: impl FnMut(&mut Cx<'_>, &Statement) -> Result<(), Diagnostic>,
+) {
+    value_lines(cx, &body.statements, each);
+}
+
+/// The same for lines that were kept until all of the file was read.
+pub(super) fn value_lines(
+    cx: &mut Cx<'_>,
+    lines: &[Statement],
     mut each: impl FnMut(&mut Cx<'_>, &Statement) -> Result<(), Diagnostic>,
 ) {
-    for line in &body.statements {
+    for line in lines {
         let Some(first) = line.words.first() else { continue };
         // No attempt at an address or a name: several words, another script, or a word without any digit.
         let prose =

@@ -29,8 +29,9 @@ const OPTIONS: &[&str] = &[
     "autojoin",
     "no_track",
     "preferred_lft",
+    "track_group",
 ];
-const REFUSED: &[&str] = &["use_vmac", "track_group"];
+const REFUSED: &[&str] = &["use_vmac"];
 
 pub(super) fn line(cx: &mut Cx<'_>, statement: &Statement) -> Result<Vip, Diagnostic> {
     let Some(first) = statement.words.first() else {
@@ -47,6 +48,7 @@ pub(super) fn line(cx: &mut Cx<'_>, statement: &Statement) -> Result<Vip, Diagno
         flags: AddressFlags::default(),
         preferred: forever(net),
         tracked: true,
+        track_group: None,
     };
     let mut words = statement.words.iter().skip(1);
     while let Some(word) = words.next() {
@@ -120,6 +122,7 @@ fn option(cx: &mut Cx<'_>, vip: &mut Vip, word: &Word, value: &Word) -> Result<(
         "label" => vip.label = Some(label(value)?),
         "scope" => vip.scope = scope(value)?,
         "peer" => vip.peer = Some(Spanned { value: peer(value, net)?, span: word.span.to(value.span) }),
+        "track_group" => vip.track_group = Some(Spanned { value: value.text.clone(), span: value.span }),
         "preferred_lft" => vip.preferred = preferred(value)?,
         // `brd` and `broadcast`.
         _ => vip.broadcast = Some(broadcast(value, net)?),

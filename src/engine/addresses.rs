@@ -23,12 +23,18 @@ impl Engine {
         if before.is_some() {
             self.note_stolen(now, &changed);
         }
-        if before.is_none_or(|before| self.links.get(name.as_str()).is_none_or(|link| self.bears(&before, link))) {
+        let bears = |before: &Link| self.links.get(name.as_str()).is_none_or(|link| self.bears(before, link));
+        if before.as_ref().is_none_or(bears) {
             self.conditions_changed(now, &name, effects);
         }
         for address in changed {
             self.settle_address(&address, effects);
         }
+        let up = |link: Option<&Link>| link.is_some_and(|l| l.up);
+        if before.is_none() || (up(self.links.get(name.as_str())) && !up(before.as_ref())) {
+            self.link_serves_routing(now, effects);
+        }
+        self.track_groups_changed(now, effects);
     }
 
     pub(super) fn link_gone(&mut self, now: Instant, name: &LinkName, effects: &mut Vec<Effect>) {
@@ -36,6 +42,7 @@ impl Engine {
         self.flaps.remove(name.as_str());
         self.unconfirmed.remove(name.as_str());
         self.conditions_changed(now, name, effects);
+        self.track_groups_changed(now, effects);
     }
 
     /// News of a link may be older than what the kernel has answered to us since: what we changed counts as we left it
@@ -93,11 +100,9 @@ impl Engine {
 
     /// Whether the state of a router calls for an address.
     pub(super) fn is_desired(&self, address: &Address) -> bool {
-        let owners = self.managed.get(&(address.link.clone(), address.listed())).map(|m| m.routers.as_slice());
-        owners
-            .unwrap_or_default()
-            .iter()
-            .any(|index| self.routers.get(*index).is_some_and(|r| r.machine.state().wants_addresses()))
+        let Some(managed) = self.managed.get(&(address.link.clone(), address.listed())) else { return false };
+        let answers = |index: &usize| self.routers.get(*index).is_some_and(|r| r.machine.state().wants_addresses());
+        (managed.fixed && !self.has_handed_over()) || managed.routers.iter().any(answers)
     }
 
     /// Finds the addresses that routers move. Called whenever routers are made anew.
@@ -106,17 +111,28 @@ impl Engine {
         for (index, router) in self.routers.iter().enumerate() {
             for address in router.machine.spec().all_addresses() {
                 let managed = self.managed.entry((address.link.clone(), address.listed()));
-                let managed = managed.or_insert_with(|| Managed { address: address.clone(), routers: Vec::new() });
+                let managed = managed.or_insert_with(|| Managed::new(address.clone()));
                 managed.routers.push(index);
             }
+        }
+        for fixed in &self.routing.statics.addresses {
+            let address = &fixed.object;
+            let managed = self.managed.entry((address.link.clone(), address.listed()));
+            managed.or_insert_with(|| Managed::new(address.clone())).fixed = true;
         }
         // What no router moves any more is managed until it is off its link.
         for (key, Managed { address, .. }) in before {
             if self.holds(&address) || self.pending.contains(&address) {
-                self.managed.entry(key).or_insert_with(|| Managed { address, routers: Vec::new() });
+                self.managed.entry(key).or_insert_with(|| Managed::new(address));
             }
         }
-        self.managed_ips = self.managed.keys().map(|(_, net)| net.addr()).collect();
+        self.index_moving();
+    }
+
+    /// Static addresses stand: adverts may leave from them.
+    fn index_moving(&mut self) {
+        let moving = self.managed.iter().filter(|(_, m)| !m.fixed || !m.routers.is_empty());
+        self.managed_ips = moving.map(|((_, net), _)| net.addr()).collect();
     }
 
     pub(super) fn holds(&self, address: &Address) -> bool {
@@ -131,10 +147,21 @@ impl Engine {
         }
     }
 
-    /// The same for the addresses of one router, in the order of the file.
-    pub(super) fn settle_router(&mut self, index: usize, effects: &mut Vec<Effect>) {
+    /// The same for what moves with one router, in the order of the file: addresses, then routes and rules; away the
+    /// other way round.
+    pub(super) fn settle_router(&mut self, now: Instant, index: usize, effects: &mut Vec<Effect>) {
+        let wanted = self.routers.get(index).is_some_and(|r| r.machine.state().wants_addresses());
+        if !wanted {
+            self.settle_routing_of(now, index, effects);
+        }
+        self.settle_addresses_of(index, wanted, effects);
+        if wanted {
+            self.settle_routing_of(now, index, effects);
+        }
+    }
+
+    fn settle_addresses_of(&mut self, index: usize, wanted: bool, effects: &mut Vec<Effect>) {
         let Some(router) = self.routers.get(index) else { return };
-        let wanted = router.machine.state().wants_addresses();
         let links = &self.links;
         let holds = |a: &&Address| links.get(a.link.as_str()).is_some_and(|l| l.addresses.contains_key(&a.listed()));
         let unsettled: Vec<_> = router.machine.spec().all_addresses().filter(|a| holds(a) != wanted).cloned().collect();
@@ -154,7 +181,12 @@ impl Engine {
             return;
         }
         let address = address.clone();
-        let change = if desired { self.addition(address) } else { Change::RemoveAddress(address) };
+        let fixed = self.managed.get(&(address.link.clone(), address.listed())).is_some_and(Managed::stands);
+        let change = match (desired, fixed) {
+            (true, true) => Change::AddAddress(address),
+            (true, false) => self.addition(address),
+            (false, _) => Change::RemoveAddress(address),
+        };
         effects.push(Effect::Apply(change));
     }
 
@@ -165,6 +197,10 @@ impl Engine {
         result: Result<(), String>,
         effects: &mut Vec<Effect>,
     ) {
+        if let Change::Routing(step) = change {
+            self.routing_applied(now, step, result, effects);
+            return;
+        }
         let Some(address) = address_of(change).cloned() else { return };
         if matches!(change, Change::RenewAddress(..)) {
             self.renewed(now, change, &address, result);
@@ -178,6 +214,7 @@ impl Engine {
             if self.findings.raise(now, "change-failed", Severity::Alarm, &address.to_string(), error.clone()) {
                 self.log.add(now, subject, Severity::Alarm, "address", format!("could not {change}"), Some(error));
             }
+            self.track_groups_changed(now, effects);
             return;
         }
         self.retry_address.remove(&address);
@@ -194,13 +231,14 @@ impl Engine {
         } else {
             link.addresses.remove(&address.listed());
             let key = (address.link.clone(), address.listed());
-            if self.managed.get(&key).is_some_and(|m| m.routers.is_empty()) {
+            if self.managed.get(&key).is_some_and(|m| m.routers.is_empty() && !m.fixed) {
                 self.managed.remove(&key);
-                self.managed_ips = self.managed.keys().map(|(_, net)| net.addr()).collect();
+                self.index_moving();
             }
         }
         // The state may have moved on while the kernel worked.
         self.settle_address(&address, effects);
+        self.track_groups_changed(now, effects);
     }
 
     /// A renewal that failed is tried again with the next, before the lease is over.
@@ -250,6 +288,19 @@ impl Engine {
 pub(super) struct Managed {
     pub(super) address: Address,
     pub(super) routers: Vec<usize>,
+    /// A static address: it stands while the engine runs.
+    pub(super) fixed: bool,
+}
+
+impl Managed {
+    const fn new(address: Address) -> Self {
+        Self { address, routers: Vec::new(), fixed: false }
+    }
+
+    /// It moves with no router, so that no lease is needed.
+    pub(super) const fn stands(&self) -> bool {
+        self.fixed && self.routers.is_empty()
+    }
 }
 
 const fn address_of(change: &Change) -> Option<&Address> {
@@ -258,7 +309,8 @@ const fn address_of(change: &Change) -> Option<&Address> {
         | Change::LeaseAddress(address, _)
         | Change::RenewAddress(address, _)
         | Change::RemoveAddress(address) => Some(address),
-        Change::AddService(..)
+        Change::Routing(_)
+        | Change::AddService(..)
         | Change::EditService(..)
         | Change::RemoveService(..)
         | Change::AddDestination(..)

@@ -56,7 +56,10 @@ impl Engine {
         for index in 0..self.routers.len() {
             let concerned = self.routers.get(index).is_some_and(|r| {
                 let spec = r.machine.spec();
-                spec.link == *name || spec.advert_link() == name || spec.tracks.iter().any(tracks)
+                spec.link == *name
+                    || spec.advert_link() == name
+                    || spec.tracks.iter().any(tracks)
+                    || spec.beside().any(|(link, _)| link == *name)
             });
             if concerned {
                 self.update_conditions(now, index, effects);
@@ -64,18 +67,12 @@ impl Engine {
         }
     }
 
-    /// Routers that wait for a link that is not there learn that.
-    pub(super) fn links_told(&mut self, now: Instant, effects: &mut Vec<Effect>) {
-        for index in 0..self.routers.len() {
-            let link = self.routers.get(index).map(|r| &r.machine.spec().link);
-            if link.is_some_and(|link| !self.links.contains_key(link.as_str())) {
-                self.update_conditions(now, index, effects);
-            }
-        }
-    }
-
     pub(super) fn update_conditions(&mut self, now: Instant, index: usize, effects: &mut Vec<Effect>) {
         let Some(router) = self.routers.get(index) else { return };
+        // Of what has not been told yet nothing follows.
+        if !self.links_read && !self.links.contains_key(router.machine.spec().link.as_str()) {
+            return;
+        }
         let conditions = self.conditions(router.machine.spec(), router.machine.conditions().source);
         self.spread_conditions(now, index, conditions, effects);
     }
@@ -89,6 +86,8 @@ impl Engine {
             Some(link) if !link.up && spec.track_link => conditions.faults.push(format!("{} is down", spec.link)),
             Some(link) => self.find_source(spec, link, before, &mut conditions),
         }
+        self.conditions_beside(spec, &mut conditions);
+        self.static_conditions(&spec.name, &mut conditions);
         for track in &spec.tracks {
             match track.kind {
                 Tracker::Script => {
@@ -99,6 +98,10 @@ impl Engine {
                 }
                 Tracker::Interface => {
                     let up = self.links.get(&track.name).map(|link| link.up);
+                    if up.is_none() && !self.links_read {
+                        conditions.waiting.push(format!("{} has not been seen yet", track.name));
+                        continue;
+                    }
                     let detail = match up {
                         None => "not there",
                         Some(false) => "down",

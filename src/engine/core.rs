@@ -9,6 +9,7 @@ use super::link_delays::Flap;
 use super::log::Log;
 use super::random::Random;
 use super::router::Router;
+use super::routing::RoutingState;
 use super::scripts::Script;
 use super::services::TableState;
 use super::trackers::Trackers;
@@ -87,6 +88,10 @@ pub struct Engine {
     pub(super) unconfirmed: BTreeMap<String, BTreeMap<IpNet, (bool, Instant)>>,
     /// Links whose state does not count yet.
     pub(super) flaps: BTreeMap<String, Flap>,
+    /// Routes, rules and static objects.
+    pub(super) routing: RoutingState,
+    /// Every link has been reported once.
+    pub(super) links_read: bool,
     pub(super) scripts: Vec<Script>,
     pub(super) trackers: Trackers,
     pub(super) services: Vec<lvs::Service>,
@@ -154,6 +159,8 @@ impl Engine {
             unconfirmed: BTreeMap::new(),
             flaps: BTreeMap::new(),
             trackers,
+            routing: RoutingState::new(config.statics, config.track_groups),
+            links_read: false,
             scripts: config.scripts.into_iter().map(|s| Script::new(s, start)).collect(),
             services,
             intents_by: BTreeMap::new(),
@@ -174,6 +181,7 @@ impl Engine {
         }
         engine.index_routers();
         engine.index_addresses();
+        engine.index_routing();
         engine.form_groups(config.groups);
         engine.set_lease(start);
         engine
@@ -190,8 +198,9 @@ impl Engine {
         let mut effects = Vec::new();
         match input {
             Input::Link(link) => self.link_changed(now, link, &mut effects),
+            Input::LinksRead => self.links_are_read(now, &mut effects),
+            Input::Routing(news) => self.routing_news(now, news, &mut effects),
             Input::LinkGone(name) => self.link_gone(now, &name, &mut effects),
-            Input::LinksTold => self.links_told(now, &mut effects),
             Input::Packet(packet) => self.packet_arrived(now, &packet, &mut effects),
             Input::Announced { link, address, mac } => self.announced(now, &link, address, mac, &mut effects),
             Input::Applied { change, result } => self.change_applied(now, &change, result, &mut effects),
@@ -221,7 +230,7 @@ impl Engine {
         }
         self.settle_groups(now, &mut effects);
         self.drop_retired();
-        self.finish_stopping(&mut effects);
+        self.finish_stopping(now, &mut effects);
         effects
     }
 
@@ -234,7 +243,8 @@ impl Engine {
         let checks = services.map(lvs::Service::deadline).fold(None, earliest);
         let addresses = self.retry_address.values().copied().map(Some).fold(None, earliest);
         let trackers = earliest(self.trackers.deadline(), self.flaps_due());
-        [routers, scripts, trackers, checks, addresses, self.table.retry_at, self.renew_at]
+        let routing = self.routing_retry_at();
+        [routers, scripts, trackers, checks, addresses, routing, self.table.retry_at, self.renew_at]
             .into_iter()
             .fold(None, earliest)
     }
@@ -300,6 +310,7 @@ impl Engine {
         }
         self.settle_flaps(now, effects);
         self.settle_processes(now, effects);
+        self.retry_routing(now, effects);
         self.renew_leases(now, effects);
         self.start_scripts(now, effects);
         self.start_checks(now, effects);
@@ -338,12 +349,15 @@ impl Engine {
         self.settle_table(effects);
     }
 
-    /// Once every router is out of the protocol: addresses, then the table, then the end.
-    fn finish_stopping(&mut self, effects: &mut Vec<Effect>) {
+    /// Once every router is out of the protocol: rules, routes and addresses, then the table, then the end.
+    fn finish_stopping(&mut self, now: Instant, effects: &mut Vec<Effect>) {
         if !self.has_handed_over() || self.exited {
             return;
         }
-        if self.managed.values().any(|m| self.holds(&m.address)) {
+        self.settle_routing(now, effects);
+        self.settle_addresses(effects);
+        self.promote_secondaries(effects);
+        if !self.routing_is_released() || self.managed.values().any(|m| self.holds(&m.address)) {
             return;
         }
         if self.table.is_cleared(&self.services) {
@@ -357,7 +371,7 @@ impl Engine {
     /// What is still on a link although nothing calls for it: the last thing to remove when the time to stop is over.
     pub fn leftovers(&self) -> Vec<Change> {
         let held = self.managed.values().map(|m| &m.address).filter(|a| self.holds(a));
-        held.cloned().map(Change::RemoveAddress).collect()
+        self.routing_leftovers().chain(held.cloned().map(Change::RemoveAddress)).collect()
     }
 
     /// Stopping, and no router takes part any more.

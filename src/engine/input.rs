@@ -4,7 +4,7 @@ use super::effect::{CheckId, Notice};
 use super::trackers::{Counted, FileReading};
 use crate::conf::Config;
 use crate::health::Outcome;
-use crate::kernel::{Change, Link, ObservedTable};
+use crate::kernel::{Change, Link, ObservedTable, RoutingNews};
 use crate::net::{LinkName, Mac};
 use crate::status::Ask;
 use crate::time::Duration;
@@ -16,7 +16,9 @@ pub enum Input {
     Link(Link),
     LinkGone(LinkName),
     /// Every link that is there has been told of: those that have not are not there.
-    LinksTold,
+    LinksRead,
+    /// What is there of routes and rules that bear our mark.
+    Routing(RoutingNews),
     /// An advert.
     Packet(Packet),
     /// A gratuitous ARP or an unsolicited neighbour advertisement.

@@ -43,7 +43,8 @@ impl Engine {
             return;
         }
         self.renew_at = Some(now + Duration::from_secs(u64::from(lease)) / PART);
-        let held = self.managed.values().map(|m| &m.address).filter(|a| self.holds(a) && self.is_desired(a));
+        let moving = self.managed.values().filter(|m| !m.stands());
+        let held = moving.map(|m| &m.address).filter(|a| self.holds(a) && self.is_desired(a));
         let held: Vec<_> = held.filter(|a| !self.pending.contains(*a)).cloned().collect();
         effects.extend(held.into_iter().map(|address| Effect::Apply(Change::RenewAddress(address, lease))));
     }

@@ -1,8 +1,8 @@
 //! Composition: inputs in, ordered effects out. Owns every virtual router, service, script and belief of one node, and
 //! no handle to anything outside.
 //!
-//! Start with [`input`](Input) and [`Effect`], then `core`. `addresses` says what the kernel should hold, `services`
-//! what the table should hold; both are functions of the state, so that every way into and out of MASTER is one case.
+//! Start with [`input`](Input) and [`Effect`], then `core`. `addresses` and `routing` say what the kernel should hold,
+//! `services` what the table should hold; all are functions of the state, so that every way into and out of MASTER is one case.
 
 #![warn(clippy::wildcard_enum_match_arm, clippy::indexing_slicing)]
 
@@ -15,6 +15,7 @@ mod core;
 mod effect;
 mod groups;
 mod input;
+mod keeper;
 mod lease;
 mod legacy;
 mod link_delays;
@@ -24,6 +25,7 @@ mod notify;
 mod random;
 mod reload;
 mod router;
+mod routing;
 mod scripts;
 mod services;
 mod snapshot;

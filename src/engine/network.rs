@@ -188,8 +188,8 @@ impl Engine {
                 Output::Ready => self.member_ready(now, index, effects),
                 Output::Changed { from, to, cause } => {
                     self.changed(now, index, (from.into(), to.into()), &cause);
+                    self.settle_router(now, index, effects);
                     self.notify_instance(index, to.into(), effects);
-                    self.settle_router(index, effects);
                     self.group_follows(now, index, from.into(), effects);
                 }
                 Output::Note(note) => {
@@ -197,7 +197,7 @@ impl Engine {
                     if matches!(note, Note::LowerPriority { .. }) {
                         self.notify_lower_priority(index, effects);
                     }
-                    self.settle_router(index, effects);
+                    self.settle_router(now, index, effects);
                     if matches!(note, Note::HandedOver { .. }) {
                         self.group_follows(now, index, Role::Master, effects);
                     }

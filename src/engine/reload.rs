@@ -8,7 +8,7 @@ use super::core::Engine;
 use super::effect::Effect;
 use super::router::Router;
 use super::scripts::Script;
-use crate::conf::Config;
+use crate::conf::{Config, Static};
 use crate::lvs;
 use crate::status::{Actor, Ask, Command, Reply, Severity, Subject};
 use crate::time::Instant;
@@ -114,6 +114,7 @@ impl Engine {
         if self.globals.notify.fifos != config.globals.notify.fifos {
             lines.push("FIFOs of notify_fifo or vrrp_notify_fifo: changed".to_owned());
         }
+        self.static_changes(config, &mut lines);
         self.script_changes(config, &mut lines);
         self.trackers.changes(config, &mut lines);
         if self.globals.link_delays != config.globals.link_delays {
@@ -121,6 +122,17 @@ impl Engine {
         }
         self.service_changes(config, &mut lines);
         lines
+    }
+
+    fn static_changes(&self, config: &Config, lines: &mut Vec<String>) {
+        let (before, after) = (&self.routing.statics, &config.statics);
+        let changed = |text: String| (!text.is_empty()).then_some(text);
+        lines.extend(changed(static_lists("static address", &before.addresses, &after.addresses)));
+        lines.extend(changed(static_lists("static route", &before.routes, &after.routes)));
+        lines.extend(changed(static_lists("static rule", &before.rules, &after.rules)));
+        if self.routing.track_groups != config.track_groups {
+            lines.push("track groups: changed".to_owned());
+        }
     }
 
     fn script_changes(&self, config: &Config, lines: &mut Vec<String>) {
@@ -164,7 +176,9 @@ impl Engine {
         self.reload_scripts(now, &config);
         self.trackers.reload(now, &config);
         self.reload_services(now, &config);
-        let Config { router_id, globals, instances, groups, .. } = config;
+        let Config { router_id, globals, instances, groups, statics, track_groups, .. } = config;
+        self.routing.statics = statics;
+        self.routing.track_groups = track_groups;
         if let Some(name) = router_id {
             self.name = name;
         }
@@ -174,6 +188,7 @@ impl Engine {
         let outputs = self.reload_routers(now, instances);
         self.index_routers();
         self.index_addresses();
+        self.index_routing();
         self.form_groups(groups);
         self.set_lease(now);
         effects.push(Effect::Relisten);
@@ -187,7 +202,7 @@ impl Engine {
                 self.update_conditions(now, index, effects);
             }
         }
-        self.settle_addresses(effects);
+        self.settle_routing_around(now, effects);
         self.settle_table(effects);
         self.drop_retired();
         self.tell_states_again(effects);
@@ -228,6 +243,7 @@ impl Engine {
         self.routers.retain(|r| !gone(r));
         self.index_routers();
         self.index_addresses();
+        self.index_routing();
         let groups = self.groups.iter().map(|g| g.spec.clone()).collect();
         self.form_groups(groups);
     }
@@ -282,6 +298,8 @@ fn differences(before: &Spec, after: &Spec) -> Vec<String> {
         found.push(match name.as_str() {
             "addresses" => lists("address", &before.addresses, &after.addresses),
             "excluded" => lists("excluded address", &before.excluded, &after.excluded),
+            "routes" => lists("route", &before.routes, &after.routes),
+            "rules" => lists("rule", &before.rules, &after.rules),
             "priority" => format!("priority {} → {}", before.priority, after.priority),
             "interval" => {
                 format!("advert_int {} → {}", before.interval.as_secs_f64(), after.interval.as_secs_f64())
@@ -298,6 +316,11 @@ fn lists<T: PartialEq + ToString>(what: &str, before: &[T], after: &[T]) -> Stri
     let new = after.iter().filter(|a| !before.contains(a)).map(|a| format!("{what} {} added", a.to_string()));
     let text = gone.chain(new).collect::<Vec<_>>().join(", ");
     if text.is_empty() { format!("{what}: another order") } else { text }
+}
+
+fn static_lists<T: PartialEq + std::fmt::Display>(what: &str, before: &[Static<T>], after: &[Static<T>]) -> String {
+    let texts = |all: &[Static<T>]| all.iter().map(|s| s.object.to_string()).collect::<Vec<_>>();
+    if before == after { String::new() } else { lists(what, &texts(before), &texts(after)) }
 }
 
 /// Whether the state of a router may follow from another priority.

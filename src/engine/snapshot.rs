@@ -31,6 +31,7 @@ impl Engine {
             scripts: self.scripts.iter().map(script).collect(),
             files: self.trackers.files.iter().map(super::trackers::File::status).collect(),
             processes: self.trackers.processes.iter().map(|p| p.status(self.trackers.scanned.as_deref())).collect(),
+            statics: self.statics(),
             findings: self.findings.at(now),
             counters: self.counters,
             last_event: self.log.last_seq(),
@@ -120,6 +121,7 @@ impl Engine {
             master_down_at,
             announce_at,
             vips: spec.addresses.iter().map(|a| self.vip(a, machine.state())).collect(),
+            moves: self.moves(spec, machine.state().wants_addresses()),
             faults: machine.conditions().faults.iter().chain(&machine.conditions().waiting).cloned().collect(),
             transitions: router.transitions.iter().cloned().collect(),
             transitions_total: router.transitions_total,
@@ -134,7 +136,7 @@ impl Engine {
     fn vip(&self, address: &Address, state: &State) -> Vip {
         let present = match self.links.get(address.link.as_str()) {
             None => Presence::Unknown,
-            Some(link) if link.addresses.contains_key(&address.net) => Presence::Yes,
+            Some(link) if link.addresses.contains_key(&address.listed()) => Presence::Yes,
             Some(_) => Presence::No,
         };
         Vip {

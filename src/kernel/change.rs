@@ -1,7 +1,10 @@
 //! One step from what is to what should be.
 
 use super::ipvs::{Destination, DestinationKey, Service, ServiceKey};
+use super::route::Route;
+use super::rule::Rule;
 use super::state::Address;
+use crate::net::LinkName;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -13,6 +16,7 @@ pub enum Change {
     LeaseAddress(Address, u32),
     RenewAddress(Address, u32),
     RemoveAddress(Address),
+    Routing(Routing),
     /// The service without its destinations.
     AddService(ServiceKey, Service),
     EditService(ServiceKey, Service),
@@ -28,6 +32,7 @@ impl fmt::Display for Change {
             Self::AddAddress(a) | Self::LeaseAddress(a, _) => write!(f, "add {} to {}", a.net, a.link),
             Self::RenewAddress(a, seconds) => write!(f, "renew {} on {} for {seconds} s", a.net, a.link),
             Self::RemoveAddress(a) => write!(f, "remove {} from {}", a.net, a.link),
+            Self::Routing(routing) => routing.fmt(f),
             Self::AddService(key, s) => write!(f, "add virtual service {key} {}", s.scheduler),
             Self::EditService(key, s) => write!(f, "set virtual service {key} to {}", s.scheduler),
             Self::RemoveService(key) => write!(f, "remove virtual service {key}"),
@@ -36,6 +41,44 @@ impl fmt::Display for Change {
             }
             Self::EditDestination(key, to, d) => write!(f, "set real server {to} of {key} to weight {}", d.weight),
             Self::RemoveDestination(key, to) => write!(f, "remove real server {to} from {key}"),
+        }
+    }
+}
+
+/// One step with routes, rules, or what bears on them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Routing {
+    AddRoute(Box<Route>),
+    RemoveRoute(Box<Route>),
+    AddRule(Box<Rule>),
+    RemoveRule(Box<Rule>),
+    /// The sysctl of that name, for one link.
+    PromoteSecondaries(LinkName, bool),
+}
+
+/// What is there of routes and rules that bear our mark.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RoutingNews {
+    /// All of them; they replace what was known.
+    All {
+        routes: Vec<Route>,
+        rules: Vec<Rule>,
+    },
+    /// One came (true) or went.
+    Route(Box<Route>, bool),
+    Rule(Box<Rule>, bool),
+}
+
+impl fmt::Display for Routing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AddRoute(route) => write!(f, "add route {route}"),
+            Self::RemoveRoute(route) => write!(f, "remove route {route}"),
+            Self::AddRule(rule) => write!(f, "add rule {rule}"),
+            Self::RemoveRule(rule) => write!(f, "remove rule {rule}"),
+            Self::PromoteSecondaries(link, on) => {
+                write!(f, "set promote_secondaries of {link} to {}", u8::from(*on))
+            }
         }
     }
 }

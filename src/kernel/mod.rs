@@ -1,4 +1,4 @@
-//! What the kernel holds, as data: links and addresses, and the IPVS table.
+//! What the kernel holds, as data: links, addresses, routes and rules, and the IPVS table.
 //!
 //! Pure: nothing here touches the kernel. `sys` reads it into these types and carries out a [`Change`];
 //! `engine` says what should be there. Start with [`state`], then [`plan`].
@@ -7,13 +7,17 @@ mod change;
 mod ipvs;
 mod plan;
 mod route;
+mod rule;
 mod state;
 
-pub use change::Change;
+pub use change::{Change, Routing, RoutingNews};
 pub use ipvs::{
     Counters, Destination, DestinationKey, Forwarding, ObservedDestination, ObservedService, ObservedTable, Protocol,
     Scheduler, Service, ServiceKey, Table, UnknownWord,
 };
 pub use plan::plan_table;
-pub use route::{Route, Rule};
+pub use route::{
+    Encap, Hop, MAIN_TABLE, Metric, Metrics, OUR_PROTOCOL, Place, Realms, Route, RouteKey, RouteKind, TunnelOptions,
+};
+pub use rule::{Rule, RuleAction, RuleKey};
 pub use state::{Address, AddressFlags, Link, Scope};

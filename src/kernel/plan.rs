@@ -115,7 +115,11 @@ mod tests {
             Change::RemoveDestination(key, to) => {
                 assert!(services.get_mut(key).unwrap().destinations.remove(to).is_some());
             }
-            Change::AddAddress(_) | Change::LeaseAddress(..) | Change::RenewAddress(..) | Change::RemoveAddress(_) => {
+            Change::AddAddress(_)
+            | Change::LeaseAddress(..)
+            | Change::RenewAddress(..)
+            | Change::RemoveAddress(_)
+            | Change::Routing(_) => {
                 panic!("an address in a table's plan")
             }
         }

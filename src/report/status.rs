@@ -45,6 +45,7 @@ fn tables(snapshots: &[Snapshot], out: &mut dyn Write) -> io::Result<()> {
         }
         node(snapshot, out)?;
         instances(snapshot).write(out)?;
+        write_kept(snapshot, out)?;
         for service in &snapshot.services {
             write_service(snapshot, service, out)?;
         }
@@ -94,6 +95,28 @@ fn instances(s: &Snapshot) -> Table {
         ]);
     }
     table
+}
+
+/// What moves with instances beside their addresses, and what stands.
+fn write_kept(s: &Snapshot, out: &mut dyn Write) -> io::Result<()> {
+    let moving = s.instances.iter().flat_map(|i| i.moves.iter().map(|kept| (i.name.as_str(), kept)));
+    let all: Vec<_> = moving.chain(s.statics.iter().map(|kept| ("(static)", kept))).collect();
+    if all.is_empty() {
+        return Ok(());
+    }
+    let mut table = Table::new(&["MOVES WITH", "WHAT", "", "HERE", "WANTED", "PROBLEM"]);
+    for (with, kept) in all {
+        let wanted = if kept.wanted { "yes" } else { "no" };
+        table.row(vec![
+            with.to_owned(),
+            kept.kind.to_string(),
+            kept.text.clone(),
+            presence(kept.present).to_owned(),
+            wanted.to_owned(),
+            kept.problem.clone().unwrap_or_default(),
+        ]);
+    }
+    table.write(out)
 }
 
 fn state(i: &Instance) -> String {

@@ -1,8 +1,8 @@
 //! Reading the configuration anew, off the engine's thread.
 
-use super::dataplane;
 use super::start::configuration;
 use super::turn::Turning;
+use super::{dataplane, routing};
 use crate::cli;
 use crate::engine::Input;
 use crate::status::{Actor, Ask, Command};
@@ -84,6 +84,12 @@ impl Turning {
         for link in known {
             // What cannot be opened is tried again, and then said, when the next snapshot is published.
             let _ = self.links.update(&link);
+        }
+        if !self.hears_routing && self.engine.keeps_routing() {
+            match routing::start(self.reader.results.clone()) {
+                Ok(()) => self.hears_routing = true,
+                Err(error) => tracing::error!("routes and rules cannot be watched: {error:#}"),
+            }
         }
         if self.table.is_none() && self.engine.has_services() {
             match dataplane::start(self.reader.results.clone()) {

@@ -8,7 +8,7 @@ use super::notify::Notifier;
 use super::reload::Reader;
 use super::turn::{Ended, STOP_WITHIN, Turning};
 use super::watches::Watches;
-use super::{addresses, dataplane, journal, keep, workers};
+use super::{addresses, dataplane, journal, keep, routing, workers};
 use crate::cli;
 use crate::conf::{self, Config, Severity};
 use crate::control::{Access, Board, default_socket, server};
@@ -90,6 +90,7 @@ pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> 
     let file = std::path::absolute(&args.file).with_context(|| format!("find {}", args.file.display()))?;
     let fifos = Fifos::start(engine.fifos(), results_in.clone()).context("start the thread for FIFOs")?;
     let watches = Watches::start(&engine, results_in.clone())?;
+    let hears_routing = routing::start_if_needed(&engine, &results_in)?;
     keeper.begin(&clock, &engine).context("what the next engine goes on from")?;
     release_signals().context("take signals")?;
     let turning = Turning {
@@ -98,6 +99,7 @@ pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> 
         links,
         addresses: addresses::start(results_in.clone())?,
         monitor,
+        hears_routing,
         table,
         workers: workers::start(results_in.clone())?,
         results,

@@ -50,6 +50,8 @@ pub(super) struct Turning {
     pub(super) links: Links,
     pub(super) addresses: mpsc::UnboundedSender<Change>,
     pub(super) monitor: Monitor,
+    /// News of routes and rules come in.
+    pub(super) hears_routing: bool,
     pub(super) table: Option<std::sync::mpsc::Sender<Vec<Change>>>,
     pub(super) workers: mpsc::UnboundedSender<Job>,
     pub(super) results: mpsc::UnboundedReceiver<Input>,
@@ -260,7 +262,7 @@ impl Turning {
                 self.links.forget(&name);
                 self.step(Input::LinkGone(name));
             }
-            LinkEvent::Resynced => self.step(Input::LinksTold),
+            LinkEvent::Resynced => self.step(Input::LinksRead),
         }
     }
 

@@ -180,7 +180,11 @@ impl Host {
                     service.destinations.remove(to);
                 }
             }
-            Change::AddAddress(_) | Change::LeaseAddress(..) | Change::RenewAddress(..) | Change::RemoveAddress(_) => {}
+            Change::AddAddress(_)
+            | Change::LeaseAddress(..)
+            | Change::RenewAddress(..)
+            | Change::RemoveAddress(_)
+            | Change::Routing(_) => {}
         }
     }
 

@@ -6,7 +6,7 @@ use super::lan::Lan;
 use crate::conf::{Config, FileSpec, ProcessSpec};
 use crate::engine::{Advert, CheckId, Counted, Effect, Engine, FileReading, Input, Legacy, Packet, Random, Setup};
 use crate::health::{Method, Outcome};
-use crate::kernel::{DestinationKey, ServiceKey};
+use crate::kernel::{Change, DestinationKey, Routing, RoutingNews, ServiceKey};
 use crate::net::{LinkName, Mac};
 use crate::status::{Ask, Event, Reply, ServerState, Snapshot};
 use crate::time::{Duration, Instant};
@@ -240,6 +240,7 @@ impl World {
         let link = h.link_state();
         self.feed(host, Input::Link(link));
         self.tell_trackers(host);
+        self.feed(host, Input::LinksRead);
         self.later(Duration::ZERO, Happening::ReadTable { host, life });
     }
 
@@ -468,6 +469,7 @@ impl World {
             Effect::Apply(change) => {
                 let Some(h) = self.hosts.get_mut(host) else { return };
                 h.apply_address(&change);
+                inputs.extend(routing_news(&change).map(Input::Routing));
                 inputs.push_back(Input::Applied { change, result: Ok(()) });
             }
             Effect::ReadConfiguration { id, ask } => {
@@ -614,5 +616,19 @@ impl World {
         let open = if name.is_some() { Duration::from_secs_f64(seconds) } else { Duration::ZERO };
         self.later(open, Happening::Close { host: director, service: target, real });
         name
+    }
+}
+
+/// What a kernel says of a step with routes and rules.
+fn routing_news(change: &Change) -> Option<RoutingNews> {
+    let Change::Routing(step) = change else { return None };
+    match step {
+        Routing::AddRoute(route) | Routing::RemoveRoute(route) => {
+            Some(RoutingNews::Route(route.clone(), matches!(step, Routing::AddRoute(_))))
+        }
+        Routing::AddRule(rule) | Routing::RemoveRule(rule) => {
+            Some(RoutingNews::Rule(rule.clone(), matches!(step, Routing::AddRule(_))))
+        }
+        Routing::PromoteSecondaries(..) => None,
     }
 }

@@ -33,6 +33,9 @@ pub struct Snapshot {
     pub files: Vec<TrackedFile>,
     #[serde(default)]
     pub processes: Vec<TrackedProcess>,
+    /// Addresses, routes and rules that stand while the engine runs.
+    #[serde(default)]
+    pub statics: Vec<Kept>,
     pub findings: Vec<Finding>,
     pub counters: Counters,
     /// The sequence number of the newest event.
@@ -228,6 +231,9 @@ pub struct Instance {
     /// While MASTER: the next set of gratuitous ARP.
     pub announce_at: Option<Instant>,
     pub vips: Vec<Vip>,
+    /// What moves with them and stands in no advert: further addresses, routes, rules.
+    #[serde(default)]
+    pub moves: Vec<Kept>,
     /// Why it is in FAULT.
     pub faults: Vec<String>,
     /// The newest last; the oldest are dropped.
@@ -305,6 +311,37 @@ pub struct Vip {
     pub present: Presence,
     /// Whether this node's state says that it should be there.
     pub wanted: bool,
+}
+
+/// An object of the kernel that is kept as it should be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kept {
+    pub kind: KeptKind,
+    /// As ip(8) prints it.
+    pub text: String,
+    pub present: Presence,
+    /// Whether this node's state says that it should be there.
+    pub wanted: bool,
+    /// Why it is not as it should be.
+    pub problem: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum KeptKind {
+    Address,
+    Route,
+    Rule,
+}
+
+impl fmt::Display for KeptKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Address => "address",
+            Self::Route => "route",
+            Self::Rule => "rule",
+        })
+    }
 }
 
 /// Whether the kernel has it.

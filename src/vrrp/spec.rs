@@ -6,6 +6,7 @@ use crate::kernel::{Address, Route, Rule};
 use crate::net::{Family, IpNet, LinkName, Mac};
 use crate::time::Duration;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -313,6 +314,28 @@ impl Spec {
     /// Every address that moves with the state, those in adverts first.
     pub fn all_addresses(&self) -> impl Iterator<Item = &Address> {
         self.addresses.iter().chain(&self.excluded)
+    }
+
+    /// Other links that its addresses, routes and rules need, each with what needs it: without one of them it is in
+    /// FAULT, as in keepalived. Routes with several ways need none of them in particular.
+    pub fn beside(&self) -> impl Iterator<Item = (LinkName, String)> {
+        let own = |link: &LinkName| *link == self.link || self.virtual_link.as_ref().is_some_and(|v| v.name == *link);
+        let mut all: BTreeMap<LinkName, String> = BTreeMap::new();
+        let mut needs = |link: &LinkName, what: &dyn fmt::Display| {
+            if !own(link) && !all.contains_key(link) {
+                all.insert(link.clone(), what.to_string());
+            }
+        };
+        for address in self.all_addresses().filter(|a| a.tracked) {
+            needs(&address.link, &address.net);
+        }
+        for route in self.routes.iter().filter(|r| r.tracked && r.hops.len() == 1) {
+            route.links().for_each(|link| needs(link, &format_args!("route {route}")));
+        }
+        for rule in self.rules.iter().filter(|r| r.tracked) {
+            rule.input.iter().chain(&rule.output).for_each(|link| needs(link, &format_args!("rule {rule}")));
+        }
+        all.into_iter()
     }
 
     /// The master's interval counts in VRRPv3 (RFC 9568, 6.1); VRRPv2 knows only one for all.

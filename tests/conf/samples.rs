@@ -52,7 +52,10 @@ fn keepalived_s_own_samples_are_read() {
         // One of them is for the ids `high` and `low`.
         let environment = Environment { config_id: "high".into(), ..environment() };
         let (_, diagnostics, sources) = conf::parse_in(Path::new("x"), &Memory::one("x", &text), &environment);
-        for d in diagnostics.iter().filter(|d| d.severity == Severity::Error && !ENTAILED.contains(&d.id)) {
+        let written = |d: &conf::Diagnostic| d.span().is_some_and(|span| sources.text(span).ends_with("./24"));
+        // keepalived refuses these addresses of its own sample, too.
+        let told = diagnostics.iter().filter(|d| d.id != "bad-address" || !written(d));
+        for d in told.filter(|d| d.severity == Severity::Error && !ENTAILED.contains(&d.id)) {
             let line = d.span().map(|span| sources.position(span.source, span.start).line);
             wrong.push(format!("{}:{line:?}: {} {}", path.display(), d.id, d.message));
         }

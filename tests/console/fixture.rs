@@ -95,6 +95,7 @@ fn instance(node: u8, which: u8) -> Instance {
             present: presence,
             wanted: is_master,
         }],
+        moves: Vec::new(),
         faults: vec![],
         transitions: vec![Transition {
             at: at(3_609_375),
@@ -185,6 +186,7 @@ pub(crate) fn snapshot(node: u8) -> Snapshot {
         scripts: vec![],
         files: vec![],
         processes: vec![],
+        statics: vec![],
         findings: vec![],
         counters: Counters::default(),
         last_event: 3,

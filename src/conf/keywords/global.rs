@@ -30,6 +30,9 @@ pub(in crate::conf) struct Draft {
     pub fifo: Option<(PathBuf, Option<RunAs>)>,
     pub vrrp_fifo: Option<(PathBuf, Option<RunAs>)>,
     pub states_on_reload: bool,
+    /// Where iproute2 keeps its names, and the administrator those of the machine.
+    pub iproute_usr: Option<String>,
+    pub iproute_etc: Option<String>,
 }
 
 pub(super) fn lower(cx: &mut Cx<'_>, root: &mut root::Draft, statement: &Statement, body: &Body) {
@@ -231,8 +234,18 @@ pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
     noted("nftables_priority", "NUMBER", "The firewall chain's priority"),
     noted("nftables_ifindex", "", "Firewall rules by interface index"),
     noted("nftables_counters", "", "Counters in firewall rules"),
-    noted("iproute_usr_dir", "DIRECTORY", "Where route names are looked up"),
-    noted("iproute_etc_dir", "DIRECTORY", "Where route names are looked up"),
+    key(
+        "iproute_usr_dir",
+        "/usr/share/iproute2",
+        "Where iproute2 keeps names of routing tables and the like",
+        Text { what: "DIRECTORY", set: |d, v| d.iproute_usr = Some(v.value) },
+    ),
+    key(
+        "iproute_etc_dir",
+        "/etc/iproute2",
+        "Where this machine's own names of routing tables and the like stand",
+        Text { what: "DIRECTORY", set: |d, v| d.iproute_etc = Some(v.value) },
+    ),
     refused("startup_script", "\"COMMAND\" [USER [GROUP]]", "Run before everything"),
     refused("shutdown_script", "\"COMMAND\" [USER [GROUP]]", "Run after everything"),
     noted("startup_script_timeout", "SECONDS", "How long startup_script may take"),

@@ -4,12 +4,13 @@ use super::Takes::{Block, Ip, Line, Link, Nothing, OneOf, Script, Seconds, Switc
 use super::options::Options;
 use super::signed::{self, Signed};
 use super::{Keyword, key, noted, old, refused, root, warned};
+use crate::conf::check_routing::RuleLines;
 use crate::conf::diagnostic::Diagnostic;
 use crate::conf::lower::{Cx, Failed, addresses, peer_lines, track_line, track_lines, walk};
 use crate::conf::source::{Span, Spanned};
 use crate::conf::tree::{Body, Statement};
 use crate::conf::value;
-use crate::kernel::{AddressFlags, Scope};
+use crate::kernel::{Address, AddressFlags, Scope};
 use crate::net::{IpNet, LinkName};
 use crate::time::Duration;
 use crate::vrrp::{Notify, OldUnicast};
@@ -50,6 +51,10 @@ pub(in crate::conf) struct Draft {
     /// `timer_expired_backup`.
     pub slept: Option<Spanned<i64>>,
     pub notify: Notify,
+    /// The lines of `virtual_routes` and `virtual_rules`.
+    pub routes: Vec<Statement>,
+    pub rules: RuleLines,
+    pub promote_secondaries: bool,
     /// Keywords that were written and refused.
     pub failed: Failed,
 }
@@ -75,6 +80,24 @@ pub(in crate::conf) struct Vip {
     /// Seconds; none: for ever.
     pub preferred: Option<u32>,
     pub tracked: bool,
+    /// Of a static address.
+    pub track_group: Option<Spanned<String>>,
+}
+
+impl Vip {
+    /// The address, on its link.
+    pub(in crate::conf) fn address(&self, link: LinkName) -> Address {
+        Address {
+            label: self.label.clone(),
+            scope: self.scope,
+            broadcast: self.broadcast,
+            peer: self.peer.as_ref().map(|peer| peer.value),
+            flags: self.flags,
+            preferred: self.preferred,
+            tracked: self.tracked,
+            ..Address::new(link, self.net.value)
+        }
+    }
 }
 
 /// One line of `track_script`.
@@ -117,6 +140,9 @@ pub(super) fn lower(cx: &mut Cx<'_>, root: &mut root::Draft, statement: &Stateme
         ignore_link: false,
         slept: None,
         notify: Notify::default(),
+        routes: Vec::new(),
+        rules: Vec::new(),
+        promote_secondaries: false,
         failed: Failed::new(),
     };
     draft.failed = walk(cx, "vrrp_instance", TABLE, &mut draft, &body.statements);
@@ -159,6 +185,17 @@ fn announced(cx: &mut Cx<'_>, draft: &mut Draft, statement: &Statement, body: &B
 fn excluded(cx: &mut Cx<'_>, draft: &mut Draft, statement: &Statement, body: &Body) {
     cx.no_more_words(statement, 1);
     addresses(cx, body, &mut draft.excluded);
+}
+
+fn routes(cx: &mut Cx<'_>, draft: &mut Draft, statement: &Statement, body: &Body) {
+    cx.no_more_words(statement, 1);
+    draft.routes.extend(body.statements.iter().cloned());
+}
+
+fn rules(cx: &mut Cx<'_>, draft: &mut Draft, statement: &Statement, body: &Body) {
+    cx.no_more_words(statement, 1);
+    let lines = cx.numbered(body);
+    draft.rules.extend(lines);
 }
 
 /// `old_unicast_checksum [never]`.
@@ -409,9 +446,14 @@ pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
     warned("linkbeat_use_polling", "", "Poll the link's state", "vipdeck is told of link changes and polls nothing"),
     refused("no_accept", "", "Drop packets to the addresses unless their owner"),
     refused("vrf", "INTERFACE", "Work inside a VRF"),
-    refused("promote_secondaries", "", "Sets that sysctl on the link"),
-    refused("virtual_routes", "{ }", "Routes that move"),
-    refused("virtual_rules", "{ }", "Rules that move"),
+    key(
+        "promote_secondaries",
+        "off",
+        "Sets that sysctl on the link: the kernel keeps addresses whose first of a prefix goes",
+        Nothing(|d, _| d.promote_secondaries = true),
+    ),
+    key("virtual_routes", "", "The routes that move with the addresses, one a line", Block { head: "", lower: routes }),
+    key("virtual_rules", "", "The rules that move with the addresses, one a line", Block { head: "", lower: rules }),
     refused("use_vmac", "[INTERFACE] [MAC]", "A virtual MAC address"),
     refused("use_vmac_addr", "", "Virtual MAC addresses on other links too"),
     refused("vmac_xmit_base", "", "Send adverts from the link below the virtual MAC"),

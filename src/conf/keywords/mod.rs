@@ -279,6 +279,7 @@ pub fn list() -> &'static [Entry] {
         let mut list = Vec::new();
         add(&mut list, "", root::TABLE);
         add(&mut list, "global_defs", global::TABLE);
+        add(&mut list, "track_group", root::TRACK_GROUP);
         add(&mut list, "vrrp_script", script::TABLE);
         add(&mut list, "track_file", tracker::FILE);
         add(&mut list, "vrrp_track_process", tracker::PROCESS);

@@ -5,6 +5,9 @@ use super::{Keyword, global, group, instance, key, links, noted, old, refused, s
 use crate::conf::model::LinkDelay;
 use crate::conf::source::Spanned;
 use crate::net::LinkName;
+use crate::conf::check_routing::RuleLines;
+use crate::conf::lower::{Cx, names, walk};
+use crate::conf::tree::{Body, Statement};
 
 /// Everything that was read, before it is put together.
 #[derive(Default)]
@@ -17,7 +20,53 @@ pub(in crate::conf) struct Draft {
     pub instances: Vec<instance::Draft>,
     pub groups: Vec<group::Draft>,
     pub servers: Vec<server::Draft>,
+    /// The lines of static objects.
+    pub static_addresses: Vec<Statement>,
+    pub static_routes: Vec<Statement>,
+    pub static_rules: RuleLines,
+    pub track_groups: Vec<TrackGroupDraft>,
 }
+
+/// One `track_group`.
+pub(in crate::conf) struct TrackGroupDraft {
+    pub name: Spanned<String>,
+    pub members: Vec<Spanned<String>>,
+}
+
+fn static_addresses(cx: &mut Cx<'_>, draft: &mut Draft, statement: &Statement, body: &Body) {
+    cx.no_more_words(statement, 1);
+    draft.static_addresses.extend(body.statements.iter().cloned());
+}
+
+fn static_routes(cx: &mut Cx<'_>, draft: &mut Draft, statement: &Statement, body: &Body) {
+    cx.no_more_words(statement, 1);
+    draft.static_routes.extend(body.statements.iter().cloned());
+}
+
+fn static_rules(cx: &mut Cx<'_>, draft: &mut Draft, statement: &Statement, body: &Body) {
+    cx.no_more_words(statement, 1);
+    let lines = cx.numbered(body);
+    draft.static_rules.extend(lines);
+}
+
+fn track_group(cx: &mut Cx<'_>, draft: &mut Draft, statement: &Statement, body: &Body) {
+    let Some(name) = cx.name(statement) else { return };
+    let mut group = TrackGroupDraft { name, members: Vec::new() };
+    walk(cx, "track_group", TRACK_GROUP, &mut group, &body.statements);
+    draft.track_groups.push(group);
+}
+
+fn members(cx: &mut Cx<'_>, draft: &mut TrackGroupDraft, statement: &Statement, body: &Body) {
+    cx.no_more_words(statement, 1);
+    names(cx, body, &mut draft.members);
+}
+
+pub(in crate::conf) const TRACK_GROUP: &[Keyword<TrackGroupDraft>] = &[key(
+    "group",
+    "required",
+    "The instances that are in FAULT while a static object of this group is not there",
+    Block { head: "", lower: members },
+)];
 
 pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
     key("global_defs", "", "Settings of the whole node", Block { head: "", lower: global::lower }),
@@ -51,10 +100,25 @@ pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
     key("virtual_server", "", "A balanced service", Block { head: "ADDRESS PORT", lower: server::lower }),
     key("vrrp_sync_group", "", "Instances that change state together", Block { head: "NAME", lower: group::lower }),
     refused("virtual_server_group", "NAME { }", "Addresses of one virtual server"),
-    refused("static_ipaddress", "{ }", "Addresses that stay while the engine runs"),
-    refused("static_routes", "{ }", "Routes that stay while the engine runs"),
-    refused("static_rules", "{ }", "Rules that stay while the engine runs"),
-    refused("track_group", "NAME { }", "Instances that static objects depend on"),
+    key(
+        "static_ipaddress",
+        "",
+        "Addresses that stay while the engine runs, one a line",
+        Block { head: "", lower: static_addresses },
+    ),
+    key(
+        "static_routes",
+        "",
+        "Routes that stay while the engine runs, one a line",
+        Block { head: "", lower: static_routes },
+    ),
+    key(
+        "static_rules",
+        "",
+        "Rules that stay while the engine runs, one a line",
+        Block { head: "", lower: static_rules },
+    ),
+    key("track_group", "", "Instances that static objects bear on", Block { head: "NAME", lower: track_group }),
     refused("bfd_instance", "NAME { }", "A BFD session"),
     warned(
         "linkbeat_interfaces",

@@ -6,7 +6,7 @@ use super::super::text;
 use super::super::theme::Ink;
 use super::canvas::{Canvas, Line, dim, line_of, t, title};
 use super::frame::time_of;
-use crate::status::{HoldKind, Instance, Presence, Real, Snapshot};
+use crate::status::{HoldKind, Instance, Kept, Presence, Real, Snapshot};
 
 /// How many transitions of each node are listed.
 const TRANSITIONS: usize = 8;
@@ -133,6 +133,7 @@ fn member(model: &Model, view: &NodeView, snapshot: &Snapshot, i: &Instance, wid
         let wanted = if vip.wanted { "should be there" } else { "should not be there" };
         lines.extend(fact("vip", &format!("{} {}: {there}, {wanted}", vip.net, vip.link), width));
     }
+    lines.extend(i.moves.iter().flat_map(|kept| moving(kept, width)));
     let every = text::took(i.advert_interval.as_micros());
     let timers = format!(
         "advert every {every}, skew {}, acts after {} of silence",
@@ -168,6 +169,18 @@ fn member(model: &Model, view: &NodeView, snapshot: &Snapshot, i: &Instance, wid
         lines.extend(fact(&when, &format!("{} → {}  {}", transition.from, transition.to, transition.cause), width));
     }
     lines
+}
+
+/// A route, a rule, or an address that is in no advert.
+fn moving(kept: &Kept, width: usize) -> Vec<Line> {
+    let there = match kept.present {
+        Presence::Yes => "there",
+        Presence::No => "not there",
+        Presence::Unknown => "not known",
+    };
+    let wanted = if kept.wanted { "should be there" } else { "should not be there" };
+    let problem = kept.problem.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
+    fact(&kept.kind.to_string(), &format!("{}: {there}, {wanted}{problem}", kept.text), width)
 }
 
 fn service(served: &facts::Served, width: usize) -> Vec<Line> {

@@ -6,18 +6,22 @@
 mod error;
 mod monitor;
 mod requests;
+mod routes;
+mod routing_monitor;
+mod rules;
 mod view;
 
 pub use error::NetlinkError;
 pub use monitor::Monitor;
 pub use requests::{HostRoute, Netlink};
+pub use routing_monitor::RoutingMonitor;
 pub use view::LinkEvent;
 
 use std::io;
 
 /// The protocol number that marks what is ours, the one keepalived uses (`RTPROT_KEEPALIVED`). Kernels before 5.18
 /// keep none for addresses and ignore it.
-pub const PROTOCOL_TAG: u8 = 18;
+pub const PROTOCOL_TAG: u8 = crate::kernel::OUR_PROTOCOL;
 
 impl Netlink {
     /// Opens both connections in this thread's network namespace and runs them on the current tokio runtime,

@@ -3,9 +3,11 @@
 use super::PROTOCOL_TAG;
 use super::error::NetlinkError;
 use super::view::{LinkEvent, View};
-use crate::kernel::{Address, Change, Link};
+use super::{routes, rules};
+use crate::kernel::{Address, Change, Link, Route, Routing, Rule};
 use crate::net::LinkName;
 use crate::sys::Outcome;
+use crate::sys::sysctl::Key;
 use futures_util::StreamExt;
 use netlink_packet_core::{
     NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, NLM_F_REPLACE, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload,
@@ -15,9 +17,12 @@ use netlink_packet_route::address::{
 };
 use netlink_packet_route::link::{LinkFlags, LinkMessage};
 use netlink_packet_route::route::{RouteAddress, RouteAttribute, RouteMessage, RouteProtocol, RouteScope, RouteType};
+use netlink_packet_route::rule::RuleMessage;
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
+use netlink_sys::AsyncSocket;
 use nix::errno::Errno;
 use nix::net::if_::if_nametoindex;
+use std::collections::BTreeSet;
 use std::io;
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -32,6 +37,10 @@ const FOR_EVER: u32 = u32::MAX;
 #[derive(Clone, Debug)]
 pub struct Netlink {
     handle: Arc<Mutex<rtnetlink::Handle>>,
+    /// The kernel filters what it lists, and takes requests at their word (`NETLINK_GET_STRICT_CHK`).
+    strict: bool,
+    /// Links whose `promote_secondaries` was off before us.
+    promoted: Arc<Mutex<BTreeSet<LinkName>>>,
 }
 
 /// A route to one IPv4 address over one link, in the main table.
@@ -44,10 +53,15 @@ pub struct HostRoute {
 impl Netlink {
     /// Only the connection that asks, for those who do not watch.
     pub fn requests_only() -> io::Result<Self> {
-        Ok(Self { handle: Arc::new(Mutex::new(connect()?)) })
+        Ok(Self { handle: Arc::new(Mutex::new(connect(false)?)), strict: false, promoted: Arc::default() })
     }
 
-    /// Carries out a change of addresses; one of the load balancer's table is refused.
+    /// The same, for reading long lists of which a part matters.
+    pub(super) fn strict() -> io::Result<Self> {
+        Ok(Self { handle: Arc::new(Mutex::new(connect(true)?)), strict: true, promoted: Arc::default() })
+    }
+
+    /// Carries out a change of addresses, routes or rules; one of the load balancer's table is refused.
     pub async fn apply(&self, change: &Change) -> Result<Outcome, NetlinkError> {
         match change {
             Change::AddAddress(address) => self.add(address).await,
@@ -55,6 +69,7 @@ impl Netlink {
                 self.lease(&change.to_string(), address, *seconds).await
             }
             Change::RemoveAddress(address) => self.remove(address).await,
+            Change::Routing(step) => self.route(step).await,
             table => Err(NetlinkError::new(
                 table.to_string(),
                 io::Error::new(io::ErrorKind::InvalidInput, "this belongs to the load balancer, not to a link"),
@@ -96,6 +111,96 @@ impl Netlink {
         let request = RouteNetlinkMessage::DelAddress(named(address, index));
         let result = self.ask(request, NLM_F_ACK).await;
         outcome(&what, result, &[Errno::EADDRNOTAVAIL, Errno::ENODEV])
+    }
+
+    /// Carries out a step with routes and rules.
+    async fn route(&self, step: &Routing) -> Result<Outcome, NetlinkError> {
+        let what = step.to_string();
+        match step {
+            Routing::AddRoute(route) => self.add_route(&what, route).await,
+            Routing::RemoveRoute(route) => {
+                let message = match routes::message(route, |link| Self::index(link, &what)) {
+                    Ok(message) => message,
+                    // With the link its routes went too.
+                    Err(e) if e.errno() == Some(libc::ENODEV) => return Ok(Outcome::AlreadySo),
+                    Err(e) => return Err(e),
+                };
+                let result = self.ask(RouteNetlinkMessage::DelRoute(message), NLM_F_ACK).await;
+                outcome(&what, result, &[Errno::ESRCH, Errno::ENODEV])
+            }
+            Routing::AddRule(rule) => {
+                let request = RouteNetlinkMessage::NewRule(rules::message(rule));
+                let result = self.ask(request, NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK).await;
+                outcome(&what, result, &[Errno::EEXIST])
+            }
+            Routing::RemoveRule(rule) => {
+                let result = self.ask(RouteNetlinkMessage::DelRule(rules::message(rule)), NLM_F_ACK).await;
+                outcome(&what, result, &[Errno::ENOENT, Errno::ESRCH])
+            }
+            Routing::PromoteSecondaries(link, on) => self.promote_secondaries(&what, link, *on),
+        }
+    }
+
+    /// Turns it on, or off again where it was off before.
+    fn promote_secondaries(&self, what: &str, link: &LinkName, on: bool) -> Result<Outcome, NetlinkError> {
+        let key = Key::new(format!("net/ipv4/conf/{link}/promote_secondaries"));
+        let mut promoted = self.promoted.lock().unwrap_or_else(PoisonError::into_inner);
+        if on {
+            let before = std::fs::read_to_string(key.path()).map_err(|cause| NetlinkError::new(what, cause))?;
+            if before.trim() != "0" {
+                return Ok(Outcome::AlreadySo);
+            }
+            promoted.insert(link.clone());
+        } else if !promoted.remove(link) {
+            return Ok(Outcome::AlreadySo);
+        }
+        // With the link its settings went too.
+        let written = std::fs::write(key.path(), u8::from(on).to_string());
+        outcome(what, written, if on { &[] } else { &[Errno::ENOENT] })
+    }
+
+    /// For IPv4 the kernel tells an equal route from one that is merely alike; an IPv6 route that is in the way may be
+    /// ours or somebody else's.
+    async fn add_route(&self, what: &str, route: &Route) -> Result<Outcome, NetlinkError> {
+        let message = routes::message(route, |link| Self::index(link, what))?;
+        let result = self.ask(RouteNetlinkMessage::NewRoute(message), routes::addition(route.place)).await;
+        let exists = result.as_ref().is_err_and(|e| e.raw_os_error() == Some(libc::EEXIST));
+        if !exists {
+            return outcome(what, result, &[]);
+        }
+        let (ours, _) = self.our_routing().await?;
+        if ours.iter().any(|seen| route.is(seen)) {
+            return Ok(Outcome::AlreadySo);
+        }
+        outcome(what, result, &[])
+    }
+
+    /// Every route and rule that bears our mark.
+    pub(super) async fn our_routing(&self) -> Result<(Vec<Route>, Vec<Rule>), NetlinkError> {
+        let failed = |what: &'static str| move |cause| NetlinkError::new(what, cause);
+        let mut found = (Vec::new(), Vec::new());
+        for family in [AddressFamily::Inet, AddressFamily::Inet6] {
+            let mut all = RouteMessage::default();
+            all.header.address_family = family;
+            all.header.protocol = RouteProtocol::from(PROTOCOL_TAG);
+            let answer = self.ask(RouteNetlinkMessage::GetRoute(all), NLM_F_DUMP).await;
+            let routes = answer.map_err(failed("read the routes"))?;
+            let ours = routes.iter().filter_map(|message| match message {
+                RouteNetlinkMessage::NewRoute(route) => routes::read(route),
+                _ => None,
+            });
+            found.0.extend(ours.filter(|route| route.protocol == PROTOCOL_TAG));
+            let mut all = RuleMessage::default();
+            all.header.family = family;
+            let answer = self.ask(RouteNetlinkMessage::GetRule(all), NLM_F_DUMP).await;
+            let rules = answer.map_err(failed("read the rules"))?;
+            let ours = rules.iter().filter_map(|message| match message {
+                RouteNetlinkMessage::NewRule(rule) => rules::read(rule),
+                _ => None,
+            });
+            found.1.extend(ours.filter(|rule| rule.protocol == PROTOCOL_TAG));
+        }
+        Ok(found)
     }
 
     pub async fn add_host_route(&self, route: &HostRoute) -> Result<Outcome, NetlinkError> {
@@ -167,7 +272,7 @@ impl Netlink {
                 // Asking twice is harmless: what the first has done after all is "already so" to the second.
                 Err(e) if matches!(e.kind(), io::ErrorKind::NotConnected | io::ErrorKind::UnexpectedEof) => {
                     tracing::warn!("{e}; it is opened again");
-                    let fresh = connect()?;
+                    let fresh = connect(self.strict)?;
                     *self.handle.lock().unwrap_or_else(PoisonError::into_inner) = fresh.clone();
                     converse(fresh, request, flags).await
                 }
@@ -185,11 +290,15 @@ impl Netlink {
     }
 }
 
-fn connect() -> io::Result<rtnetlink::Handle> {
+fn connect(strict: bool) -> io::Result<rtnetlink::Handle> {
     let (mut connection, handle, _) = rtnetlink::new_connection()?;
     // Without these an answer that was cut short looks like one that is complete.
     connection.set_forward_ack(true);
     connection.set_forward_done(true);
+    if strict {
+        // Kernels before 4.20 know no such thing: they list all, and we choose.
+        let _ = connection.socket_mut().socket_mut().set_netlink_get_strict_chk(true);
+    }
     tokio::spawn(connection);
     Ok(handle)
 }
@@ -345,7 +454,7 @@ mod tests {
     async fn a_connection_that_ended_is_opened_again() {
         let (connection, dead, _) = rtnetlink::new_connection().unwrap();
         drop(connection);
-        let netlink = Netlink { handle: Arc::new(Mutex::new(dead)) };
+        let netlink = Netlink { handle: Arc::new(Mutex::new(dead)), strict: false, promoted: Arc::default() };
         let links = netlink.links().await.unwrap();
         assert!(links.iter().any(|link| link.name.as_str() == "lo"), "{links:?}");
     }
