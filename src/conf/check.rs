@@ -14,6 +14,7 @@ use crate::vrrp::{Peering, Spec, Tracker};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Puts everything together.
+#[expect(clippy::too_many_lines, reason = "one line a part")]
 pub(super) fn finish(cx: &mut Cx<'_>, draft: root::Draft) -> Config {
     let root::Draft {
         globals,

@@ -1,8 +1,8 @@
 //! One instance: its draft and the defaults become a spec.
 
 use super::check_authentication::{About, authentication};
-use super::check_trackers::{Weights, defined_by};
 use super::check_routing;
+use super::check_trackers::{Weights, defined_by};
 use super::diagnostic::Diagnostic;
 use super::keywords::global;
 use super::keywords::instance::{Draft, Track, Vip};

@@ -535,11 +535,7 @@ pub(super) fn track_lines(cx: &mut Cx<'_>, statement: &Statement, body: &Body, m
 }
 
 /// Lowers the lines of a block that holds values, not keywords.
-pub(super) fn lines(
-    cx: &mut Cx<'_>,
-    body: &Body,
-    each: impl FnMut(&mut Cx<'_>, &Statement) -> Result<(), Diagnostic>,
-) {
+pub(super) fn lines(cx: &mut Cx<'_>, body: &Body, each: impl FnMut(&mut Cx<'_>, &Statement) -> Result<(), Diagnostic>) {
     value_lines(cx, &body.statements, each);
 }
 

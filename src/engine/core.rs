@@ -112,6 +112,7 @@ pub struct Engine {
 }
 
 impl Engine {
+    #[expect(clippy::too_many_lines, reason = "one line a field")]
     pub fn new(setup: Setup) -> Self {
         let Setup { config, host, config_path, pid, guard, seed, wall_zero_us, dataplane, uptime, lease, legacy } =
             setup;
@@ -122,13 +123,12 @@ impl Engine {
         log.add(start, Subject::Node, Severity::Notice, "start", format!("engine started from {config_path}"), None);
         let globals = &config.globals;
         let trackers = Trackers::new(&config, start);
-        let routers = match &legacy {
-            Some(legacy) => legacy.routers(config.instances, start),
-            None => {
-                let not_before = start + globals.startup_delay.max(globals.delay_after_boot.saturating_sub(uptime));
-                let router = |s| Router::new(vrrp::Instance::new(s, start).not_before(not_before));
-                config.instances.into_iter().map(router).collect()
-            }
+        let routers = if let Some(legacy) = &legacy {
+            legacy.routers(config.instances, start)
+        } else {
+            let not_before = start + globals.startup_delay.max(globals.delay_after_boot.saturating_sub(uptime));
+            let router = |s| Router::new(vrrp::Instance::new(s, start).not_before(not_before));
+            config.instances.into_iter().map(router).collect()
         };
         let services = config.services.into_iter().map(|s| lvs::Service::new(s, start, || random.fraction())).collect();
         let mut engine = Self {

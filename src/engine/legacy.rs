@@ -83,7 +83,7 @@ impl Router {
             State::Adopting { was } => Some(*was),
             State::Master { .. } => Some(Was::Master(machine.since())),
             state if state.wants_addresses() => Some(Was::Answering),
-            _ => None,
+            State::Init | State::Backup { .. } | State::Fault { .. } | State::Yielding { .. } | State::Stopped => None,
         };
         (was, machine.hold())
     }

@@ -252,6 +252,7 @@ fn delayed(down: u64, up: u64) -> Engine {
     config.globals = Globals { link_delays: BTreeMap::from([(eth0(), delay)]), ..Globals::default() };
     let mut engine = engine(config);
     let _ = engine.handle(at(0), link(true));
+    let _ = engine.handle(at(0), Input::LinksRead);
     engine
 }
 

@@ -3,6 +3,8 @@
 //! It holds no socket and knows no protocol, so there is little in it that could fail. What an engine leaves lies in
 //! memory that the guard holds; the next engine goes on from there, before the peers have missed more than an advert.
 
+#![expect(clippy::disallowed_methods, reason = "it watches a real process in real time, and decides nothing else")]
+
 use super::run::engine_arguments;
 use crate::cli;
 use crate::sys::guarded::{self, RESTART, Signals};

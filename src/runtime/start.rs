@@ -35,6 +35,7 @@ const ADOPT_WITHIN: Duration = Duration::from_secs(1);
 
 /// Runs the engine on this thread until SIGTERM or SIGINT. Exit status 0 if everything was released, 1 if not; see
 /// [`guarded`](crate::sys::guarded) for those that a guard understands.
+#[expect(clippy::too_many_lines, reason = "one line a part")]
 pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> {
     let log = log_to_stderr()?;
     let succession = args.guarded.then(Succession::inherited).transpose().context("what a guard gives its engine")?;

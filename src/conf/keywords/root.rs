@@ -2,12 +2,12 @@
 
 use super::Takes::Block;
 use super::{Keyword, global, group, instance, key, links, noted, old, refused, script, server, tracker, warned};
-use crate::conf::model::LinkDelay;
-use crate::conf::source::Spanned;
-use crate::net::LinkName;
 use crate::conf::check_routing::RuleLines;
 use crate::conf::lower::{Cx, names, walk};
+use crate::conf::model::LinkDelay;
+use crate::conf::source::Spanned;
 use crate::conf::tree::{Body, Statement};
+use crate::net::LinkName;
 
 /// Everything that was read, before it is put together.
 #[derive(Default)]
