@@ -237,7 +237,7 @@ mod tests {
     fn what_one_engine_keeps_the_next_one_finds() {
         let kept = Succession::new().unwrap();
         assert!(kept.zero().is_none() && kept.silence().is_none() && kept.records().is_empty());
-        let zero = Instant::now() - Duration::from_secs(7);
+        let zero = Instant::now().checked_sub(Duration::from_secs(7)).unwrap();
         kept.begin(zero, Duration::from_millis(1250)).unwrap();
         kept.set_slots(3).unwrap();
         assert!(kept.keep(0, b"first").unwrap() && kept.keep(2, b"third").unwrap());

@@ -307,6 +307,7 @@ fn priorities_add_up_and_stay_in_bounds() {
 /// Every input in every state: nothing panics, the deadline fits the state, and addresses are held exactly by a
 /// master and by one who yields.
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn every_input_is_decided_in_every_state() {
     let mut yielding = master(150);
     let _ = yielding.handle(ms(4000), Input::Demote);

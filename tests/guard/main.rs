@@ -108,7 +108,7 @@ impl Bench {
         let frames = self.capture.frames();
         let times: Vec<_> =
             frames.iter().filter(|f| f.advert().is_some_and(|(from, _)| from == OURS)).map(|f| f.at).collect();
-        times.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap()
+        times.windows(2).map(|pair| pair[1].saturating_sub(pair[0])).max().unwrap()
     }
 
     /// Whether an address has left its link since the start, if only for a moment.
@@ -167,7 +167,7 @@ fn a_killed_engine_is_followed_by_another_before_anybody_notices() {
     let restart = said.iter().find(|e| e.kind == "restart").expect("it is told");
     eprintln!("measured: SIGKILL of the engine: widest gap between adverts {:?}; {restart:?}", bench.widest_gap());
     bench.assert_nobody_noticed();
-    assert!(bench.widest_gap() < Duration::from_millis(2000), "{:?}", bench.widest_gap());
+    assert!(bench.widest_gap() < Duration::from_secs(2), "{:?}", bench.widest_gap());
     // And the next one, too: what an engine inherits it leaves.
     bench.through(|s| signal(s.node.engine_pid, Signal::SIGABRT));
     bench.assert_nobody_noticed();
@@ -199,7 +199,7 @@ fn a_restart_takes_the_new_file_and_one_with_errors_is_refused() {
     // A crash is no reload: the file as it lies there was never asked for.
     let after = bench.through(|s| signal(s.node.engine_pid, Signal::SIGKILL));
     assert_eq!(after.node.restarts, before.restarts + 1);
-    assert!(bench.widest_gap() < Duration::from_millis(2000), "{:?}", bench.widest_gap());
+    assert!(bench.widest_gap() < Duration::from_secs(2), "{:?}", bench.widest_gap());
     bench.assert_nobody_noticed();
 }
 
