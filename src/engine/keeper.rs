@@ -115,7 +115,9 @@ pub(super) enum Presence {
 pub(super) struct Entry<T> {
     pub(super) object: T,
     pub(super) owners: Owners,
-    pending: bool,
+    /// A step is under way: to add it (true) or to remove it; and whether news have shown its outcome already.
+    pending: Option<bool>,
+    shown: bool,
     /// What our last step left, until news show it.
     left: Option<(bool, Instant)>,
     /// Why the last step failed, and when the next is tried.
@@ -131,7 +133,7 @@ impl<T: Object> Entry<T> {
 
     /// A step is under way.
     pub(super) const fn is_pending(&self) -> bool {
-        self.pending
+        self.pending.is_some()
     }
 
     /// Why it is not as it should be.
@@ -170,7 +172,7 @@ pub(super) struct Steps<T> {
 impl<T: Object> Keeper<T> {
     /// Takes the objects that should be kept from now on. Those that left stay until they are gone.
     pub(super) fn name(&mut self, wanted: impl Iterator<Item = (T, Owners)>) {
-        let keep = |entry: &Entry<T>| entry.pending || self.presence_in(entry) != Presence::No;
+        let keep = |entry: &Entry<T>| entry.is_pending() || self.presence_in(entry) != Presence::No;
         let all = self.entries.values().flatten();
         let left: Vec<Entry<T>> =
             all.filter(|entry| keep(entry)).map(|e| Entry { owners: Owners::default(), ..e.clone() }).collect();
@@ -260,8 +262,9 @@ impl<T: Object> Keeper<T> {
     fn confirm(&mut self, now: Instant, key: &T::Key) {
         let Some(seen) = &self.seen else { return };
         for entry in self.entries.get_mut(key).into_iter().flatten().filter(|e| e.object.is_watched()) {
-            let Some((present, since)) = entry.left else { continue };
             let there = seen.get(key).is_some_and(|all| all.iter().any(|s| entry.object.is(s)));
+            entry.shown |= entry.pending == Some(there);
+            let Some((present, since)) = entry.left else { continue };
             if there == present || now.since(since) > CONFIRMED {
                 entry.left = None;
             }
@@ -270,7 +273,7 @@ impl<T: Object> Keeper<T> {
 
     fn taken(&self, key: &T::Key, before: &[Presence], desired: impl Fn(&Owners) -> bool) -> Vec<T> {
         let gone = |(entry, before): &(&Entry<T>, &Presence)| {
-            **before == Presence::Yes && self.presence_in(entry) == Presence::No && !entry.pending
+            **before == Presence::Yes && self.presence_in(entry) == Presence::No && !entry.is_pending()
         };
         let all = self.entries.get(key).into_iter().flatten().zip(before).filter(gone);
         all.filter(|(entry, _)| desired(&entry.owners)).map(|(entry, _)| entry.object.clone()).collect()
@@ -296,9 +299,9 @@ impl<T: Object> Keeper<T> {
                     (true, Presence::Yes) | (false, Presence::No) => entry.failed = None,
                     // What is watched is decided by news, and those of the start have not come yet.
                     (false, Presence::Unknown) if entry.object.is_watched() => {}
-                    _ if entry.pending || entry.failed.is_some() => {}
+                    _ if entry.is_pending() || entry.failed.is_some() => {}
                     (false, _) => {
-                        entry.pending = true;
+                        entry.begin(false);
                         steps.removals.push(entry.object.removal());
                     }
                     (true, _) if !reachable(&entry.object) => {}
@@ -307,7 +310,7 @@ impl<T: Object> Keeper<T> {
                         steps.fought.push(entry.object.clone());
                     }
                     (true, _) => {
-                        entry.pending = true;
+                        entry.begin(true);
                         steps.additions.push(entry.object.addition());
                     }
                 }
@@ -321,7 +324,7 @@ impl<T: Object> Keeper<T> {
     fn remove_strays(&mut self, key: &T::Key) -> Vec<Routing> {
         let (Some(seen), Some(entries)) = (&self.seen, self.entries.get(key)) else { return Vec::new() };
         // A step under way may explain what is seen.
-        if !T::KEY_IS_IDENTITY || entries.iter().any(|e| e.pending || e.left.is_some()) {
+        if !T::KEY_IS_IDENTITY || entries.iter().any(|e| e.is_pending() || e.left.is_some()) {
             return Vec::new();
         }
         let named = |s: &&T| entries.iter().any(|e| e.object.is(s)) || self.strays.iter().any(|known| known.same(s));
@@ -342,11 +345,12 @@ impl<T: Object> Keeper<T> {
             }
             return;
         };
-        entry.pending = false;
+        entry.pending = None;
         match result {
             Ok(()) => {
                 entry.failed = None;
-                entry.left = Some((added, now));
+                // News that have shown it already may have shown more since: they count.
+                entry.left = (!entry.shown || !entry.object.is_watched()).then_some((added, now));
                 let orphan = entry.owners == Owners::default();
                 if orphan && !added {
                     let key = object.key();
@@ -383,6 +387,11 @@ impl<T: Object> Keeper<T> {
 }
 
 impl<T> Entry<T> {
+    const fn begin(&mut self, adds: bool) {
+        self.pending = Some(adds);
+        self.shown = false;
+    }
+
     fn is_fought_over(&mut self, now: Instant) -> bool {
         if now.since(self.steps.0) > RETRY || self.steps.1 == 0 {
             self.steps = (now, 0);
@@ -486,6 +495,19 @@ mod tests {
         assert!(steps(&mut keeper, 5, FIXED).is_empty());
         keeper.see(at(6), wanted.clone(), true, FIXED);
         assert!(steps(&mut keeper, 6, FIXED).is_empty());
+    }
+
+    #[test]
+    fn what_is_taken_before_its_addition_is_answered_is_put_back() {
+        let wanted = route("10.1.0.0/16", "10.0.0.2");
+        let mut keeper = keeping(std::slice::from_ref(&wanted));
+        keeper.see_all(at(0), Vec::new(), FIXED);
+        assert_eq!(steps(&mut keeper, 1, FIXED).len(), 1);
+        keeper.see(at(2), wanted.clone(), true, FIXED);
+        keeper.see(at(3), wanted.clone(), false, FIXED);
+        assert!(steps(&mut keeper, 3, FIXED).is_empty());
+        keeper.applied(at(4), &wanted, true, &Ok(()));
+        assert_eq!(steps(&mut keeper, 4, FIXED), [wanted.addition()]);
     }
 
     #[test]

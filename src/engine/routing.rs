@@ -200,12 +200,28 @@ impl Engine {
                 let subject = self.owner_of(self.routing.routes.entry(route).map(|e| &e.owners));
                 let added = matches!(step, Routing::AddRoute(_));
                 self.routing.routes.applied(now, route, added, &result);
+                let gone = self
+                    .routing
+                    .routes
+                    .entry(route)
+                    .filter(|e| added && result.is_ok() && self.routing.routes.presence_in(e) == Presence::No);
+                if gone.is_some() {
+                    self.note_taken_routes(now, std::slice::from_ref(route));
+                }
                 (Kind::Route.name(), route.to_string(), subject)
             }
             Routing::AddRule(rule) | Routing::RemoveRule(rule) => {
                 let subject = self.owner_of(self.routing.rules.entry(rule).map(|e| &e.owners));
                 let added = matches!(step, Routing::AddRule(_));
                 self.routing.rules.applied(now, rule, added, &result);
+                let gone = self
+                    .routing
+                    .rules
+                    .entry(rule)
+                    .filter(|e| added && result.is_ok() && self.routing.rules.presence_in(e) == Presence::No);
+                if gone.is_some() {
+                    self.note_taken_rules(now, std::slice::from_ref(rule));
+                }
                 (Kind::Rule.name(), rule.to_string(), subject)
             }
             Routing::PromoteSecondaries(link, _) => {

@@ -55,7 +55,8 @@ impl Bench {
     /// vipdeck on the first host.
     pub(crate) fn vipdeck(&self, text: &str) -> Running {
         let (file, socket) = (self.file(text).display().to_string(), self.socket().display().to_string());
-        let argv = [PROGRAM, "run", "--headless", "-f", &file, "--control", &socket];
+        // What a test kills stays killed.
+        let argv = [PROGRAM, "run", "--headless", "--no-guard", "-f", &file, "--control", &socket];
         let running = Running::start(&self.pair.a, self.directory.path(), "vipdeck", &argv);
         wait_for("the engine answers", 10, || status(&self.socket()).is_some());
         running
@@ -68,6 +69,13 @@ impl Bench {
         std::fs::write(&file, text).unwrap();
         let argv = ["keepalived", "-n", "-l", "-D", "-P", "-f", &file, "-p", &pid, "-r", &child];
         Running::start(namespace, self.directory.path(), "keepalived", &argv)
+    }
+
+    /// SIGTERM; everything is released.
+    pub(crate) fn stop(&self, vipdeck: Running) {
+        let status = vipdeck.stop();
+        let log = self.directory.path().join("vipdeck.log");
+        assert!(status.success(), "{status}\n{}", std::fs::read_to_string(log).unwrap());
     }
 
     pub(crate) fn instance(&self, name: &str) -> Instance {

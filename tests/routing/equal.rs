@@ -66,6 +66,6 @@ fn the_same_file_gives_the_same_addresses_routes_and_rules() {
             && bench.listed().into_iter().filter(|line| !before.contains(line)).collect::<Vec<_>>() == fixed
     });
     rival.stop();
-    assert!(vipdeck.stop().success());
+    bench.stop(vipdeck);
     assert_eq!(bench.listed(), before);
 }

@@ -74,7 +74,7 @@ fn an_address_a_route_and_a_rule_that_others_remove_are_put_back_at_once() {
     bench.ip("route add 10.77.0.0/16 via 10.9.0.2");
     bench.ip("route add 10.78.0.0/16 via 10.9.0.2 protocol keepalived");
     bench.ip("rule add from 10.79.0.0/16 table 5 preference 200 protocol keepalived");
-    assert!(vipdeck.stop().success());
+    bench.stop(vipdeck);
     let (routes, rules) = (bench.ip("route show"), bench.ip("rule show"));
     assert!(routes.contains("10.77.0.0/16") && routes.contains("10.78.0.0/16"), "{routes}");
     assert!(rules.contains("10.79.0.0/16"), "{rules}");
@@ -123,7 +123,7 @@ fn what_a_killed_engine_left_is_gone_before_backup_is_told() {
         let listed = bench.listed();
         !listed.iter().any(|l| l.contains("10.5.0.0") || l.contains("10.6.0.0") || l.contains("10.4.0.0"))
     });
-    assert!(vipdeck.stop().success());
+    bench.stop(vipdeck);
 }
 
 #[test]
@@ -161,5 +161,5 @@ fn a_reload_adds_what_is_new_removes_what_left_and_leaves_the_rest() {
     );
     assert_eq!(bench.instance("A").transitions_total, 1);
     drop(monitor);
-    assert!(vipdeck.stop().success());
+    bench.stop(vipdeck);
 }
