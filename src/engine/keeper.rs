@@ -128,7 +128,8 @@ pub(super) struct Entry<T> {
 
 impl<T: Object> Entry<T> {
     fn new(object: T) -> Self {
-        Self { object, owners: Owners::default(), pending: false, left: None, failed: None, steps: (Instant::ZERO, 0) }
+        let steps = (Instant::ZERO, 0);
+        Self { object, owners: Owners::default(), pending: None, shown: false, left: None, failed: None, steps }
     }
 
     /// A step is under way.
