@@ -66,16 +66,25 @@ impl Engine {
 
     /// Routers that wait for a link that is not there learn that.
     pub(super) fn links_told(&mut self, now: Instant, effects: &mut Vec<Effect>) {
-        for index in 0..self.routers.len() {
-            let link = self.routers.get(index).map(|r| &r.machine.spec().link);
-            if link.is_some_and(|link| !self.links.contains_key(link.as_str())) {
-                self.update_conditions(now, index, effects);
-            }
+        if std::mem::replace(&mut self.links_told, true) {
+            return;
         }
+        for index in 0..self.routers.len() {
+            self.update_conditions(now, index, effects);
+        }
+    }
+
+    /// Whether it is known what a link is, or that it is not there.
+    fn is_known(&self, link: &str) -> bool {
+        self.links_told || self.links.contains_key(link) || self.missing.contains(link)
     }
 
     pub(super) fn update_conditions(&mut self, now: Instant, index: usize, effects: &mut Vec<Effect>) {
         let Some(router) = self.routers.get(index) else { return };
+        // A tracker's word alone starts nothing, and ends nothing that the engine before had.
+        if !self.is_known(router.machine.spec().link.as_str()) {
+            return;
+        }
         let conditions = self.conditions(router.machine.spec(), router.machine.conditions().source);
         self.spread_conditions(now, index, conditions, effects);
     }
@@ -96,6 +105,9 @@ impl Engine {
                     if let Some(script) = script {
                         script.contribute(track, &mut conditions);
                     }
+                }
+                Tracker::Interface if !self.is_known(&track.name) => {
+                    conditions.waiting.push(format!("interface {} has not been seen yet", track.name));
                 }
                 Tracker::Interface => {
                     let up = self.links.get(&track.name).map(|link| link.up);

@@ -56,6 +56,9 @@ pub struct Engine {
     pub(super) guard: Option<u32>,
     pub(super) dataplane: Dataplane,
     pub(super) links: BTreeMap<String, Link>,
+    /// Every link that is there is in `links`; until then only those that are `missing` are known not to be there.
+    pub(super) links_told: bool,
+    pub(super) missing: BTreeSet<String>,
     pub(super) routers: Vec<Router>,
     pub(super) groups: Vec<Group>,
     pub(super) by_vrid: BTreeMap<(Family, u8), Vec<usize>>,
@@ -146,6 +149,8 @@ impl Engine {
             guard,
             dataplane,
             links: BTreeMap::new(),
+            links_told: false,
+            missing: BTreeSet::new(),
             routers,
             managed: BTreeMap::new(),
             managed_ips: BTreeSet::new(),

@@ -239,6 +239,7 @@ impl World {
         let life = h.life;
         let link = h.link_state();
         self.feed(host, Input::Link(link));
+        self.feed(host, Input::LinksTold);
         self.tell_trackers(host);
         self.later(Duration::ZERO, Happening::ReadTable { host, life });
     }
