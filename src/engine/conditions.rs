@@ -66,7 +66,7 @@ impl Engine {
 
     /// Routers that wait for a link that is not there learn that.
     pub(super) fn links_told(&mut self, now: Instant, effects: &mut Vec<Effect>) {
-        if std::mem::replace(&mut self.links_told, true) {
+        if std::mem::replace(&mut self.seen.told, true) {
             return;
         }
         for index in 0..self.routers.len() {
@@ -76,7 +76,7 @@ impl Engine {
 
     /// Whether it is known what a link is, or that it is not there.
     fn is_known(&self, link: &str) -> bool {
-        self.links_told || self.links.contains_key(link) || self.missing.contains(link)
+        self.seen.told || self.links.contains_key(link) || self.seen.missing.contains(link)
     }
 
     pub(super) fn update_conditions(&mut self, now: Instant, index: usize, effects: &mut Vec<Effect>) {

@@ -5,7 +5,7 @@ use super::effect::Effect;
 use super::groups::Group;
 use super::input::Input;
 use super::legacy::Legacy;
-use super::link_delays::Flap;
+use super::link_delays::Seen;
 use super::log::Log;
 use super::random::Random;
 use super::router::Router;
@@ -56,9 +56,7 @@ pub struct Engine {
     pub(super) guard: Option<u32>,
     pub(super) dataplane: Dataplane,
     pub(super) links: BTreeMap<String, Link>,
-    /// Every link that is there is in `links`; until then only those that are `missing` are known not to be there.
-    pub(super) links_told: bool,
-    pub(super) missing: BTreeSet<String>,
+    pub(super) seen: Seen,
     pub(super) routers: Vec<Router>,
     pub(super) groups: Vec<Group>,
     pub(super) by_vrid: BTreeMap<(Family, u8), Vec<usize>>,
@@ -88,8 +86,6 @@ pub struct Engine {
     pub(super) pending: BTreeSet<Address>,
     /// By link: what our own changes left, until news of the link show it.
     pub(super) unconfirmed: BTreeMap<String, BTreeMap<IpNet, (bool, Instant)>>,
-    /// Links whose state does not count yet.
-    pub(super) flaps: BTreeMap<String, Flap>,
     pub(super) scripts: Vec<Script>,
     pub(super) trackers: Trackers,
     pub(super) services: Vec<lvs::Service>,
@@ -149,15 +145,13 @@ impl Engine {
             guard,
             dataplane,
             links: BTreeMap::new(),
-            links_told: false,
-            missing: BTreeSet::new(),
+            seen: Seen::default(),
             routers,
             managed: BTreeMap::new(),
             managed_ips: BTreeSet::new(),
             retry_address: BTreeMap::new(),
             pending: BTreeSet::new(),
             unconfirmed: BTreeMap::new(),
-            flaps: BTreeMap::new(),
             trackers,
             scripts: config.scripts.into_iter().map(|s| Script::new(s, start)).collect(),
             services,
