@@ -106,7 +106,7 @@ fn numbers_are_read_as_keepalived_reads_them() {
 }
 
 /// keepalived 2.2.7 at base 100, as logged by it.
-// parity: 59
+// parity-virtual: 59
 #[test]
 fn the_number_in_a_file_counts_as_in_keepalived() {
     for (weight, reverse, number, expected) in [
@@ -267,7 +267,7 @@ fn delayed(down: u64, up: u64) -> Engine {
     engine
 }
 
-// parity: 41
+// parity-virtual: 41
 #[test]
 fn a_flap_within_the_delay_is_invisible_and_a_longer_one_counts_when_it_is_over() {
     let mut engine = delayed(500, 200);
