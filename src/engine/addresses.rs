@@ -17,6 +17,7 @@ impl Engine {
     pub(super) fn link_changed(&mut self, now: Instant, mut link: Link, effects: &mut Vec<Effect>) {
         let name = link.name.clone();
         self.keep_unconfirmed(now, &mut link);
+        self.seen.missing.remove(name.as_str());
         self.delay_link(now, &mut link);
         let before = self.links.insert(name.as_str().to_owned(), link);
         let changed = self.difference(&name, before.as_ref());
@@ -39,7 +40,8 @@ impl Engine {
 
     pub(super) fn link_gone(&mut self, now: Instant, name: &LinkName, effects: &mut Vec<Effect>) {
         self.links.remove(name.as_str());
-        self.flaps.remove(name.as_str());
+        self.seen.missing.insert(name.as_str().to_owned());
+        self.seen.flaps.remove(name.as_str());
         self.unconfirmed.remove(name.as_str());
         self.conditions_changed(now, name, effects);
         self.track_groups_changed(now, effects);

@@ -67,10 +67,15 @@ impl Engine {
         }
     }
 
+    /// Whether it is known what a link is, or that it is not there.
+    fn is_known(&self, link: &str) -> bool {
+        self.seen.told || self.links.contains_key(link) || self.seen.missing.contains(link)
+    }
+
     pub(super) fn update_conditions(&mut self, now: Instant, index: usize, effects: &mut Vec<Effect>) {
         let Some(router) = self.routers.get(index) else { return };
-        // Of what has not been told yet nothing follows.
-        if !self.links_read && !self.links.contains_key(router.machine.spec().link.as_str()) {
+        // A tracker's word alone starts nothing, and ends nothing that the engine before had.
+        if !self.is_known(router.machine.spec().link.as_str()) {
             return;
         }
         let conditions = self.conditions(router.machine.spec(), router.machine.conditions().source);
@@ -96,12 +101,11 @@ impl Engine {
                         script.contribute(track, &mut conditions);
                     }
                 }
+                Tracker::Interface if !self.is_known(&track.name) => {
+                    conditions.waiting.push(format!("interface {} has not been seen yet", track.name));
+                }
                 Tracker::Interface => {
                     let up = self.links.get(&track.name).map(|link| link.up);
-                    if up.is_none() && !self.links_read {
-                        conditions.waiting.push(format!("{} has not been seen yet", track.name));
-                        continue;
-                    }
                     let detail = match up {
                         None => "not there",
                         Some(false) => "down",

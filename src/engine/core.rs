@@ -5,7 +5,7 @@ use super::effect::Effect;
 use super::groups::Group;
 use super::input::Input;
 use super::legacy::Legacy;
-use super::link_delays::Flap;
+use super::link_delays::Seen;
 use super::log::Log;
 use super::random::Random;
 use super::router::Router;
@@ -57,6 +57,7 @@ pub struct Engine {
     pub(super) guard: Option<u32>,
     pub(super) dataplane: Dataplane,
     pub(super) links: BTreeMap<String, Link>,
+    pub(super) seen: Seen,
     pub(super) routers: Vec<Router>,
     pub(super) groups: Vec<Group>,
     pub(super) by_vrid: BTreeMap<(Family, u8), Vec<usize>>,
@@ -86,12 +87,8 @@ pub struct Engine {
     pub(super) pending: BTreeSet<Address>,
     /// By link: what our own changes left, until news of the link show it.
     pub(super) unconfirmed: BTreeMap<String, BTreeMap<IpNet, (bool, Instant)>>,
-    /// Links whose state does not count yet.
-    pub(super) flaps: BTreeMap<String, Flap>,
     /// Routes, rules and static objects.
     pub(super) routing: RoutingState,
-    /// Every link has been reported once.
-    pub(super) links_read: bool,
     pub(super) scripts: Vec<Script>,
     pub(super) trackers: Trackers,
     pub(super) services: Vec<lvs::Service>,
@@ -151,16 +148,15 @@ impl Engine {
             guard,
             dataplane,
             links: BTreeMap::new(),
+            seen: Seen::default(),
             routers,
             managed: BTreeMap::new(),
             managed_ips: BTreeSet::new(),
             retry_address: BTreeMap::new(),
             pending: BTreeSet::new(),
             unconfirmed: BTreeMap::new(),
-            flaps: BTreeMap::new(),
             trackers,
             routing: RoutingState::new(config.statics, config.track_groups),
-            links_read: false,
             scripts: config.scripts.into_iter().map(|s| Script::new(s, start)).collect(),
             services,
             intents_by: BTreeMap::new(),

@@ -6,6 +6,7 @@ use crate::kernel::Link;
 use crate::net::LinkName;
 use crate::status::{Severity, Subject};
 use crate::time::{Duration, Instant};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a link is, while it does not count yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,17 +15,27 @@ pub(super) struct Flap {
     pub(super) counts_at: Instant,
 }
 
+/// What is known of links beside what they are.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Seen {
+    /// Every link that is there has been told of; until then only those that are `missing` are known not to be there.
+    pub(super) told: bool,
+    pub(super) missing: BTreeSet<String>,
+    /// Links whose state does not count yet.
+    pub(super) flaps: BTreeMap<String, Flap>,
+}
+
 impl Engine {
     /// Gives a link the state that counts; `link` comes from the kernel as it is.
     pub(super) fn delay_link(&mut self, now: Instant, link: &mut Link) {
         let name = link.name.as_str().to_owned();
         let Some(before) = self.links.get(&name).filter(|before| before.index == link.index) else {
-            self.flaps.remove(&name);
+            self.seen.flaps.remove(&name);
             return;
         };
         let (counts, is) = (before.up, link.up);
         if counts == is {
-            if let Some(flap) = self.flaps.remove(&name) {
+            if let Some(flap) = self.seen.flaps.remove(&name) {
                 let word = if is { "up" } else { "down" };
                 let text = format!("{name} is {word} again: nothing has changed");
                 let left = flap.counts_at.since(now).as_secs_f64();
@@ -35,12 +46,12 @@ impl Engine {
         }
         let delay = self.link_delay(&link.name, is);
         if delay.is_zero() {
-            self.flaps.remove(&name);
+            self.seen.flaps.remove(&name);
             return;
         }
         link.up = counts;
-        if !self.flaps.contains_key(&name) {
-            self.flaps.insert(name.clone(), Flap { up: is, counts_at: now + delay });
+        if !self.seen.flaps.contains_key(&name) {
+            self.seen.flaps.insert(name.clone(), Flap { up: is, counts_at: now + delay });
             let word = if is { "up" } else { "down" };
             let text = format!("{name} is {word}: counts after {} s", delay.as_secs_f64());
             let cause = Some("interface_up_down_delays".to_owned());
@@ -64,15 +75,15 @@ impl Engine {
     }
 
     pub(super) fn flaps_due(&self) -> Option<Instant> {
-        self.flaps.values().map(|flap| flap.counts_at).min()
+        self.seen.flaps.values().map(|flap| flap.counts_at).min()
     }
 
     /// States of links that have lasted their delay.
     pub(super) fn settle_flaps(&mut self, now: Instant, effects: &mut Vec<Effect>) {
-        let due = self.flaps.iter().filter(|(_, flap)| flap.counts_at <= now);
+        let due = self.seen.flaps.iter().filter(|(_, flap)| flap.counts_at <= now);
         let due: Vec<_> = due.map(|(name, flap)| (name.clone(), flap.up)).collect();
         for (name, up) in due {
-            self.flaps.remove(&name);
+            self.seen.flaps.remove(&name);
             let Some(link) = self.links.get_mut(&name) else { continue };
             link.up = up;
             let name = link.name.clone();

@@ -12,7 +12,7 @@ use crate::kernel::{Address, Change, Route, Routing, RoutingNews, Rule};
 use crate::net::LinkName;
 use crate::status::{self, Kept, KeptKind, Severity, Subject};
 use crate::time::Instant;
-use crate::vrrp::{Conditions, Spec, Track, Tracker};
+use crate::vrrp::{Conditions, Spec};
 use std::collections::BTreeSet;
 use std::fmt::Display;
 
@@ -399,7 +399,7 @@ impl Engine {
         match self.links.get(link.as_str()) {
             Some(known) if known.up => None,
             Some(_) => Some(format!("{link} is down")),
-            None if self.links_read => Some(format!("{link} is not there")),
+            None if self.seen.told => Some(format!("{link} is not there")),
             None => None,
         }
     }
@@ -419,18 +419,11 @@ impl Engine {
 
     /// Every link has been reported: what is not there is not there.
     pub(super) fn links_are_read(&mut self, now: Instant, effects: &mut Vec<Effect>) {
-        if std::mem::replace(&mut self.links_read, true) {
+        if std::mem::replace(&mut self.seen.told, true) {
             return;
         }
         for index in 0..self.routers.len() {
-            let concerned = self.routers.get(index).is_some_and(|r| {
-                let known = self.links.contains_key(r.machine.spec().link.as_str());
-                let tracks = |t: &Track| t.kind == Tracker::Interface;
-                !known || r.machine.spec().tracks.iter().any(tracks) || r.machine.spec().beside().next().is_some()
-            });
-            if concerned {
-                self.update_conditions(now, index, effects);
-            }
+            self.update_conditions(now, index, effects);
         }
         self.track_groups_changed(now, effects);
     }

@@ -69,7 +69,7 @@ impl Engine {
 
     fn link_state(&self, name: LinkName) -> LinkState {
         let link = self.links.get(name.as_str());
-        let flap = self.flaps.get(name.as_str());
+        let flap = self.seen.flaps.get(name.as_str());
         LinkState {
             name,
             up: link.map(|l| flap.map_or(l.up, |flap| flap.up)),

@@ -106,7 +106,7 @@ fn numbers_are_read_as_keepalived_reads_them() {
 }
 
 /// keepalived 2.2.7 at base 100, as logged by it.
-// parity: 59
+// parity-virtual: 59
 #[test]
 fn the_number_in_a_file_counts_as_in_keepalived() {
     for (weight, reverse, number, expected) in [
@@ -246,6 +246,18 @@ fn the_engine_after_one_that_died_goes_on_with_its_numbers_and_verdicts() {
     assert_eq!(shown(&mut second, at(51)).1, 132);
 }
 
+#[test]
+fn what_a_tracker_says_before_the_links_are_known_is_no_fault() {
+    let mut engine = engine(config(vec![track(Tracker::File, 1, false)]));
+    read(&mut engine, at(0), "5");
+    assert_eq!(shown(&mut engine, at(0)).0, Role::Init);
+    let _ = engine.handle(at(1), link(true));
+    assert_eq!(shown(&mut engine, at(1)), (Role::Backup, 105));
+    let mut without = self::engine(config(Vec::new()));
+    let _ = without.handle(at(0), Input::LinksRead);
+    assert_eq!(shown(&mut without, at(0)).0, Role::Fault);
+}
+
 fn delayed(down: u64, up: u64) -> Engine {
     let mut config = config(Vec::new());
     let delay = LinkDelay { down: Duration::from_millis(down), up: Duration::from_millis(up) };
@@ -256,7 +268,7 @@ fn delayed(down: u64, up: u64) -> Engine {
     engine
 }
 
-// parity: 41
+// parity-virtual: 41
 #[test]
 fn a_flap_within_the_delay_is_invisible_and_a_longer_one_counts_when_it_is_over() {
     let mut engine = delayed(500, 200);

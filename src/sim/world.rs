@@ -239,6 +239,7 @@ impl World {
         let life = h.life;
         let link = h.link_state();
         self.feed(host, Input::Link(link));
+        self.feed(host, Input::LinksRead);
         self.tell_trackers(host);
         self.feed(host, Input::LinksRead);
         self.later(Duration::ZERO, Happening::ReadTable { host, life });

@@ -103,3 +103,36 @@ fn a_file_is_a_fault_is_made_at_the_start_and_may_be_replaced_or_come_late() {
     // From now on it is not looked for any more, but told of.
     crate::wait_for("it is watched", 4, || bench.snapshot().files[2].polled.is_none());
 }
+
+/// The tracker's word is there before the kernel's about links: neither ends what the engine before held.
+#[test]
+fn a_master_whose_engine_is_killed_goes_on_with_its_trackers() {
+    let Some(mut bench) = Bench::new() else { return };
+    let (kept, made) = (bench.path("kept"), bench.path("made"));
+    std::fs::write(&kept, "5\n").unwrap();
+    let tracks = format!(
+        "track_file kept {{\n    file {}\n}}\ntrack_file made {{\n    file {}\n    init_file 7 overwrite\n}}\n",
+        kept.display(),
+        made.display()
+    );
+    let lines = "    track_file {\n        kept\n        made\n    }\n";
+    bench.write(&format!("{tracks}{}", instance(51, "eth0", 100, lines)));
+    bench.start();
+    bench.wait_for_master(51);
+    std::fs::write(&made, "8\n").unwrap();
+    crate::wait_for("both count", 2, || bench.instance(51).effective_priority == 113);
+    let changes = ["ip", "-o", "monitor", "address"];
+    let changes = Running::start(&bench.pair.a, bench.directory.path(), "monitor", &changes);
+    millis(200);
+    let engine = bench.snapshot().node.engine_pid;
+    crate::programs::signal(engine, nix::sys::signal::Signal::SIGKILL);
+    crate::wait_for("another engine", 5, || {
+        crate::status(&bench.path("sock")).is_some_and(|s| s.node.engine_pid != engine && s.instances[0].vrid == 51)
+    });
+    crate::wait_for("MASTER", 2, || bench.instance(51).state == crate::Role::Master);
+    let instance = bench.instance(51);
+    assert_eq!(instance.effective_priority, 113, "what was written meanwhile stays: {:?}", instance.terms);
+    assert!(instance.transitions.iter().all(|t| t.to != crate::Role::Fault), "{:?}", instance.transitions);
+    millis(300);
+    assert!(!changes.said().contains("Deleted"), "{}", changes.said());
+}

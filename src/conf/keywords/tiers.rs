@@ -54,6 +54,7 @@ const ORDINARY: &[(&str, &[&str])] = &[
         ],
     ),
     ("vrrp_script", &["script", "interval", "timeout", "weight", "rise", "fall", "user"]),
+    ("vrrp_track_process", &["process", "weight", "quorum"]),
     (
         "vrrp_sync_group",
         &["group", "notify_master", "notify_backup", "notify_fault", "notify_stop", "notify", "smtp_alert"],
