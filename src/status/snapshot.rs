@@ -62,12 +62,16 @@ pub struct Node {
     pub version: String,
     /// The process to signal: the guard's, or the engine's if it has none.
     pub pid: u32,
+    #[serde(default)]
     pub engine_pid: u32,
     /// Whether a guard starts the engine again if it dies.
+    #[serde(default)]
     pub guarded: bool,
     /// How many engines went before this one, under the same guard.
+    #[serde(default)]
     pub restarts: u32,
     /// When this engine started; the uptime is the guard's.
+    #[serde(default)]
     pub started_at: Instant,
     pub uptime: Duration,
     pub dataplane: Dataplane,
