@@ -47,9 +47,15 @@ pub enum Msg {
 /// Which request an answer belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum About {
-    Command { node: usize, row: RowId, verb: &'static str },
+    Command {
+        node: usize,
+        row: RowId,
+        verb: &'static str,
+    },
     /// What a reload would change: the question opens with it.
-    Preview { node: usize },
+    Preview {
+        node: usize,
+    },
     Stage,
 }
 
