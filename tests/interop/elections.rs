@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 use vipdeck::status::Role;
 
 const FIFTH: Duration = Duration::from_millis(200);
+/// The server at the higher address stays.
+const HIGHER: Option<[bool; 2]> = Some([false, true]);
 const VIP: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 20);
 
 // parity: 23 24 25
@@ -21,13 +23,13 @@ fn equals_owners_and_other_intervals_elect_one_with_keepalived() {
     let Some(_alone) = alone() else { return };
     let equals = "priority 100";
     let owners = "priority 255\nstate MASTER";
-    // keepalived 2.2.7 at the higher address drops to 254 before it has said anything.
+    // keepalived 2.2.7 at the higher address drops to 254 as soon as it hears the other: who is heard first decides then.
     let meetings = [
-        ([Vipdeck, Keepalived], equals, [false, true]),
-        ([Keepalived, Vipdeck], equals, [false, true]),
-        ([Vipdeck, Vipdeck], owners, [false, true]),
-        ([Keepalived, Vipdeck], owners, [false, true]),
-        ([Vipdeck, Keepalived], owners, [true, false]),
+        ([Vipdeck, Keepalived], equals, HIGHER),
+        ([Keepalived, Vipdeck], equals, HIGHER),
+        ([Vipdeck, Vipdeck], owners, HIGHER),
+        ([Keepalived, Vipdeck], owners, HIGHER),
+        ([Vipdeck, Keepalived], owners, None),
     ];
     std::thread::scope(|scope| {
         let mut threads: Vec<_> =
@@ -40,7 +42,7 @@ fn equals_owners_and_other_intervals_elect_one_with_keepalived() {
 }
 
 /// Both become master while they do not hear each other; then they do.
-fn meet(programs: [Program; 2], lines: &str, stays: [bool; 2]) {
+fn meet(programs: [Program; 2], lines: &str, stays: Option<[bool; 2]>) {
     let Some(stage) = Stage::new(programs) else { return };
     let port = |state: &str| {
         let set = ["-n", stage.switch(), "link", "set", "dev", "port1", "state", state];
@@ -60,9 +62,10 @@ fn meet(programs: [Program; 2], lines: &str, stays: [bool; 2]) {
     wait_for("each is master on its own", 8, || holders() == [true, true]);
     let alone = from.elapsed();
     port("3");
-    wait_for("one yields", 5, || holders() == stays);
+    let is_settled = |holders: [bool; 2]| holders[0] != holders[1] && stays.is_none_or(|stays| holders == stays);
+    wait_for("one yields", 8, || is_settled(holders()));
     std::thread::sleep(FIFTH * 6);
-    assert_eq!(holders(), stays, "{programs:?}");
+    assert!(is_settled(holders()), "{programs:?}, {lines:?}: {:?}", holders());
     eprintln!("measured: {lines:?}, {programs:?}: both were master after {alone:?}");
     for node in nodes {
         node.stop();
