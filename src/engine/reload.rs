@@ -305,6 +305,7 @@ fn differences(before: &Spec, after: &Spec) -> Vec<String> {
                 format!("advert_int {} → {}", before.interval.as_secs_f64(), after.interval.as_secs_f64())
             }
             "name" => format!("name {} → {}", before.name, after.name),
+            "auth" => "authentication changed (nodes that do not accept it yet become MASTER, too)".to_owned(),
             other => format!("{other} changed"),
         });
     }

@@ -22,7 +22,7 @@ const DIGITS: [&str; 2] = [
 /// The standby's master-down time: three adverts of 0.2 s and 156/256 of one.
 const DOWN: Duration = Duration::from_millis(722);
 
-// parity: 30
+// parity-alone: 30
 #[test]
 fn signed_adverts_outlive_new_keys_and_no_captured_one_counts() {
     let Some(_alone) = alone() else { return };

@@ -1,8 +1,9 @@
 //! What keepalived does and which test proves that vipdeck does it, row by row: `table.md` beside this file.
 //!
-//! A test says what it proves in a comment above its attributes: `// parity: 18 19`, or `// parity-virtual: 18` if it runs on
-//! the virtual network and its clock, which is less than the row asks for. The table is made from these
-//! comments and from `rows.txt`; `UPDATE_CASES=1 cargo test --test parity` writes it anew.
+//! A test says what it proves in a comment above its attributes: `// parity: 18 19`. What is less than the row asks for is
+//! said: `// parity-virtual: 18` if it runs on the virtual network and its clock, `// parity-alone: 30` if vipdeck is on both
+//! sides where the row wants another program. The table is made from these comments and from `rows.txt`;
+//! `UPDATE_CASES=1 cargo test --test parity` writes it anew.
 
 #![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "test code")]
 
@@ -104,6 +105,9 @@ fn proofs() -> BTreeMap<String, Vec<String>> {
                 named.extend(numbers.split_whitespace().map(|number| (number.to_owned(), "")));
             } else if let Some(numbers) = line.strip_prefix("// parity-virtual:") {
                 let note = " (virtual network and clock)";
+                named.extend(numbers.split_whitespace().map(|number| (number.to_owned(), note)));
+            } else if let Some(numbers) = line.strip_prefix("// parity-alone:") {
+                let note = " (vipdeck on both sides)";
                 named.extend(numbers.split_whitespace().map(|number| (number.to_owned(), note)));
             } else if let Some(name) = line.strip_prefix("fn ").or_else(|| line.strip_prefix("async fn ")) {
                 let name = name.split('(').next().unwrap_or_default();
