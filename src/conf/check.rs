@@ -1,24 +1,29 @@
 //! Drafts to specs: defaults, inheritance, and what one line alone cannot tell.
 
-use super::check_instance::instance;
+use super::check_instance::{Weights, instance};
 use super::diagnostic::Diagnostic;
 use super::keywords::instance::Draft;
 use super::keywords::{global, root, script};
 use super::lower::Cx;
 use super::model::{Config, FifoKind, FifoSpec, GlobalNotify, Globals, ScriptSpec};
 use super::source::{Program, Span, Spanned};
-use super::{check_groups, check_services};
+use super::{check_bfd, check_groups, check_services};
 use crate::time::Duration;
-use crate::vrrp::{Peering, Spec};
+use crate::vrrp::{Peering, Spec, Tracker};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Puts everything together.
 pub(super) fn finish(cx: &mut Cx<'_>, draft: root::Draft) -> Config {
-    let root::Draft { globals, scripts, instances, groups, servers } = draft;
+    let root::Draft { globals, scripts, bfds, instances, groups, servers } = draft;
     duplicate_names(cx, &instances);
     let tracks = instances.iter().flat_map(|i| &i.scripts).chain(groups.iter().flat_map(|g| &g.scripts));
     let tracked: BTreeSet<String> = tracks.map(|track| track.name.value.clone()).collect();
-    let weights: BTreeMap<String, (i32, bool)> = scripts.iter().map(|s| (s.name.clone(), s.weight)).collect();
+    let tracks = instances.iter().flat_map(|i| &i.bfds).chain(groups.iter().flat_map(|g| &g.bfds));
+    let tracked_bfds: BTreeSet<String> = tracks.map(|track| track.name.value.clone()).collect();
+    let bfd_weights = bfds.iter().map(|b| ((Tracker::Bfd, b.name.value.clone()), b.weight));
+    let weights: Weights =
+        scripts.iter().map(|s| ((Tracker::Script, s.name.clone()), s.weight)).chain(bfd_weights).collect();
+    let bfds = check_bfd::sessions(cx, bfds, &tracked_bfds);
     let scripts = scripts.into_iter().filter_map(|s| script_spec(cx, s, &globals, &tracked)).collect();
     let read: Vec<_> =
         instances.into_iter().filter_map(|i| Some((i.name.span, instance(cx, i, &globals, &weights)?))).collect();
@@ -43,6 +48,7 @@ pub(super) fn finish(cx: &mut Cx<'_>, draft: root::Draft) -> Config {
         instances,
         groups,
         scripts,
+        bfds,
         services: check_services::services(cx, servers),
         ..Config::default()
     }

@@ -1,6 +1,6 @@
 //! Sync groups: members exist and belong to one group, and weights of trackers count only where that is asked for.
 
-use super::check_instance::undefined;
+use super::check_instance::{Weights, undefined};
 use super::diagnostic::Diagnostic;
 use super::keywords::group::Draft;
 use super::keywords::instance::Track;
@@ -11,12 +11,7 @@ use crate::vrrp::{GroupSpec, Spec, Track as Tracked, Tracker};
 use std::collections::BTreeMap;
 
 /// The groups; trackers of a group are given to its members.
-pub(super) fn groups(
-    cx: &mut Cx<'_>,
-    drafts: Vec<Draft>,
-    instances: &mut [Spec],
-    weights: &BTreeMap<String, (i32, bool)>,
-) -> Vec<GroupSpec> {
+pub(super) fn groups(cx: &mut Cx<'_>, drafts: Vec<Draft>, instances: &mut [Spec], weights: &Weights) -> Vec<GroupSpec> {
     let mut groups: Vec<GroupSpec> = Vec::new();
     let mut taken: BTreeMap<String, (String, Span)> = BTreeMap::new();
     for draft in drafts {
@@ -78,18 +73,14 @@ fn members(
 
 /// Gives the group's trackers to the members; without `sync_group_tracking_weight` no weight changes a priority, for
 /// members could then part.
-fn track(
-    cx: &mut Cx<'_>,
-    draft: &Draft,
-    members: &[String],
-    instances: &mut [Spec],
-    weights: &BTreeMap<String, (i32, bool)>,
-) {
+fn track(cx: &mut Cx<'_>, draft: &Draft, members: &[String], instances: &mut [Spec], weights: &Weights) {
     let mut shared = Vec::new();
-    for Track { name, weight, below_comment } in &draft.scripts {
-        match weights.get(&name.value) {
-            None => cx.report(undefined(name, weights, *below_comment)),
-            Some(default) => shared.push((Tracker::Script, name, weight.unwrap_or(*default))),
+    let scripts = draft.scripts.iter().map(|track| (Tracker::Script, track));
+    let lines = scripts.chain(draft.bfds.iter().map(|track| (Tracker::Bfd, track)));
+    for (kind, Track { name, weight, below_comment }) in lines {
+        match weights.get(&(kind, name.value.clone())) {
+            None => cx.report(undefined(kind, name, weights, *below_comment)),
+            Some(default) => shared.push((kind, name, weight.unwrap_or(*default))),
         }
     }
     shared.extend(draft.links.iter().map(|t| (Tracker::Interface, &t.name, t.weight.unwrap_or((0, false)))));

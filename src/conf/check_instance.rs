@@ -22,7 +22,7 @@ pub(super) fn instance(
     cx: &mut Cx<'_>,
     mut draft: Draft,
     globals: &global::Draft,
-    weights: &BTreeMap<String, (i32, bool)>,
+    weights: &Weights,
 ) -> Option<(Spec, Span)> {
     let name = draft.name.clone();
     required(cx, &draft, draft.link.is_none(), "interface", "eth0");
@@ -38,7 +38,8 @@ pub(super) fn instance(
     let preempt_delay = preempt_delay(cx, &draft, preempt, priority, strict);
     let source = source(cx, &draft, family);
     let password = password(cx, &draft, version, strict);
-    let mut tracked = tracks(cx, &draft, weights, priority);
+    let mut tracked = tracks(cx, Tracker::Script, &draft.scripts, weights, priority);
+    tracked.extend(tracks(cx, Tracker::Bfd, &draft.bfds, weights, priority));
     tracked.extend(link_tracks(cx, &draft, priority));
     let (link, vrid) = (draft.link.take()?, draft.vrid.take()?);
     let id = u8::try_from(vrid.value).ok().and_then(|id| Vrid::new(id).ok())?;
@@ -416,12 +417,15 @@ fn add(cx: &mut Cx<'_>, vip: &Vip, link: &LinkName, others: &[Address], into: &m
     }
 }
 
-fn tracks(cx: &mut Cx<'_>, draft: &Draft, weights: &BTreeMap<String, (i32, bool)>, priority: u8) -> Vec<Tracked> {
+/// What may be tracked, by name: its own weight, and whether that is reversed.
+pub(super) type Weights = BTreeMap<(Tracker, String), (i32, bool)>;
+
+fn tracks(cx: &mut Cx<'_>, kind: Tracker, lines: &[Track], weights: &Weights, priority: u8) -> Vec<Tracked> {
     let mut tracks: Vec<Tracked> = Vec::new();
-    for track in &draft.scripts {
+    for track in lines {
         let Track { name, weight, below_comment } = track;
-        let Some(default) = weights.get(&name.value) else {
-            cx.report(undefined(name, weights, *below_comment));
+        let Some(default) = weights.get(&(kind, name.value.clone())) else {
+            cx.report(undefined(kind, name, weights, *below_comment));
             continue;
         };
         let (weight, reverse) = weight.unwrap_or(*default);
@@ -431,29 +435,28 @@ fn tracks(cx: &mut Cx<'_>, draft: &Draft, weights: &BTreeMap<String, (i32, bool)
         } else if priority == 255 && weight != 0 {
             cx.report(owner_weight(name.span));
         } else {
-            tracks.push(Tracked { kind: Tracker::Script, name: name.value.clone(), weight, reverse });
+            tracks.push(Tracked { kind, name: name.value.clone(), weight, reverse });
         }
     }
     tracks
 }
 
-pub(super) fn undefined(
-    name: &Spanned<String>,
-    scripts: &BTreeMap<String, (i32, bool)>,
-    below_comment: bool,
-) -> Diagnostic {
-    let near = suggest::nearest(&name.value, scripts.keys().map(String::as_str));
+pub(super) fn undefined(kind: Tracker, name: &Spanned<String>, known: &Weights, below_comment: bool) -> Diagnostic {
+    let of_kind = known.keys().filter(|(k, _)| *k == kind).map(|(_, name)| name.as_str());
+    let near = suggest::nearest(&name.value, of_kind);
+    let (id, block) =
+        if kind == Tracker::Bfd { ("undefined-bfd", "bfd_instance") } else { ("undefined-script", "vrrp_script") };
     if below_comment && near.is_none() && !name.value.is_ascii() {
         return Diagnostic::warning("wrapped-comment", "this line is probably the rest of the comment above")
             .at(name.span, "ignored")
             .help("a comment ends with its line: put a `#` in front of this one, or join the two");
     }
-    let problem = Diagnostic::error("undefined-script", format!("no vrrp_script is named `{}`", name.value))
+    let problem = Diagnostic::error(id, format!("no {block} is named `{}`", name.value))
         .at(name.span, "keepalived would run without it");
     match near {
         Some(near) => problem.help(format!("did you mean `{near}`?")),
         None if below_comment => problem.help("if this is the rest of the comment above, put a `#` in front of it"),
-        None => problem.help(format!("define it: `vrrp_script {} {{ … }}`", name.value)),
+        None => problem.help(format!("define it: `{block} {} {{ … }}`", name.value)),
     }
 }
 

@@ -278,6 +278,10 @@ fn argument<D>(
             let word = needed()?;
             set(draft, spanned(value::duration(name, word, *min, *max)?, word));
         }
+        Takes::Millis { min, max, set } => {
+            let word = needed()?;
+            set(draft, spanned(value::millis(name, word, *min, *max)?, word));
+        }
         Takes::Text { set, .. } => {
             let word = needed()?;
             set(draft, spanned(word.text.clone(), word));

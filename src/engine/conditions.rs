@@ -75,8 +75,9 @@ impl Engine {
                     };
                     weigh(track, up == Some(true), detail, &mut conditions);
                 }
+                Tracker::Bfd => self.bfds.contribute(track, &mut conditions),
                 // The configuration gives none of these.
-                Tracker::File | Tracker::Process | Tracker::Bfd => {}
+                Tracker::File | Tracker::Process => {}
             }
         }
         conditions

@@ -1,6 +1,7 @@
 //! The engine: what it owns, and the one door in.
 
 use super::addresses::Managed;
+use super::bfd::Bfds;
 use super::effect::Effect;
 use super::groups::Group;
 use super::input::Input;
@@ -74,6 +75,7 @@ pub struct Engine {
     /// By link: what our own changes left, until news of the link show it.
     pub(super) unconfirmed: BTreeMap<String, BTreeMap<IpNet, (bool, Instant)>>,
     pub(super) scripts: Vec<Script>,
+    pub(super) bfds: Bfds,
     pub(super) services: Vec<lvs::Service>,
     pub(super) intents_by: BTreeMap<(ServiceKey, DestinationKey), (Actor, Option<String>)>,
     pub(super) table: TableState,
@@ -122,6 +124,7 @@ impl Engine {
             pending: BTreeSet::new(),
             unconfirmed: BTreeMap::new(),
             scripts: config.scripts.into_iter().map(|s| Script::new(s, start)).collect(),
+            bfds: Bfds::new(config.bfds),
             services,
             intents_by: BTreeMap::new(),
             table: TableState::default(),
@@ -159,6 +162,7 @@ impl Engine {
             Input::TableDone(failures) => self.table_done(now, failures),
             Input::Checked { id, outcome } => self.checked(now, id, outcome, &mut effects),
             Input::ScriptDone { name, outcome } => self.script_done(now, &name, outcome, &mut effects),
+            Input::Bfd(news) => self.bfd_news(now, news, &mut effects),
             Input::Notified { notice, outcome } => self.notified(now, &notice, outcome),
             Input::FifoProblem(text) => self.log.add(now, Subject::Node, Severity::Warning, "notify", text, None),
             Input::Command { id, ask } => self.command(now, id, ask, &mut effects),

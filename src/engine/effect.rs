@@ -38,7 +38,8 @@ pub enum Effect {
         id: u64,
         ask: Ask,
     },
-    /// Other links or groups may have to be listened on: [`Engine::listens`](super::Engine::listens).
+    /// Other links or groups may have to be listened on, [`Engine::listens`](super::Engine::listens), and other BFD
+    /// sessions be held, [`Engine::bfds`](super::Engine::bfds).
     Relisten,
     Reply {
         id: u64,

@@ -1,6 +1,7 @@
 //! Everything that can happen to an engine.
 
 use super::effect::{CheckId, Notice};
+use crate::bfd;
 use crate::conf::Config;
 use crate::health::Outcome;
 use crate::kernel::{Change, Link, ObservedTable};
@@ -43,6 +44,8 @@ pub enum Input {
         name: String,
         outcome: Outcome,
     },
+    /// What is new of the BFD sessions that [`Engine::bfds`](super::Engine::bfds) asks for.
+    Bfd(bfd::News),
     /// A notify script has ended.
     Notified {
         notice: Notice,

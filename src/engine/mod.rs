@@ -7,6 +7,7 @@
 #![warn(clippy::wildcard_enum_match_arm, clippy::indexing_slicing)]
 
 mod addresses;
+mod bfd;
 mod commands;
 mod conditions;
 mod core;

@@ -115,6 +115,7 @@ impl Engine {
             lines.push("FIFOs of notify_fifo or vrrp_notify_fifo: changed".to_owned());
         }
         self.script_changes(config, &mut lines);
+        self.bfds.changes(&config.bfds, &mut lines);
         self.service_changes(config, &mut lines);
         lines
     }
@@ -158,6 +159,7 @@ impl Engine {
         let text = format!("configuration reloaded by {by}: {}", summary(changes));
         self.log.add(now, Subject::Node, Severity::Notice, "reload", text, Some(changes.join("\n")));
         self.reload_scripts(now, &config);
+        self.bfds.reload(&config.bfds);
         self.reload_services(now, &config);
         let Config { router_id, globals, instances, groups, .. } = config;
         if let Some(name) = router_id {

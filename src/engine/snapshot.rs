@@ -27,6 +27,7 @@ impl Engine {
             instances: self.routers.iter().map(|r| self.instance(r)).collect(),
             services: self.services.iter().map(|s| self.service(s)).collect(),
             scripts: self.scripts.iter().map(script).collect(),
+            bfd: self.bfd_snapshot(),
             findings: self.findings.at(now),
             counters: self.counters,
             last_event: self.log.last_seq(),

@@ -1,5 +1,6 @@
 //! From a file to a running engine.
 
+use super::bfd::Bfd;
 use super::fifos::Fifos;
 use super::links::Links;
 use super::log::Log;
@@ -64,6 +65,11 @@ pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> 
     let (stop, hangups) = signals()?;
     let file = std::path::absolute(&args.file).with_context(|| format!("find {}", args.file.display()))?;
     let fifos = Fifos::start(engine.fifos(), results_in.clone()).context("start the thread for FIFOs")?;
+    let mut bfd = Bfd::new(clock, results_in.clone());
+    if let Some(problem) = bfd.need(engine.bfds()) {
+        // The engine takes it with its first turn: it is not gone.
+        let _ = results_in.send(problem);
+    }
     let turning = Turning {
         clock,
         engine,
@@ -77,6 +83,7 @@ pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> 
         replies: BTreeMap::new(),
         notifier: Notifier::start(results_in.clone()).context("start the thread for notify scripts")?,
         fifos,
+        bfd,
         reader: Reader { file, reading: args.reading.clone(), results: results_in },
         hangups,
         board,

@@ -3,6 +3,7 @@
 //! A process that was stalled finds both an expired deadline and the adverts that would have prevented it. Reading
 //! first tells a slow self from a dead peer; the lateness itself is said, as an event.
 
+use super::bfd::Bfd;
 use super::fifos::Fifos;
 use super::links::Links;
 use super::notify::Notifier;
@@ -54,6 +55,7 @@ pub(super) struct Turning {
     pub(super) replies: BTreeMap<u64, oneshot::Sender<Reply>>,
     pub(super) notifier: Notifier,
     pub(super) fifos: Fifos,
+    pub(super) bfd: Bfd,
     pub(super) reader: Reader,
     pub(super) hangups: mpsc::Receiver<()>,
     pub(super) board: Arc<Board>,
@@ -108,6 +110,7 @@ impl Turning {
             }
         }
         self.last_scripts().await;
+        self.bfd.stop();
         self.publish_now();
         true
     }
@@ -145,6 +148,7 @@ impl Turning {
         })
         .await;
         self.close_fifos().await;
+        self.bfd.stop();
         self.publish_now();
     }
 

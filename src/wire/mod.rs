@@ -3,6 +3,7 @@
 #![warn(clippy::wildcard_enum_match_arm, clippy::indexing_slicing)]
 
 pub mod arp;
+pub mod bfd;
 pub mod checksum;
 pub mod ipv4;
 pub mod ndisc;

@@ -32,6 +32,7 @@ pub(crate) fn snapshot(name: &str, pid: u32) -> Snapshot {
         instances: vec![instance()],
         services: vec![service()],
         scripts: Vec::new(),
+        bfd: vipdeck::status::Bfd::default(),
         findings: Vec::new(),
         counters: vipdeck::status::Counters::default(),
         last_event: 0,

@@ -12,6 +12,7 @@ pub(in crate::conf) struct Draft {
     pub name: Spanned<String>,
     pub members: Vec<Spanned<String>>,
     pub scripts: Vec<Track>,
+    pub bfds: Vec<Track>,
     pub links: Vec<Track>,
     /// Weighted trackers of members count.
     pub weights: Option<Span>,
@@ -24,6 +25,7 @@ pub(super) fn lower(cx: &mut Cx<'_>, root: &mut root::Draft, statement: &Stateme
         name,
         members: Vec::new(),
         scripts: Vec::new(),
+        bfds: Vec::new(),
         links: Vec::new(),
         weights: None,
         notify: Notify::default(),
@@ -39,6 +41,10 @@ fn members(cx: &mut Cx<'_>, draft: &mut Draft, statement: &Statement, body: &Bod
 
 fn scripts(cx: &mut Cx<'_>, draft: &mut Draft, statement: &Statement, body: &Body) {
     track_line(cx, statement, body, &mut draft.scripts);
+}
+
+fn bfds(cx: &mut Cx<'_>, draft: &mut Draft, statement: &Statement, body: &Body) {
+    track_line(cx, statement, body, &mut draft.bfds);
 }
 
 fn links(cx: &mut Cx<'_>, draft: &mut Draft, statement: &Statement, body: &Body) {
@@ -78,5 +84,5 @@ pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
     noted("notify_priority_changes", "[on|off]", "Priority changes to the FIFO"),
     refused("track_file", "{ }", "Files that every member tracks"),
     refused("track_process", "{ }", "Processes that every member tracks"),
-    refused("track_bfd", "{ }", "BFD sessions that every member tracks"),
+    key("track_bfd", "", "BFD sessions that every member tracks, one a line", Block { head: "", lower: bfds }),
 ];

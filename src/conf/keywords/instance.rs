@@ -29,6 +29,7 @@ pub(in crate::conf) struct Draft {
     pub excluded: Vec<Vip>,
     pub options: Options,
     pub scripts: Vec<Track>,
+    pub bfds: Vec<Track>,
     pub links: Vec<Track>,
     pub native_ipv6: Option<Span>,
     pub group: Option<Spanned<IpAddr>>,
@@ -93,6 +94,7 @@ pub(super) fn lower(cx: &mut Cx<'_>, root: &mut root::Draft, statement: &Stateme
         excluded: Vec::new(),
         options: Options::default(),
         scripts: Vec::new(),
+        bfds: Vec::new(),
         links: Vec::new(),
         native_ipv6: None,
         group: None,
@@ -124,6 +126,10 @@ fn peers(cx: &mut Cx<'_>, draft: &mut Draft, statement: &Statement, body: &Body)
 
 fn scripts(cx: &mut Cx<'_>, draft: &mut Draft, statement: &Statement, body: &Body) {
     track_line(cx, statement, body, &mut draft.scripts);
+}
+
+fn bfds(cx: &mut Cx<'_>, draft: &mut Draft, statement: &Statement, body: &Body) {
+    track_line(cx, statement, body, &mut draft.bfds);
 }
 
 fn links(cx: &mut Cx<'_>, draft: &mut Draft, statement: &Statement, body: &Body) {
@@ -367,7 +373,7 @@ pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
     refused("auth_hmac", "{ }", "Signed adverts"),
     refused("track_file", "{ }", "Files that change priority"),
     refused("track_process", "{ }", "Processes that change priority or state"),
-    refused("track_bfd", "{ }", "BFD sessions that change priority or state"),
+    key("track_bfd", "", "BFD sessions that change priority or state, one a line", Block { head: "", lower: bfds }),
     refused("lvs_sync_daemon_interface", "INTERFACE", "Share IPVS connections between directors"),
 ];
 

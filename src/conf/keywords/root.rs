@@ -1,13 +1,14 @@
 //! The top level.
 
 use super::Takes::Block;
-use super::{Keyword, global, group, instance, key, noted, refused, script, server, warned};
+use super::{Keyword, bfd, global, group, instance, key, noted, refused, script, server, warned};
 
 /// Everything that was read, before it is put together.
 #[derive(Default)]
 pub(in crate::conf) struct Draft {
     pub globals: global::Draft,
     pub scripts: Vec<script::Draft>,
+    pub bfds: Vec<bfd::Draft>,
     pub instances: Vec<instance::Draft>,
     pub groups: Vec<group::Draft>,
     pub servers: Vec<server::Draft>,
@@ -16,6 +17,7 @@ pub(in crate::conf) struct Draft {
 pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
     key("global_defs", "", "Settings of the whole node", Block { head: "", lower: global::lower }),
     key("vrrp_script", "", "A command whose result instances track", Block { head: "NAME", lower: script::lower }),
+    key("bfd_instance", "", "A BFD session with a neighbour", Block { head: "NAME", lower: bfd::lower }),
     key("vrrp_instance", "", "One virtual router", Block { head: "NAME", lower: instance::lower }),
     key("virtual_server", "", "A balanced service", Block { head: "ADDRESS PORT", lower: server::lower }),
     key("vrrp_sync_group", "", "Instances that change state together", Block { head: "NAME", lower: group::lower }),
@@ -27,7 +29,6 @@ pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
     refused("track_file", "NAME { }", "A number in a file that instances track"),
     refused("vrrp_track_file", "NAME { }", "The old name of track_file"),
     refused("vrrp_track_process", "NAME { }", "Processes that instances track"),
-    refused("bfd_instance", "NAME { }", "A BFD session"),
     refused("interface_up_down_delays", "{ }", "How long a link must be up or down to count"),
     warned(
         "linkbeat_interfaces",
