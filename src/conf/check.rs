@@ -3,7 +3,7 @@
 use super::check_instance::{Weights, instance};
 use super::diagnostic::Diagnostic;
 use super::keywords::instance::Draft;
-use super::keywords::{global, root, script};
+use super::keywords::{global, group, root, script};
 use super::lower::Cx;
 use super::model::{Config, FifoKind, FifoSpec, GlobalNotify, Globals, ScriptSpec};
 use super::source::{Program, Span, Spanned};
@@ -16,14 +16,10 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(super) fn finish(cx: &mut Cx<'_>, draft: root::Draft) -> Config {
     let root::Draft { globals, scripts, bfds, instances, groups, servers } = draft;
     duplicate_names(cx, &instances);
-    let tracks = instances.iter().flat_map(|i| &i.scripts).chain(groups.iter().flat_map(|g| &g.scripts));
-    let tracked: BTreeSet<String> = tracks.map(|track| track.name.value.clone()).collect();
-    let tracks = instances.iter().flat_map(|i| &i.bfds).chain(groups.iter().flat_map(|g| &g.bfds));
-    let tracked_bfds: BTreeSet<String> = tracks.map(|track| track.name.value.clone()).collect();
-    let bfd_weights = bfds.iter().map(|b| ((Tracker::Bfd, b.name.value.clone()), b.weight));
-    let weights: Weights =
-        scripts.iter().map(|s| ((Tracker::Script, s.name.clone()), s.weight)).chain(bfd_weights).collect();
-    let bfds = check_bfd::sessions(cx, bfds, &tracked_bfds);
+    let tracked = tracked(&instances, &groups);
+    let mut weights: Weights = scripts.iter().map(|s| ((Tracker::Script, s.name.clone()), s.weight)).collect();
+    weights.extend(bfds.iter().map(|b| ((Tracker::Bfd, b.name.value.clone()), b.weight)));
+    let bfds = check_bfd::sessions(cx, bfds, &tracked);
     let scripts = scripts.into_iter().filter_map(|s| script_spec(cx, s, &globals, &tracked)).collect();
     let read: Vec<_> =
         instances.into_iter().filter_map(|i| Some((i.name.span, instance(cx, i, &globals, &weights)?))).collect();
@@ -52,6 +48,14 @@ pub(super) fn finish(cx: &mut Cx<'_>, draft: root::Draft) -> Config {
         services: check_services::services(cx, servers),
         ..Config::default()
     }
+}
+
+/// What instances and groups track, by kind and name.
+fn tracked(instances: &[Draft], groups: &[group::Draft]) -> BTreeSet<(Tracker, String)> {
+    let of_instances = instances.iter().map(|i| [&i.scripts, &i.bfds]);
+    let lists = of_instances.chain(groups.iter().map(|g| [&g.scripts, &g.bfds]));
+    let named = lists.flat_map(|lists| [Tracker::Script, Tracker::Bfd].into_iter().zip(lists));
+    named.flat_map(|(kind, list)| list.iter().map(move |track| (kind, track.name.value.clone()))).collect()
 }
 
 fn duplicate_names(cx: &mut Cx<'_>, instances: &[Draft]) {
@@ -101,7 +105,7 @@ fn script_spec(
     cx: &mut Cx<'_>,
     draft: script::Draft,
     globals: &global::Draft,
-    tracked: &BTreeSet<String>,
+    tracked: &BTreeSet<(Tracker, String)>,
 ) -> Option<ScriptSpec> {
     let Some(argv) = draft.argv else {
         if !draft.failed.contains("script") {
@@ -113,7 +117,7 @@ fn script_spec(
         }
         return None;
     };
-    if !tracked.contains(&draft.name) {
+    if !tracked.contains(&(Tracker::Script, draft.name.clone())) {
         let message = format!("no instance tracks vrrp_script `{}`; it will not run", draft.name);
         cx.report(
             Diagnostic::note("unused-script", message)

@@ -21,7 +21,7 @@ const KEEPALIVED_V6: u8 = 64;
 const SENSIBLE: Duration = Duration::from_secs(10);
 
 /// The sessions; one that nobody tracks here may be tracked at its other end, and runs.
-pub(super) fn sessions(cx: &mut Cx<'_>, drafts: Vec<Draft>, tracked: &BTreeSet<String>) -> Vec<Spec> {
+pub(super) fn sessions(cx: &mut Cx<'_>, drafts: Vec<Draft>, tracked: &BTreeSet<(Tracker, String)>) -> Vec<Spec> {
     let mut kept: Vec<(Spec, Draft)> = Vec::new();
     for draft in drafts {
         let Some(spec) = session(cx, &draft) else { continue };
@@ -37,7 +37,7 @@ pub(super) fn sessions(cx: &mut Cx<'_>, drafts: Vec<Draft>, tracked: &BTreeSet<S
             );
             continue;
         }
-        if !tracked.contains(&spec.name) {
+        if !tracked.contains(&(Tracker::Bfd, spec.name.clone())) {
             let message = format!("no instance tracks bfd_instance `{}`; it runs for its neighbour only", spec.name);
             cx.report(
                 Diagnostic::note("unused-bfd", message)

@@ -75,9 +75,9 @@ fn members(
 /// members could then part.
 fn track(cx: &mut Cx<'_>, draft: &Draft, members: &[String], instances: &mut [Spec], weights: &Weights) {
     let mut shared = Vec::new();
-    let scripts = draft.scripts.iter().map(|track| (Tracker::Script, track));
-    let lines = scripts.chain(draft.bfds.iter().map(|track| (Tracker::Bfd, track)));
-    for (kind, Track { name, weight, below_comment }) in lines {
+    let lists = [(Tracker::Script, &draft.scripts), (Tracker::Bfd, &draft.bfds)];
+    for (kind, track) in lists.into_iter().flat_map(|(kind, list)| list.iter().map(move |track| (kind, track))) {
+        let Track { name, weight, below_comment } = track;
         match weights.get(&(kind, name.value.clone())) {
             None => cx.report(undefined(kind, name, weights, *below_comment)),
             Some(default) => shared.push((kind, name, weight.unwrap_or(*default))),

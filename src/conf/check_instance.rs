@@ -38,8 +38,7 @@ pub(super) fn instance(
     let preempt_delay = preempt_delay(cx, &draft, preempt, priority, strict);
     let source = source(cx, &draft, family);
     let password = password(cx, &draft, version, strict);
-    let mut tracked = tracks(cx, Tracker::Script, &draft.scripts, weights, priority);
-    tracked.extend(tracks(cx, Tracker::Bfd, &draft.bfds, weights, priority));
+    let mut tracked = tracks(cx, &draft, weights, priority);
     tracked.extend(link_tracks(cx, &draft, priority));
     let (link, vrid) = (draft.link.take()?, draft.vrid.take()?);
     let id = u8::try_from(vrid.value).ok().and_then(|id| Vrid::new(id).ok())?;
@@ -417,19 +416,20 @@ fn add(cx: &mut Cx<'_>, vip: &Vip, link: &LinkName, others: &[Address], into: &m
     }
 }
 
-/// What may be tracked, by name: its own weight, and whether that is reversed.
+/// What may be tracked, by kind and name: its own weight, and whether that is reversed.
 pub(super) type Weights = BTreeMap<(Tracker, String), (i32, bool)>;
 
-fn tracks(cx: &mut Cx<'_>, kind: Tracker, lines: &[Track], weights: &Weights, priority: u8) -> Vec<Tracked> {
+fn tracks(cx: &mut Cx<'_>, draft: &Draft, weights: &Weights, priority: u8) -> Vec<Tracked> {
     let mut tracks: Vec<Tracked> = Vec::new();
-    for track in lines {
+    let lists = [(Tracker::Script, &draft.scripts), (Tracker::Bfd, &draft.bfds)];
+    for (kind, track) in lists.into_iter().flat_map(|(kind, list)| list.iter().map(move |track| (kind, track))) {
         let Track { name, weight, below_comment } = track;
         let Some(default) = weights.get(&(kind, name.value.clone())) else {
             cx.report(undefined(kind, name, weights, *below_comment));
             continue;
         };
         let (weight, reverse) = weight.unwrap_or(*default);
-        if tracks.iter().any(|other| other.name == name.value) {
+        if tracks.iter().any(|other| other.kind == kind && other.name == name.value) {
             let message = format!("`{}` is tracked twice", name.value);
             cx.report(Diagnostic::warning("duplicate-track", message).at(name.span, "this one is ignored"));
         } else if priority == 255 && weight != 0 {

@@ -184,9 +184,10 @@ fn bfd(model: &Model, view: &NodeView, b: &BfdSession) -> String {
     let why = if b.state == BfdState::Up { String::new() } else { format!(", {}", b.cause) };
     let times = match b.downs {
         0 => String::new(),
-        downs => format!("; it left Up {} times since the start", text::count(downs)),
+        downs => format!("; left Up {} times since the start", text::count(downs)),
     };
-    format!("{start}{why}; {every}{detection}; {neighbor}{times}")
+    let [sent, received] = [b.sent, b.received].map(text::count);
+    format!("{start}{why}; {every}{detection}; {neighbor}; {sent} packets sent, {received} heard{times}")
 }
 
 fn service(served: &facts::Served, width: usize) -> Vec<Line> {
