@@ -28,6 +28,8 @@ pub struct Status {
     pub diagnostic: Diagnostic,
     /// Why it is in this state.
     pub cause: Cause,
+    /// What those that track it take the path for: up, or the neighbour has been taken administratively down since.
+    pub good: bool,
     /// None: not heard, or not any more.
     pub remote: Option<(State, Diagnostic)>,
     pub discriminator: u32,

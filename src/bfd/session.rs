@@ -72,6 +72,7 @@ pub struct Session {
     since: Instant,
     diagnostic: Diagnostic,
     cause: Cause,
+    good: bool,
     remote: Option<Remote>,
     poll: Poll,
     /// What packets tell, and what holds until the other system has agreed (RFC 5880, 6.8.3).
@@ -111,6 +112,7 @@ impl Session {
             since: now,
             diagnostic: Diagnostic::NONE,
             cause: Cause::Started,
+            good: false,
             remote: None,
             poll: Poll::No,
             sent_at: None,
@@ -175,6 +177,7 @@ impl Session {
             since: self.since,
             diagnostic: self.diagnostic,
             cause: self.cause,
+            good: self.good,
             remote: self.remote.map(|r| (r.state, r.diagnostic)),
             discriminator: self.discriminator,
             remote_discriminator: self.remote.map_or(0, |r| r.discriminator),
@@ -303,6 +306,12 @@ impl Session {
             Cause::Silence { .. } => Diagnostic::DETECTION_TIME_EXPIRED,
             Cause::NeighborDown(_) | Cause::NeighborAdminDown => Diagnostic::NEIGHBOR_SIGNALED_DOWN,
             Cause::Removed => Diagnostic::ADMINISTRATIVELY_DOWN,
+        };
+        self.good = match (to, cause) {
+            (State::Up, _) => true,
+            // RFC 5882, 3.2: somebody took BFD away, which says nothing of the path.
+            (_, Cause::NeighborAdminDown) | (State::Init | State::AdminDown, _) => self.good,
+            (State::Down, _) => false,
         };
         self.ups += u64::from(to == State::Up);
         self.downs += u64::from(from == State::Up);

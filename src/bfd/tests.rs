@@ -97,6 +97,13 @@ fn each_state_follows_what_it_hears() {
             let told: Vec<_> = sent(&outputs).iter().map(|c| c.state).collect();
             assert_eq!(told, if from == to { vec![] } else { vec![to] }, "{from} hears {heard}");
             let diagnostic = session.status(at(2)).diagnostic;
+            // RFC 5882, 3.2: AdminDown of the neighbour says nothing of the path.
+            let good = match (from, to) {
+                (_, Up) => true,
+                (Up, Down) => heard == AdminDown,
+                _ => false,
+            };
+            assert_eq!(session.status(at(2)).good, good, "{from} hears {heard}");
             if from == Up && to == Down || from == Init && to == Down {
                 assert_eq!(diagnostic, Diagnostic::NEIGHBOR_SIGNALED_DOWN, "{from} hears {heard}");
             }

@@ -105,6 +105,11 @@ fn advice(cx: &mut Cx<'_>, draft: &Draft, spec: &Spec) {
         cx.report(Diagnostic::warning("slow-bfd", message).at(draft.span(), "these are milliseconds"));
     }
     let Some(neighbor) = &draft.neighbor else { return };
+    let most = draft.hop_limit.unwrap_or(if Family::of(neighbor.value) == Family::V6 { KEEPALIVED_V6 } else { TTL });
+    if draft.max_hops.is_some_and(|hops| hops > i64::from(most) || (hops < 0 && most < TTL)) {
+        let message = format!("max_hops of bfd_instance `{}` is more than the ttl of its packets, {most}", spec.name);
+        cx.report(Diagnostic::warning("max-hops", message).at(draft.span(), "packets from any distance are taken"));
+    }
     if matches!(neighbor.value, IpAddr::V6(ip) if ip.is_unicast_link_local()) {
         let message = format!("`{}` is a link-local address, and nothing says on which link", neighbor.value);
         cx.report(
@@ -141,7 +146,7 @@ pub(super) fn of_peers(spec: &vrrp::Spec, config: &Config, index: &Index) -> Vec
         found.push(
             Diagnostic::warning("fault-with-peer", message)
                 .at(place, "without a weight, a session that is down is a fault")
-                .help("give it a weight with `reverse` to rise when the peer is gone, or track a router beyond both"),
+                .help("give it a negative weight with `reverse` to rise when the peer is gone, or track a router beyond both"),
         );
     }
     found

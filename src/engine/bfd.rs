@@ -36,9 +36,12 @@ impl Bfds {
             }
             return;
         };
-        let up = status.state == State::Up;
-        let detail = if up { "up".to_owned() } else { format!("{}: {}", word(status.state), status.cause) };
-        weigh(track, up, &detail, conditions);
+        let detail = match (status.state, status.good) {
+            (State::Up, _) => "up".to_owned(),
+            (_, true) => format!("counts as up: {}", status.cause),
+            (state, false) => format!("{}: {}", word(state), status.cause),
+        };
+        weigh(track, status.good, &detail, conditions);
     }
 
     /// The sessions of another configuration; what was told of those that stay holds.
@@ -125,7 +128,7 @@ impl Engine {
             return;
         }
         let name = status.name.clone();
-        let meaning = |s: &Status| (s.state, s.cause);
+        let meaning = |s: &Status| (s.state, s.cause, s.good);
         let same = self.bfds.status(&name).map(meaning) == Some(meaning(&status));
         match self.bfds.told.iter_mut().find(|told| told.name == name) {
             Some(told) => *told = status,
@@ -176,6 +179,7 @@ fn shown(spec: &Spec, tracked_by: Vec<String>, status: Option<&Status>) -> BfdSe
         passive: spec.passive,
         at: status.map(|s| s.at),
         state: status.map_or(BfdState::Down, |s| s.state.into()),
+        good: status.is_some_and(|s| s.good),
         since: status.map_or(Instant::ZERO, |s| s.since),
         cause: status.map_or_else(|| "it has not begun".to_owned(), |s| s.cause.to_string()),
         diagnostic: status.map(|s| s.diagnostic.to_string()).unwrap_or_default(),

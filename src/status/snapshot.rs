@@ -427,6 +427,9 @@ pub struct BfdSession {
     /// When the rest was so; none: the session has not begun.
     pub at: Option<Instant>,
     pub state: BfdState,
+    /// What those that track it take the path for: up, or the neighbour has been taken administratively down since
+    /// (RFC 5882, 3.2).
+    pub good: bool,
     /// When it took this state.
     pub since: Instant,
     /// Why it is in this state, for people.

@@ -1,12 +1,13 @@
 //! A neighbour made here, packet by packet: what leaves the engine, when, and what it makes of silence.
 
 use crate::namespaces::{inside, wait_for};
+use crate::pair::instance;
 use crate::{Bench, SLACK, report, session, wall_us};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use vipdeck::net::Family;
-use vipdeck::status::BfdState;
+use vipdeck::status::{BfdState, Instance, Role};
 use vipdeck::sys::bfd_socket::{Listener, Sender, wait};
 use vipdeck::wire::bfd::{Control, Diagnostic, PORT, State, decode, encode};
 
@@ -146,12 +147,14 @@ fn punctual(heard: &[(Instant, Control)], family: &str) {
 #[test]
 fn a_flood_of_other_packets_is_counted_by_reason_and_hurts_neither_session_nor_adverts() {
     let Some(mut bench) = Bench::new() else { return };
-    let instance = "vrrp_instance V {\n    interface eth0\n    virtual_router_id 51\n    priority 150\n    \
-                    virtual_ipaddress {\n        10.9.0.20/24\n    }\n}\n";
     let lines = "min_rx 50; min_tx 50; multiplier 10";
-    bench.start(0, &[instance, &session("x", "10.9.0.2", lines)].concat());
-    bench.start(1, &session("x", "10.9.0.1", lines));
+    // 0.7 s without an advert, and the other one takes over.
+    bench.start(0, &[instance(150, ""), session("x", "10.9.0.2", lines)].concat());
+    bench.start(1, &[instance(100, ""), session("x", "10.9.0.1", lines)].concat());
     bench.wait_up(0, "x");
+    let is_settled = || bench.snapshot(0).instances[0].state == Role::Master && backup(&bench).state == Role::Backup;
+    wait_for("a MASTER", 10, is_settled);
+    let before = backup(&bench).transitions_total;
     inside(bench.namespace(1), || {
         let socket = std::net::UdpSocket::bind("10.9.0.2:0").unwrap();
         let end = Instant::now() + Duration::from_secs(3);
@@ -170,6 +173,12 @@ fn a_flood_of_other_packets_is_counted_by_reason_and_hurts_neither_session_nor_a
     assert!(snapshot.findings.iter().any(|f| f.kind == "bfd-refused"), "{:?}", snapshot.findings);
     let session = &snapshot.bfd.sessions[0];
     assert_eq!((session.state, session.downs), (BfdState::Up, 0), "{session:?}");
+    let after = backup(&bench);
+    assert_eq!((after.state, after.transitions_total), (Role::Backup, before), "{:?}", after.transitions);
+}
+
+fn backup(bench: &Bench) -> Instance {
+    bench.snapshot(1).instances[0].clone()
 }
 
 fn down() -> Control {

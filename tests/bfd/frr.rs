@@ -126,6 +126,7 @@ fn sessions_with_frr_come_up_over_ipv4_ipv6_and_hops_and_its_death_is_found_in_t
     wait_for("its administrator is heard", 5, || bench.session(0, "four").state == BfdState::Down);
     let down = bench.changes(0, "four").pop().unwrap();
     assert_eq!(down.cause.as_deref(), Some("the neighbour is administratively down"));
+    assert!(bench.session(0, "four").good, "that is no failure of the path (RFC 5882, 3.2)");
     report("FRR's shutdown known after", Duration::from_micros(down.wall_us.saturating_sub(at)));
     frr.shut("no shutdown");
     bench.wait_up(0, "four");

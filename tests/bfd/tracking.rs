@@ -10,7 +10,7 @@ use vipdeck::kernel::Link;
 use vipdeck::net::{LinkName, Mac};
 use vipdeck::status::{Dataplane, DataplaneKind, Instance, Role};
 use vipdeck::time::{Duration, Instant};
-use vipdeck::wire::bfd::State;
+use vipdeck::wire::bfd::{Diagnostic, State};
 
 const NEIGHBOR: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 9));
 
@@ -53,8 +53,8 @@ impl Node {
         let mut sessions = Sessions::new(1);
         let _ = sessions.need(self.now, std::slice::from_ref(&spec));
         let News::Status { sessions, .. } = sessions.status(self.now) else { panic!("a status") };
-        let cause = if to == State::Up { Cause::Handshake } else { Cause::NeighborAdminDown };
-        let status = Status { state: to, cause, ..sessions[0].clone() };
+        let cause = if to == State::Up { Cause::Handshake } else { Cause::NeighborDown(Diagnostic::NONE) };
+        let status = Status { state: to, cause, good: to == State::Up, ..sessions[0].clone() };
         self.give(Input::Bfd(News::Changed { status: Box::new(status), change: Change { from, to, cause } }));
     }
 
@@ -103,7 +103,7 @@ fn without_a_weight_down_is_a_fault_and_reversed_up_is_one() {
     }
     let mut node = Node::new(&text(""));
     node.told("B", State::Up, State::Down);
-    assert_eq!(node.instance("V").faults, ["BFD B: down: the neighbour is administratively down"]);
+    assert_eq!(node.instance("V").faults, ["BFD B: down: the neighbour says that the session is down"]);
 }
 
 #[test]

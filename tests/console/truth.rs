@@ -249,6 +249,7 @@ fn a_session_that_an_instance_tracks_is_among_its_details() {
         passive: false,
         at: Some(at(AT)),
         state: BfdState::Down,
+        good: false,
         since: at(AT - 12_000_000),
         cause: "nothing heard for 160 ms, detection time 150 ms".into(),
         diagnostic: "control detection time expired".into(),

@@ -181,7 +181,11 @@ fn bfd(model: &Model, view: &NodeView, b: &BfdSession) -> String {
         None => "the neighbour is not heard".to_owned(),
         Some(state) => format!("the neighbour says {state}"),
     };
-    let why = if b.state == BfdState::Up { String::new() } else { format!(", {}", b.cause) };
+    let why = match (b.state, b.good) {
+        (BfdState::Up, _) => String::new(),
+        (_, true) => format!(", {}, counts as up", b.cause),
+        (_, false) => format!(", {}", b.cause),
+    };
     let times = match b.downs {
         0 => String::new(),
         downs => format!("; left Up {} times since the start", text::count(downs)),
