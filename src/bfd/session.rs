@@ -391,7 +391,8 @@ impl Session {
         }
         let Some(remote) = &self.remote else { return !self.spec.passive };
         let both_up = self.state == State::Up && remote.state == State::Up;
-        !remote.min_rx.is_zero() && !(remote.demand && both_up && self.poll == Poll::No)
+        let on_demand = remote.demand && both_up && self.poll == Poll::No;
+        !remote.min_rx.is_zero() && !on_demand
     }
 
     /// RFC 5880, 6.8.2, before the jitter.

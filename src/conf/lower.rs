@@ -321,16 +321,22 @@ fn argument<D>(
         }
         Takes::Weight(set) => {
             let word = needed()?;
-            let number = value::whole(name, word, -253, 253)?;
-            let reverse = statement.words.get(2).is_some_and(|w| w.text == "reverse");
-            used += usize::from(reverse);
-            set(draft, spanned((i32::try_from(number).unwrap_or(0), reverse), word));
+            let weight = weight(name, word, statement)?;
+            used += usize::from(weight.1);
+            set(draft, spanned(weight, word));
         }
         // Handled before.
         Takes::Block { .. } | Takes::Noted { .. } | Takes::Refused { .. } => return Ok(()),
     }
     cx.no_more_words(statement, used);
     Ok(())
+}
+
+/// `N [reverse]`.
+fn weight(name: &str, word: &Word, statement: &Statement) -> Result<(i32, bool), Diagnostic> {
+    let number = value::whole(name, word, -253, 253)?;
+    let reverse = statement.words.get(2).is_some_and(|w| w.text == "reverse");
+    Ok((i32::try_from(number).unwrap_or(0), reverse))
 }
 
 fn spanned<T>(value: T, word: &Word) -> Spanned<T> {

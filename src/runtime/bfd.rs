@@ -44,8 +44,14 @@ pub(super) struct Bfd {
 }
 
 impl Bfd {
-    pub(super) const fn new(clock: Clock, results: UnboundedSender<Input>) -> Self {
-        Self { clock, results, specs: Vec::new(), thread: None }
+    /// Holds these sessions; what is new of them comes back as inputs.
+    pub(super) fn start(clock: Clock, results: UnboundedSender<Input>, specs: &[Spec]) -> Self {
+        let mut bfd = Self { clock, results, specs: Vec::new(), thread: None };
+        if let Some(problem) = bfd.need(specs) {
+            // The engine takes it with its first turn.
+            let _ = bfd.results.send(problem);
+        }
+        bfd
     }
 
     /// From now on these sessions.

@@ -65,11 +65,7 @@ pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> 
     let (stop, hangups) = signals()?;
     let file = std::path::absolute(&args.file).with_context(|| format!("find {}", args.file.display()))?;
     let fifos = Fifos::start(engine.fifos(), results_in.clone()).context("start the thread for FIFOs")?;
-    let mut bfd = Bfd::new(clock, results_in.clone());
-    if let Some(problem) = bfd.need(engine.bfds()) {
-        // The engine takes it with its first turn: it is not gone.
-        let _ = results_in.send(problem);
-    }
+    let bfd = Bfd::start(clock, results_in.clone(), engine.bfds());
     let turning = Turning {
         clock,
         engine,
