@@ -3,11 +3,14 @@
 use super::conditions::weigh;
 use super::core::Engine;
 use super::effect::Effect;
-use crate::bfd::{Change, News, Refused, Spec, Status};
+use crate::bfd::{Cause, Change, News, Refused, Spec, Status};
 use crate::status::{Bfd, BfdSession, BfdState, Severity, Subject};
 use crate::time::{Duration, Instant};
 use crate::vrrp::{Conditions, Track, Tracker};
 use crate::wire::bfd::State;
+
+/// Lost packets included: outside Up one is sent each second.
+const COME_UP_WITHIN: Duration = Duration::from_secs(3);
 
 /// Every session of the configuration, in its order.
 #[derive(Clone, Debug)]
@@ -15,12 +18,14 @@ pub(super) struct Bfds {
     specs: Vec<Spec>,
     told: Vec<Status>,
     refused: Refused,
+    /// Good for the engine before this one, and until when they count as good before they come up again.
+    inherited: Option<(Vec<String>, Instant)>,
 }
 
 impl Bfds {
     pub(super) const fn new(specs: Vec<Spec>) -> Self {
         let refused = Refused { counts: std::collections::BTreeMap::new(), last: None };
-        Self { specs, told: Vec::new(), refused }
+        Self { specs, told: Vec::new(), refused, inherited: None }
     }
 
     fn status(&self, name: &str) -> Option<&Status> {
@@ -30,6 +35,10 @@ impl Bfds {
     /// What a session means to a router that tracks it. Before the first word of it, a router whose fault it would be
     /// waits.
     pub(super) fn contribute(&self, track: &Track, conditions: &mut Conditions) {
+        if self.is_inherited(&track.name) {
+            weigh(track, true, "counts as up: it was for the engine before this one", conditions);
+            return;
+        }
         let Some(status) = self.status(&track.name) else {
             if track.weight == 0 {
                 conditions.waiting.push(format!("BFD {} has not begun", track.name));
@@ -42,6 +51,26 @@ impl Bfds {
             (state, false) => format!("{}: {}", word(state), status.cause),
         };
         weigh(track, status.good, &detail, conditions);
+    }
+
+    /// The sessions whose paths are good, for the next engine.
+    pub(super) fn good(&self) -> Vec<String> {
+        let good = |spec: &&Spec| self.is_inherited(&spec.name) || self.status(&spec.name).is_some_and(|s| s.good);
+        self.specs.iter().filter(good).map(|spec| spec.name.clone()).collect()
+    }
+
+    pub(super) fn inherit(&mut self, good: &[String], now: Instant) {
+        self.inherited = (!good.is_empty()).then(|| (good.to_vec(), now + COME_UP_WITHIN));
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.inherited.as_ref().map(|(_, until)| *until)
+    }
+
+    /// Good before this engine started, and not up or down since.
+    fn is_inherited(&self, name: &str) -> bool {
+        let was_good = self.inherited.as_ref().is_some_and(|(good, _)| good.iter().any(|n| n == name));
+        was_good && self.status(name).is_none_or(|s| matches!(s.cause, Cause::Started | Cause::NeighborHeard))
     }
 
     /// The sessions of another configuration; what was told of those that stay holds.
@@ -83,6 +112,20 @@ impl Engine {
         });
         let refused = self.bfds.refused.counts.iter().map(|(word, count)| ((*word).to_owned(), *count));
         Bfd { sessions: sessions.collect(), refused: refused.collect() }
+    }
+
+    /// What the engine before this one found is no longer believed.
+    pub(super) fn forget_inherited(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        if self.bfds.deadline().is_none_or(|at| at > now) {
+            return;
+        }
+        let names = self.bfds.inherited.take().map(|(names, _)| names).unwrap_or_default();
+        self.node_unkept = true;
+        for index in 0..self.routers.len() {
+            if self.routers.get(index).is_some_and(|r| names.iter().any(|name| tracks(r, name))) {
+                self.update_conditions(now, index, effects);
+            }
+        }
     }
 
     pub(super) fn bfd_news(&mut self, now: Instant, news: News, effects: &mut Vec<Effect>) {
@@ -137,6 +180,7 @@ impl Engine {
         if same {
             return;
         }
+        self.node_unkept = true;
         for index in 0..self.routers.len() {
             if self.routers.get(index).is_some_and(|r| tracks(r, &name)) {
                 self.update_conditions(now, index, effects);

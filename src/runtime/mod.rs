@@ -10,6 +10,7 @@ mod bfd;
 mod dataplane;
 mod fifos;
 mod journal;
+mod keep;
 mod links;
 mod log;
 mod notify;

@@ -1,8 +1,9 @@
 //! Two engines with a session between them: what it moves, and what does not touch it.
 
-use crate::engine::is_master;
+use crate::engine::{PROGRAM, is_master, status};
 use crate::namespaces::wait_for;
 use crate::{Bench, session};
+use std::process::Command;
 use std::time::Duration;
 use vipdeck::status::BfdState;
 
@@ -72,4 +73,27 @@ fn a_silence_moves_the_addresses_by_its_weight_and_back_and_neither_a_reload_nor
     let (session, state) = (bench.session(0, "y"), bench.snapshot(0).instances[0].clone());
     assert_eq!((session.good, session.cause.as_str()), (true, "the neighbour is administratively down"));
     assert_eq!((state.effective_priority, is_master(&state)), (149, true), "{:?}", state.terms);
+}
+
+#[test]
+fn an_engine_that_is_started_again_keeps_its_role_although_its_sessions_begin_anew() {
+    let Some(mut bench) = Bench::new() else { return };
+    let tracked = "    track_bfd {\n        x\n    }\n";
+    bench.start(0, &[session("x", "10.9.0.2", LINES), instance(150, tracked)].concat());
+    bench.start(1, &[session("x", "10.9.0.1", LINES), instance(100, tracked)].concat());
+    let master = |server: usize| is_master(&bench.snapshot(server).instances[0]);
+    wait_for("the preferred node has the address", 10, || master(0) && !master(1));
+    let before = bench.session(0, "x").discriminator;
+    let changes = bench.snapshot(1).instances[0].transitions_total;
+    let output = Command::new(PROGRAM).args(["restart", "--at"]).arg(bench.socket(0)).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    wait_for("another engine with another session", 10, || {
+        let snapshot = status(&bench.socket(0));
+        snapshot.is_some_and(|s| s.bfd.sessions[0].state == BfdState::Up && s.bfd.sessions[0].discriminator != before)
+    });
+    std::thread::sleep(Duration::from_millis(3500));
+    assert!(master(0) && bench.session(0, "x").state == BfdState::Up);
+    let other = bench.snapshot(1).instances[0].clone();
+    assert_eq!(other.transitions_total, changes, "{:?}", other.transitions);
+    assert!(!bench.events(0).iter().any(|e| e.text.contains("MASTER → ")), "{:?}", bench.events(0));
 }

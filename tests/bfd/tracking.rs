@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::path::Path;
 use vipdeck::bfd::{Cause, Change, News, Sessions, Status};
 use vipdeck::conf::{self, Memory};
-use vipdeck::engine::{Engine, Input, Setup};
+use vipdeck::engine::{Engine, Input, Legacy, Setup};
 use vipdeck::kernel::Link;
 use vipdeck::net::{LinkName, Mac};
 use vipdeck::status::{Dataplane, DataplaneKind, Instance, Role};
@@ -21,6 +21,12 @@ struct Node {
 
 impl Node {
     fn new(text: &str) -> Self {
+        Self::after(text, None)
+    }
+
+    /// After an engine that left something, if one did.
+    fn after(text: &str, legacy: Option<Legacy>) -> Self {
+        let now = legacy.as_ref().map_or(Instant::ZERO, |l| l.now);
         let (config, diagnostics, _) = conf::parse(Path::new("x"), &Memory::one("x", text));
         assert!(conf::worst(&diagnostics) < Some(conf::Severity::Error), "{diagnostics:?}");
         let setup = Setup {
@@ -28,13 +34,15 @@ impl Node {
             host: "node".into(),
             config_path: "x".into(),
             pid: 1,
+            guard: None,
             seed: 1,
             wall_zero_us: 0,
             dataplane: Dataplane { kind: DataplaneKind::None, note: None },
             uptime: Duration::ZERO,
             lease: None,
+            legacy,
         };
-        let mut node = Self { engine: Engine::new(setup), now: Instant::ZERO };
+        let mut node = Self { engine: Engine::new(setup), now };
         let addresses = BTreeMap::from([("192.0.2.1/24".parse().unwrap(), 0)]);
         let mac = Some(Mac([2, 0, 0, 0, 0, 1]));
         let link = Link { name: LinkName::new("eth0").unwrap(), index: 2, up: true, mac, mtu: 1500, addresses };
@@ -104,6 +112,29 @@ fn without_a_weight_down_is_a_fault_and_reversed_up_is_one() {
     let mut node = Node::new(&text(""));
     node.told("B", State::Up, State::Down);
     assert_eq!(node.instance("V").faults, ["BFD B: down: the neighbour says that the session is down"]);
+}
+
+#[test]
+fn an_engine_after_another_takes_the_path_for_good_until_it_knows_or_should() {
+    let mut first = Node::new(&text(""));
+    first.told("B", State::Down, State::Up);
+    let node = first.engine.take_node_record().unwrap();
+    let legacy = Legacy { node, now: first.now, lives: 1, planned: true, ..Legacy::default() };
+    let mut silent = Node::after(&text(""), Some(legacy.clone()));
+    let mut sessions = Sessions::new(1);
+    let _ = sessions.need(silent.now, &[vipdeck::bfd::Spec::new("B", NEIGHBOR)]);
+    silent.give(Input::Bfd(sessions.status(silent.now)));
+    let state = silent.instance("V");
+    assert_eq!((state.state, state.faults), (Role::Backup, vec![]));
+    silent.now = silent.now + Duration::from_secs(3);
+    silent.give(Input::Deadline);
+    let state = silent.instance("V");
+    let why = "BFD B: down: nothing heard from the neighbour yet".to_owned();
+    assert_eq!((state.state, state.faults), (Role::Fault, vec![why]));
+
+    let mut told = Node::after(&text(""), Some(legacy));
+    told.told("B", State::Up, State::Down);
+    assert_eq!(told.instance("V").state, Role::Fault, "it was up in this life, and is down");
 }
 
 #[test]
