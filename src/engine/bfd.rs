@@ -123,7 +123,7 @@ impl Engine {
         self.node_unkept = true;
         for index in 0..self.routers.len() {
             if self.routers.get(index).is_some_and(|r| names.iter().any(|name| tracks(r, name))) {
-                self.update_conditions(now, index, effects);
+                self.tracker_changed(now, index, effects);
             }
         }
     }
@@ -183,7 +183,7 @@ impl Engine {
         self.node_unkept = true;
         for index in 0..self.routers.len() {
             if self.routers.get(index).is_some_and(|r| tracks(r, &name)) {
-                self.update_conditions(now, index, effects);
+                self.tracker_changed(now, index, effects);
             }
         }
     }

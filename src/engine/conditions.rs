@@ -43,6 +43,14 @@ impl Engine {
         }
     }
 
+    /// A tracker of a router has news. Before its link is seen they wait for that: a link that is not known yet is no fault.
+    pub(super) fn tracker_changed(&mut self, now: Instant, index: usize, effects: &mut Vec<Effect>) {
+        let link = self.routers.get(index).map(|r| r.machine.spec().link.as_str());
+        if link.is_some_and(|link| self.links.contains_key(link)) {
+            self.update_conditions(now, index, effects);
+        }
+    }
+
     pub(super) fn update_conditions(&mut self, now: Instant, index: usize, effects: &mut Vec<Effect>) {
         let Some(router) = self.routers.get(index) else { return };
         let conditions = self.conditions(router.machine.spec(), router.machine.conditions().source);

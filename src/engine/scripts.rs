@@ -98,7 +98,7 @@ impl Engine {
                 r.machine.spec().tracks.iter().any(|t| t.kind == Tracker::Script && t.name == name)
             };
             if self.routers.get(index).is_some_and(tracks) {
-                self.update_conditions(now, index, effects);
+                self.tracker_changed(now, index, effects);
             }
         }
     }
