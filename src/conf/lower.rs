@@ -323,6 +323,7 @@ fn argument<D>(
             used += usize::from(weight.1);
             set(draft, spanned(weight, word));
         }
+        Takes::Line { read, .. } => return read(cx, draft, statement),
         // Handled before.
         Takes::Block { .. } | Takes::Noted { .. } | Takes::Refused { .. } => return Ok(()),
     }
