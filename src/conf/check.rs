@@ -1,31 +1,40 @@
 //! Drafts to specs: defaults, inheritance, and what one line alone cannot tell.
 
-use super::check_instance::{Weights, instance};
+use super::check_instance::instance;
+use super::check_trackers::Weights;
 use super::diagnostic::Diagnostic;
 use super::keywords::instance::Draft;
 use super::keywords::{global, group, root, script};
 use super::lower::Cx;
 use super::model::{Config, FifoKind, FifoSpec, GlobalNotify, Globals, ScriptSpec};
 use super::source::{Program, Span, Spanned};
-use super::{check_bfd, check_groups, check_services};
+use super::{check_bfd, check_groups, check_services, check_trackers};
 use crate::time::Duration;
 use crate::vrrp::{Peering, Spec, Tracker};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Puts everything together.
 pub(super) fn finish(cx: &mut Cx<'_>, draft: root::Draft) -> Config {
-    let root::Draft { globals, scripts, bfds, instances, groups, servers } = draft;
+    let root::Draft { globals, scripts, bfds, files, processes, link_delays, instances, groups, servers } = draft;
     duplicate_names(cx, &instances);
     let tracked = tracked(&instances, &groups);
     let mut weights: Weights = scripts.iter().map(|s| ((Tracker::Script, s.name.clone()), s.weight)).collect();
+    let file_weight = |weight: Option<(i32, bool)>| weight.unwrap_or(check_trackers::FILE_WEIGHT);
+    weights.extend(files.iter().map(|f| ((Tracker::File, f.name.clone()), file_weight(f.weight))));
+    weights.extend(processes.iter().map(|p| ((Tracker::Process, p.name.clone()), p.weight)));
+    // What a sync group takes for a wish is only what somebody wrote.
+    let plain: BTreeSet<String> = files.iter().filter(|f| f.weight.is_none()).map(|f| f.name.clone()).collect();
     weights.extend(bfds.iter().map(|b| ((Tracker::Bfd, b.name.value.clone()), b.weight)));
     let bfds = check_bfd::sessions(cx, bfds, &tracked);
+    let files = check_trackers::files(cx, files, &tracked);
+    let processes = check_trackers::processes(cx, processes, &tracked);
     let scripts = scripts.into_iter().filter_map(|s| script_spec(cx, s, &globals, &tracked)).collect();
     let read: Vec<_> =
         instances.into_iter().filter_map(|i| Some((i.name.span, instance(cx, i, &globals, &weights)?))).collect();
     same_vrid(cx, &read);
     let mut instances: Vec<Spec> = read.into_iter().map(|(_, (spec, _))| spec).collect();
-    let groups = check_groups::groups(cx, groups, &mut instances, &weights);
+    let groups = check_groups::groups(cx, groups, &mut instances, &weights, &plain);
+    let link_delays = check_trackers::link_delays(cx, link_delays, &instances);
     let fifos = [(FifoKind::All, globals.fifo), (FifoKind::Vrrp, globals.vrrp_fifo)];
     let fifos = fifos
         .into_iter()
@@ -36,6 +45,9 @@ pub(super) fn finish(cx: &mut Cx<'_>, draft: root::Draft) -> Config {
         globals: Globals {
             startup_delay: globals.startup_delay.unwrap_or_default(),
             delay_after_boot: globals.delay_after_boot.unwrap_or_default(),
+            dynamic_interfaces: check_trackers::dynamic_interfaces(cx, globals.dynamic_interfaces.as_ref()),
+            default_interface: globals.default_interface,
+            link_delays,
             log_unknown_vrids: globals.log_unknown,
             script_security: globals.script_security,
             notify: GlobalNotify { fifos, states_on_reload: globals.states_on_reload, ..GlobalNotify::default() },
@@ -44,6 +56,8 @@ pub(super) fn finish(cx: &mut Cx<'_>, draft: root::Draft) -> Config {
         instances,
         groups,
         scripts,
+        files,
+        processes,
         bfds,
         services: check_services::services(cx, servers),
         ..Config::default()
@@ -52,9 +66,10 @@ pub(super) fn finish(cx: &mut Cx<'_>, draft: root::Draft) -> Config {
 
 /// What instances and groups track, by kind and name.
 fn tracked(instances: &[Draft], groups: &[group::Draft]) -> BTreeSet<(Tracker, String)> {
-    let of_instances = instances.iter().map(|i| [&i.scripts, &i.bfds]);
-    let lists = of_instances.chain(groups.iter().map(|g| [&g.scripts, &g.bfds]));
-    let named = lists.flat_map(|lists| [Tracker::Script, Tracker::Bfd].into_iter().zip(lists));
+    let of_instances = instances.iter().map(|i| [&i.scripts, &i.files, &i.processes, &i.bfds]);
+    let lists = of_instances.chain(groups.iter().map(|g| [&g.scripts, &g.files, &g.processes, &g.bfds]));
+    let kinds = [Tracker::Script, Tracker::File, Tracker::Process, Tracker::Bfd];
+    let named = lists.flat_map(|lists| kinds.into_iter().zip(lists));
     named.flat_map(|(kind, list)| list.iter().map(move |track| (kind, track.name.value.clone()))).collect()
 }
 
@@ -157,6 +172,6 @@ fn script_spec(
         rise: draft.rise,
         fall: draft.fall,
         user,
-        init_fail: false,
+        init_fail: draft.init_fail,
     })
 }

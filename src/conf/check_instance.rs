@@ -1,6 +1,7 @@
 //! One instance: its draft and the defaults become a spec.
 
 use super::check_authentication::{About, authentication};
+use super::check_trackers::{Weights, defined_by};
 use super::diagnostic::Diagnostic;
 use super::keywords::global;
 use super::keywords::instance::{Draft, Track, Vip};
@@ -15,7 +16,6 @@ use crate::vrrp::{
     Auth, ChecksumStyle, GROUP_V4, GROUP_V6, Notify, Peer, Peering, Spec, Track as Tracked, Tracker, Unicast, Version,
     Vrid,
 };
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 /// The spec of one instance and where its id is written.
@@ -375,12 +375,14 @@ fn add(cx: &mut Cx<'_>, vip: &Vip, link: &LinkName, others: &[Address], into: &m
     }
 }
 
-/// What may be tracked, by kind and name: its own weight, and whether that is reversed.
-pub(super) type Weights = BTreeMap<(Tracker, String), (i32, bool)>;
-
 fn tracks(cx: &mut Cx<'_>, draft: &Draft, weights: &Weights, priority: u8) -> Vec<Tracked> {
     let mut tracks: Vec<Tracked> = Vec::new();
-    let lists = [(Tracker::Script, &draft.scripts), (Tracker::Bfd, &draft.bfds)];
+    let lists = [
+        (Tracker::Script, &draft.scripts),
+        (Tracker::File, &draft.files),
+        (Tracker::Process, &draft.processes),
+        (Tracker::Bfd, &draft.bfds),
+    ];
     for (kind, track) in lists.into_iter().flat_map(|(kind, list)| list.iter().map(move |track| (kind, track))) {
         let Track { name, weight, below_comment } = track;
         let Some(default) = weights.get(&(kind, name.value.clone())) else {
@@ -394,28 +396,48 @@ fn tracks(cx: &mut Cx<'_>, draft: &Draft, weights: &Weights, priority: u8) -> Ve
         } else if priority == 255 && weight != 0 {
             cx.report(owner_weight(name.span));
         } else {
+            let weight = within(cx, kind, weight, name.span);
             tracks.push(Tracked { kind, name: name.value.clone(), weight, reverse });
         }
     }
     tracks
 }
 
-pub(super) fn undefined(kind: Tracker, name: &Spanned<String>, known: &Weights, below_comment: bool) -> Diagnostic {
-    let of_kind = known.keys().filter(|(k, _)| *k == kind).map(|(_, name)| name.as_str());
-    let near = suggest::nearest(&name.value, of_kind);
-    let (id, block) =
-        if kind == Tracker::Bfd { ("undefined-bfd", "bfd_instance") } else { ("undefined-script", "vrrp_script") };
+/// What is added is at most 253; the number in a file may be multiplied by 254, so that −1 is a fault.
+pub(super) fn within(cx: &mut Cx<'_>, kind: Tracker, weight: i32, span: Span) -> i32 {
+    let used = weight.clamp(-253, 253);
+    if kind == Tracker::File || used == weight {
+        return weight;
+    }
+    let message = format!("a weight of {weight} counts as {used}");
+    cx.report(Diagnostic::warning("weight-cut", message).at(span, "as in keepalived"));
+    used
+}
+
+pub(super) fn undefined(kind: Tracker, name: &Spanned<String>, weights: &Weights, below_comment: bool) -> Diagnostic {
+    let near = suggest::nearest(&name.value, weights.keys().filter(|(k, _)| *k == kind).map(|(_, name)| name.as_str()));
+    let block = defined_by(kind);
     if below_comment && near.is_none() && !name.value.is_ascii() {
         return Diagnostic::warning("wrapped-comment", "this line is probably the rest of the comment above")
             .at(name.span, "ignored")
             .help("a comment ends with its line: put a `#` in front of this one, or join the two");
     }
-    let problem = Diagnostic::error(id, format!("no {block} is named `{}`", name.value))
+    let problem = Diagnostic::error(undefined_id(kind), format!("no {block} is named `{}`", name.value))
         .at(name.span, "keepalived would run without it");
     match near {
         Some(near) => problem.help(format!("did you mean `{near}`?")),
         None if below_comment => problem.help("if this is the rest of the comment above, put a `#` in front of it"),
         None => problem.help(format!("define it: `{block} {} {{ … }}`", name.value)),
+    }
+}
+
+const fn undefined_id(kind: Tracker) -> &'static str {
+    match kind {
+        Tracker::Script => "undefined-script",
+        Tracker::Interface => "undefined-interface",
+        Tracker::File => "undefined-file",
+        Tracker::Process => "undefined-process",
+        Tracker::Bfd => "undefined-bfd",
     }
 }
 

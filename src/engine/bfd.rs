@@ -121,10 +121,8 @@ impl Engine {
         }
         let names = self.bfds.inherited.take().map(|(names, _)| names).unwrap_or_default();
         self.node_unkept = true;
-        for index in 0..self.routers.len() {
-            if self.routers.get(index).is_some_and(|r| names.iter().any(|name| tracks(r, name))) {
-                self.tracker_changed(now, index, effects);
-            }
+        for name in names {
+            self.update_trackers_of(now, Tracker::Bfd, &name, effects);
         }
     }
 
@@ -181,11 +179,7 @@ impl Engine {
             return;
         }
         self.node_unkept = true;
-        for index in 0..self.routers.len() {
-            if self.routers.get(index).is_some_and(|r| tracks(r, &name)) {
-                self.tracker_changed(now, index, effects);
-            }
-        }
+        self.update_trackers_of(now, Tracker::Bfd, &name, effects);
     }
 
     fn bfd_refused(&mut self, now: Instant, refused: Refused) {

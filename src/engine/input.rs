@@ -1,6 +1,7 @@
 //! Everything that can happen to an engine.
 
 use super::effect::{CheckId, Notice};
+use super::trackers::{Counted, FileReading};
 use crate::bfd;
 use crate::conf::Config;
 use crate::health::Outcome;
@@ -15,6 +16,8 @@ pub enum Input {
     /// A link as it is now, whole.
     Link(Link),
     LinkGone(LinkName),
+    /// Every link that is there has been told of: those that have not are not there.
+    LinksTold,
     /// An advert.
     Packet(Packet),
     /// A gratuitous ARP or an unsolicited neighbour advertisement.
@@ -46,6 +49,22 @@ pub enum Input {
     },
     /// What is new of the BFD sessions that [`Engine::bfds`](super::Engine::bfds) asks for.
     Bfd(bfd::News),
+    /// A tracked file was read.
+    FileRead {
+        name: String,
+        reading: FileReading,
+    },
+    /// Tracked processes were counted, by name, and what changed their number.
+    ProcessesCounted {
+        counts: Vec<(String, u32)>,
+        by: Counted,
+    },
+    /// How tracked processes are found: as the kernel tells of them, or by a look every second for this reason.
+    ProcessesWatched {
+        scanned: Option<String>,
+    },
+    /// Files or processes cannot be watched, and why.
+    WatchProblem(String),
     /// A notify script has ended.
     Notified {
         notice: Notice,

@@ -5,6 +5,7 @@ use super::core::Engine;
 use super::effect::Effect;
 use super::router::{HeldBy, Router};
 use super::scripts::Script;
+use super::trackers::TrackerRecord;
 use crate::kernel::{DestinationKey, ServiceKey};
 use crate::lvs;
 use crate::net::{Family, LinkName};
@@ -58,6 +59,9 @@ pub struct NodeRecord {
     /// The BFD sessions whose paths were good, by name.
     #[serde(default)]
     bfds: Vec<String>,
+    /// What was known of tracked files and processes.
+    #[serde(default)]
+    trackers: TrackerRecord,
     /// What operators asked of real servers.
     intents: Vec<IntentRecord>,
 }
@@ -162,6 +166,7 @@ impl Engine {
             }
         }
         self.bfds.inherit(&legacy.node.bfds, legacy.now);
+        self.trackers.inherit(&legacy.node.trackers);
         for intent in &legacy.node.intents {
             let service = self.services.iter_mut().find(|s| s.spec.key == intent.service);
             let real = service.and_then(|s| s.reals.iter_mut().find(|r| r.spec.key == intent.real));
@@ -197,6 +202,7 @@ impl Engine {
             NodeRecord {
                 scripts: self.scripts.iter().filter_map(of).collect(),
                 bfds: self.bfds.good(),
+                trackers: self.trackers.record(),
                 intents: self.intents().collect(),
             }
         })

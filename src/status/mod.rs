@@ -14,6 +14,6 @@ pub use event::{Event, Severity, Subject};
 pub use snapshot::{
     Admin, Bfd, BfdSession, BfdState, CheckResult, Counters, Dataplane, DataplaneKind, Drain, Finding, Health, Heard,
     Hold, HoldKind, Instance, LinkState, Node, PacketErrors, Presence, RATE_SAMPLES, Real, Role, SCHEMA, Script,
-    Service, Snapshot, Term, Transition, Verdict, Vip,
+    Service, Snapshot, Term, Track, TrackedFile, TrackedProcess, Transition, Verdict, Vip,
 };
 pub use stage::{ClientView, Mode, ServerState, Stage, StageAction, StageClock, StageNode, StageServer};

@@ -9,7 +9,7 @@ use vipdeck::console::screens::window_title;
 use vipdeck::console::state::State;
 use vipdeck::console::theme::{self, Depth};
 use vipdeck::console::update::{Effect, Msg};
-use vipdeck::status::{BfdSession, BfdState, Mode, Role};
+use vipdeck::status::{BfdSession, BfdState, Mode, Role, Track};
 
 const LIVE_GLYPHS: [State; 3] = [State::Master, State::Backup, State::Held];
 
@@ -268,10 +268,12 @@ fn a_session_that_an_instance_tracks_is_among_its_details() {
     };
     let mut first = snapshot(1);
     first.bfd.sessions = vec![session.clone(), BfdSession { name: "other".into(), tracked_by: vec![], ..session }];
+    let track = Track { kind: "bfd".into(), name: "gateway".into(), weight: -30, reverse: false };
+    first.instances[0].tracks = vec![track];
     let mut console = Console::live(DARK);
     console.show(first, snapshot(2));
     let screen = console.keys("<Enter>").screen();
-    assert!(screen.contains("gateway 192.168.10.1: Down for 12 s, nothing heard for 160 ms"), "{screen}");
-    assert!(screen.contains("the neighbour is not heard") && screen.contains("left Up 1 times"), "{screen}");
-    assert!(!screen.contains("other 192.168.10.1"), "{screen}");
+    assert!(screen.contains("gateway (weight -30): 192.168.10.1 Down for 12 s, nothing heard for 160 ms"), "{screen}");
+    assert!(screen.contains("it is not heard") && screen.contains("left Up 1 times"), "{screen}");
+    assert!(!screen.contains("other ("), "{screen}");
 }

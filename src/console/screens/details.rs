@@ -6,7 +6,7 @@ use super::super::text;
 use super::super::theme::Ink;
 use super::canvas::{Canvas, Line, dim, line_of, t, title};
 use super::frame::time_of;
-use crate::status::{BfdSession, BfdState, HoldKind, Instance, Presence, Real, Snapshot};
+use crate::status::{HoldKind, Instance, Presence, Real, Snapshot};
 
 /// How many transitions of each node are listed.
 const TRANSITIONS: usize = 8;
@@ -121,8 +121,8 @@ fn member(model: &Model, view: &NodeView, snapshot: &Snapshot, i: &Instance, wid
     for fault in &i.faults {
         lines.extend(fact("fault", fault, width));
     }
-    for session in snapshot.bfd.sessions.iter().filter(|b| b.tracked_by.contains(&i.name)) {
-        lines.extend(fact("BFD", &bfd(model, view, session), width));
+    for (kind, what) in super::tracks::lines(picture, view, snapshot, i) {
+        lines.extend(fact(kind, &what, width));
     }
     for vip in &i.vips {
         let there = match vip.present {
@@ -168,30 +168,6 @@ fn member(model: &Model, view: &NodeView, snapshot: &Snapshot, i: &Instance, wid
         lines.extend(fact(&when, &format!("{} → {}  {}", transition.from, transition.to, transition.cause), width));
     }
     lines
-}
-
-/// "gw 192.0.2.1: Up for 3 m 2 s; a packet every 50 ms, down after 150 ms of silence; the neighbour says Up".
-fn bfd(model: &Model, view: &NodeView, b: &BfdSession) -> String {
-    let age = text::age(model.shown().age(view, b.since));
-    let start = format!("{} {}: {} for {age}", b.name, b.neighbor, b.state);
-    let every = format!("a packet every {}", text::took(b.tx_interval.as_micros()));
-    let detection =
-        b.detection.map_or_else(String::new, |d| format!(", down after {} of silence", text::took(d.as_micros())));
-    let neighbor = match b.remote_state {
-        None => "the neighbour is not heard".to_owned(),
-        Some(state) => format!("the neighbour says {state}"),
-    };
-    let why = match (b.state, b.good) {
-        (BfdState::Up, _) => String::new(),
-        (_, true) => format!(", {}, counts as up", b.cause),
-        (_, false) => format!(", {}", b.cause),
-    };
-    let times = match b.downs {
-        0 => String::new(),
-        downs => format!("; left Up {} times since the start", text::count(downs)),
-    };
-    let [sent, received] = [b.sent, b.received].map(text::count);
-    format!("{start}{why}; {every}{detection}; {neighbor}; {sent} packets sent, {received} heard{times}")
 }
 
 fn service(served: &facts::Served, width: usize) -> Vec<Line> {
