@@ -27,12 +27,9 @@ impl Frr {
     fn start(bench: &Bench) -> Self {
         let directory = bench.text("frr");
         std::fs::create_dir(&directory).unwrap();
-        let mut text = String::from("bfd\n");
-        for peer in PEERS {
-            let times = "  detect-multiplier 6\n  receive-interval 50\n  transmit-interval 50\n";
-            text.push_str(&format!(" peer {peer}\n{times} !\n"));
-        }
-        std::fs::write(bench.path("frr/bfdd.conf"), text + "!\n").unwrap();
+        let times = "  detect-multiplier 6\n  receive-interval 50\n  transmit-interval 50\n";
+        let peers = PEERS.map(|peer| format!(" peer {peer}\n{times} !\n"));
+        std::fs::write(bench.path("frr/bfdd.conf"), format!("bfd\n{}!\n", peers.concat())).unwrap();
         std::fs::write(bench.path("frr/zebra.conf"), "").unwrap();
         // The daemons give up root; the directory is theirs, and those above it may be passed.
         for (what, mode) in [("", "711"), ("frr", "777"), ("frr/bfdd.conf", "644"), ("frr/zebra.conf", "644")] {

@@ -2,7 +2,7 @@
 
 use super::Takes::{Block, Nothing, Script};
 use super::instance::Track;
-use super::{Keyword, key, noted, old, refused, root};
+use super::{Keyword, key, noted, old, root};
 use crate::conf::lower::{Cx, names, track_line, track_lines, walk};
 use crate::conf::source::{Span, Spanned};
 use crate::conf::tree::{Body, Statement};
