@@ -12,6 +12,7 @@ pub mod cli;
 pub mod time;
 
 pub mod balancer;
+pub mod bfd;
 pub mod cluster;
 pub mod conf;
 pub mod console;

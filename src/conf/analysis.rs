@@ -1,5 +1,6 @@
 //! What is wrong although every line is right: priorities and weights, read together.
 
+use super::check_bfd;
 use super::diagnostic::Diagnostic;
 use super::index::Index;
 use super::model::{Config, DynamicInterfaces};
@@ -19,6 +20,7 @@ pub(super) fn of_node(config: &Config, index: &Index, loader: &dyn Loader) -> Ve
             found.extend(stays(spec, track, index));
         }
         found.extend(delay_without_preemption(spec, index));
+        found.extend(check_bfd::of_peers(spec, config, index));
     }
     found
 }

@@ -8,7 +8,7 @@ use super::keywords::{global, group, root, script};
 use super::lower::Cx;
 use super::model::{Config, FifoKind, FifoSpec, GlobalNotify, Globals, ScriptSpec};
 use super::source::{Program, Span, Spanned};
-use super::{check_groups, check_routing, check_services, check_trackers};
+use super::{check_bfd, check_groups, check_routing, check_services, check_trackers};
 use crate::time::Duration;
 use crate::vrrp::{Peering, Spec, Tracker};
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,6 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 #[expect(clippy::too_many_lines, reason = "one line a part")]
 pub(super) fn finish(cx: &mut Cx<'_>, draft: root::Draft) -> Config {
     let root::Draft {
+        bfds,
         globals,
         scripts,
         files,
@@ -38,6 +39,8 @@ pub(super) fn finish(cx: &mut Cx<'_>, draft: root::Draft) -> Config {
     weights.extend(processes.iter().map(|p| ((Tracker::Process, p.name.clone()), p.weight)));
     // What a sync group takes for a wish is only what somebody wrote.
     let plain: BTreeSet<String> = files.iter().filter(|f| f.weight.is_none()).map(|f| f.name.clone()).collect();
+    weights.extend(bfds.iter().map(|b| ((Tracker::Bfd, b.name.value.clone()), b.weight)));
+    let bfds = check_bfd::sessions(cx, bfds, &tracked);
     let files = check_trackers::files(cx, files, &tracked);
     let processes = check_trackers::processes(cx, processes, &tracked);
     let scripts = scripts.into_iter().filter_map(|s| script_spec(cx, s, &globals, &tracked)).collect();
@@ -86,6 +89,7 @@ pub(super) fn finish(cx: &mut Cx<'_>, draft: root::Draft) -> Config {
         processes,
         statics,
         track_groups,
+        bfds,
         services: check_services::services(cx, servers),
         ..Config::default()
     }
@@ -93,9 +97,9 @@ pub(super) fn finish(cx: &mut Cx<'_>, draft: root::Draft) -> Config {
 
 /// What instances and groups track, by kind and name.
 fn tracked(instances: &[Draft], groups: &[group::Draft]) -> BTreeSet<(Tracker, String)> {
-    let of_instances = instances.iter().map(|i| [&i.scripts, &i.files, &i.processes]);
-    let lists = of_instances.chain(groups.iter().map(|g| [&g.scripts, &g.files, &g.processes]));
-    let kinds = [Tracker::Script, Tracker::File, Tracker::Process];
+    let of_instances = instances.iter().map(|i| [&i.scripts, &i.files, &i.processes, &i.bfds]);
+    let lists = of_instances.chain(groups.iter().map(|g| [&g.scripts, &g.files, &g.processes, &g.bfds]));
+    let kinds = [Tracker::Script, Tracker::File, Tracker::Process, Tracker::Bfd];
     let named = lists.flat_map(|lists| kinds.into_iter().zip(lists));
     named.flat_map(|(kind, list)| list.iter().map(move |track| (kind, track.name.value.clone()))).collect()
 }

@@ -88,8 +88,12 @@ fn track(
     (weights, plain): (&Weights, &BTreeSet<String>),
 ) {
     let mut shared = Vec::new();
-    let lists =
-        [(Tracker::Script, &draft.scripts), (Tracker::File, &draft.files), (Tracker::Process, &draft.processes)];
+    let lists = [
+        (Tracker::Script, &draft.scripts),
+        (Tracker::File, &draft.files),
+        (Tracker::Process, &draft.processes),
+        (Tracker::Bfd, &draft.bfds),
+    ];
     for (kind, track) in lists.into_iter().flat_map(|(kind, list)| list.iter().map(move |track| (kind, track))) {
         let Track { name, weight, below_comment } = track;
         match weights.get(&(kind, name.value.clone())) {

@@ -377,8 +377,12 @@ fn add(cx: &mut Cx<'_>, vip: &Vip, link: &LinkName, others: &[Address], into: &m
 
 fn tracks(cx: &mut Cx<'_>, draft: &Draft, weights: &Weights, priority: u8) -> Vec<Tracked> {
     let mut tracks: Vec<Tracked> = Vec::new();
-    let lists =
-        [(Tracker::Script, &draft.scripts), (Tracker::File, &draft.files), (Tracker::Process, &draft.processes)];
+    let lists = [
+        (Tracker::Script, &draft.scripts),
+        (Tracker::File, &draft.files),
+        (Tracker::Process, &draft.processes),
+        (Tracker::Bfd, &draft.bfds),
+    ];
     for (kind, track) in lists.into_iter().flat_map(|(kind, list)| list.iter().map(move |track| (kind, track))) {
         let Track { name, weight, below_comment } = track;
         let Some(default) = weights.get(&(kind, name.value.clone())) else {

@@ -9,6 +9,7 @@ use super::suggest;
 use super::tree::{Body, Statement};
 use super::{tree, value, vip};
 use crate::net::LinkName;
+use crate::time::Duration;
 use crate::vrrp::{Command, RunAs};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -287,6 +288,7 @@ fn argument<D>(
             let word = needed()?;
             set(draft, spanned(value::duration(name, word, *min, *max)?, word));
         }
+        Takes::Millis { min, max, set } => millis(name, needed()?, (*min, *max)).map(|v| set(draft, v))?,
         Takes::Text { set, .. } => {
             let word = needed()?;
             set(draft, spanned(word.text.clone(), word));
@@ -333,6 +335,10 @@ fn argument<D>(
     }
     cx.no_more_words(statement, used);
     Ok(())
+}
+
+fn millis(name: &str, word: &Word, (min, max): (u64, u64)) -> Result<Spanned<Duration>, Diagnostic> {
+    Ok(spanned(value::millis(name, word, min, max)?, word))
 }
 
 /// What takes more than one word.

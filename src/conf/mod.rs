@@ -8,6 +8,7 @@
 mod analysis;
 mod check;
 mod check_authentication;
+mod check_bfd;
 mod check_groups;
 mod check_instance;
 mod check_routing;
@@ -45,8 +46,8 @@ pub use environment::Environment;
 pub use index::Index;
 pub use keywords::{Entry as Keyword, Support, Tier, list as keywords};
 pub use model::{
-    ArgumentsMatch, BfdSpec, Config, DynamicInterfaces, FifoKind, FifoSpec, FileSpec, FirewallSpec, GarpGroup,
-    GlobalNotify, Globals, LinkDelay, MailSpec, ProcessOptions, ProcessSpec, ScriptSpec, Static, Statics, TrackGroup,
+    ArgumentsMatch, Config, DynamicInterfaces, FifoKind, FifoSpec, FileSpec, FirewallSpec, GarpGroup, GlobalNotify,
+    Globals, LinkDelay, MailSpec, ProcessOptions, ProcessSpec, ScriptSpec, Static, Statics, TrackGroup,
 };
 pub use source::{Entry, EntryKind, Loader, Memory, Position, Program, Source, SourceId, Sources, Span, Spanned};
 

@@ -1,5 +1,6 @@
 //! What a configuration means: specs of the domain modules, complete and resolved.
 
+use crate::bfd;
 use crate::kernel::{Address, Route, Rule};
 use crate::lvs::ServiceSpec;
 use crate::net::LinkName;
@@ -7,7 +8,6 @@ use crate::time::Duration;
 use crate::vrrp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::path::PathBuf;
 
 /// One node's configuration.
@@ -22,7 +22,7 @@ pub struct Config {
     pub scripts: Vec<ScriptSpec>,
     pub files: Vec<FileSpec>,
     pub processes: Vec<ProcessSpec>,
-    pub bfds: Vec<BfdSpec>,
+    pub bfds: Vec<bfd::Spec>,
     pub statics: Statics,
     pub track_groups: Vec<TrackGroup>,
     pub services: Vec<ServiceSpec>,
@@ -241,24 +241,4 @@ pub enum ArgumentsMatch {
     Initial,
     /// The first ones equal, more may follow (`partial`).
     Partial,
-}
-
-/// One `bfd_instance` (RFC 5880, asynchronous mode).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BfdSpec {
-    pub name: String,
-    pub neighbor: IpAddr,
-    pub source: Option<IpAddr>,
-    pub min_rx: Duration,
-    pub min_tx: Duration,
-    /// The interval of packets while the session is not Up.
-    pub idle_tx: Duration,
-    pub multiplier: u8,
-    pub passive: bool,
-    pub hop_limit: u8,
-    /// How many routers packets may have crossed; −1: any number.
-    pub max_hops: i16,
-    pub multihop: bool,
-    pub weight: i32,
-    pub reverse: bool,
 }

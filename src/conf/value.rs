@@ -52,6 +52,34 @@ pub(super) fn duration(keyword: &str, word: &Word, min: u64, max: u64) -> Result
     }
 }
 
+/// Milliseconds with up to three decimals; the limits are in microseconds.
+pub(super) fn millis(keyword: &str, word: &Word, min: u64, max: u64) -> Result<Duration, Diagnostic> {
+    // As for seconds: a thousandth of the number is as many seconds.
+    let thousandths = |us: u64| seconds(us.saturating_mul(1000));
+    match micros(&word.text).filter(|us| us % 1000 == 0).map(|us| us / 1000) {
+        Some(us) if (min..=max).contains(&us) => Ok(Duration::from_micros(us)),
+        Some(_) => {
+            let range = format!("{} to {} milliseconds", thousandths(min), thousandths(max));
+            Err(out_of_range(keyword, word, &range))
+        }
+        None => {
+            let problem = Diagnostic::error("bad-duration", format!("`{}` is not a number of milliseconds", word.text))
+                .at(word.span, format!("{keyword} takes milliseconds, such as 50 or 3.312"));
+            Err(match bare_millis(&word.text) {
+                Some(fix) => problem.help(format!("times have no unit: write `{keyword} {fix}`")),
+                None if word.text.contains('.') => problem.help("digits with at most three after the point"),
+                None => problem,
+            })
+        }
+    }
+}
+
+/// `50ms` as `50`, `1s` as `1000`.
+fn bare_millis(text: &str) -> Option<String> {
+    let us = micros(&bare_seconds(text)?)?;
+    Some(seconds(us.checked_mul(1000)?))
+}
+
 /// `1.5` as 1 500 000.
 fn micros(text: &str) -> Option<u64> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
@@ -172,6 +200,22 @@ mod tests {
         assert_eq!(bare_seconds("500ms").as_deref(), Some("0.5"));
         assert_eq!(bare_seconds("5s").as_deref(), Some("5"));
         assert_eq!(bare_seconds("5x"), None);
+    }
+
+    #[test]
+    fn milliseconds_have_up_to_three_decimals_and_no_unit() {
+        let span = crate::conf::source::Span { source: crate::conf::source::SourceId(0), start: 0, end: 0 };
+        let read = |text: &str| {
+            let word = Word { text: text.into(), span, quoted: false };
+            millis("min_rx", &word, 1000, 4_294_967_000).ok()
+        };
+        assert_eq!(read("3.312"), Some(Duration::from_micros(3312)));
+        assert_eq!(read("1"), Some(Duration::from_millis(1)));
+        for bad in ["0.999", "0", "4294968", "3.3125", "50ms", "x", "-1", ""] {
+            assert_eq!(read(bad), None, "{bad}");
+        }
+        assert_eq!(bare_millis("50ms").as_deref(), Some("50"));
+        assert_eq!(bare_millis("1.5s").as_deref(), Some("1500"));
     }
 
     #[test]

@@ -67,6 +67,15 @@ impl Engine {
         }
     }
 
+    /// A tracker of a router has news. Before its link is seen they wait for that: a link that is not known yet is no fault.
+    pub(super) fn tracker_changed(&mut self, now: Instant, index: usize, effects: &mut Vec<Effect>) {
+        let Some(machine) = self.routers.get(index).map(|r| &r.machine) else { return };
+        let begins = matches!(machine.state(), vrrp::State::Init | vrrp::State::Adopting { .. });
+        if !begins || self.links.contains_key(machine.spec().link.as_str()) {
+            self.update_conditions(now, index, effects);
+        }
+    }
+
     /// Whether it is known what a link is, or that it is not there.
     fn is_known(&self, link: &str) -> bool {
         self.seen.told || self.links.contains_key(link) || self.seen.missing.contains(link)
@@ -114,8 +123,7 @@ impl Engine {
                     weigh(track, up == Some(true), detail, &mut conditions);
                 }
                 Tracker::File | Tracker::Process => self.trackers.contribute(track, &mut conditions),
-                // The configuration gives none.
-                Tracker::Bfd => {}
+                Tracker::Bfd => self.bfds.contribute(track, &mut conditions),
             }
         }
         conditions

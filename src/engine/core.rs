@@ -1,6 +1,7 @@
 //! The engine: what it owns, and the one door in.
 
 use super::addresses::Managed;
+use super::bfd::Bfds;
 use super::effect::Effect;
 use super::groups::Group;
 use super::input::Input;
@@ -90,6 +91,7 @@ pub struct Engine {
     /// Routes, rules and static objects.
     pub(super) routing: RoutingState,
     pub(super) scripts: Vec<Script>,
+    pub(super) bfds: Bfds,
     pub(super) trackers: Trackers,
     pub(super) services: Vec<lvs::Service>,
     pub(super) intents_by: BTreeMap<(ServiceKey, DestinationKey), (Actor, Option<String>)>,
@@ -158,6 +160,7 @@ impl Engine {
             trackers,
             routing: RoutingState::new(config.statics, config.track_groups),
             scripts: config.scripts.into_iter().map(|s| Script::new(s, start)).collect(),
+            bfds: Bfds::new(config.bfds),
             services,
             intents_by: BTreeMap::new(),
             table: TableState::default(),
@@ -205,6 +208,7 @@ impl Engine {
             Input::TableDone(failures) => self.table_done(now, failures),
             Input::Checked { id, outcome } => self.checked(now, id, outcome, &mut effects),
             Input::ScriptDone { name, outcome } => self.script_done(now, &name, outcome, &mut effects),
+            Input::Bfd(news) => self.bfd_news(now, news, &mut effects),
             Input::FileRead { name, reading } => self.file_read(now, &name, reading, &mut effects),
             Input::ProcessesCounted { counts, by } => self.processes_counted(now, counts, by, &mut effects),
             Input::ProcessesWatched { scanned } => self.processes_watched(now, scanned),
@@ -240,9 +244,19 @@ impl Engine {
         let addresses = self.retry_address.values().copied().map(Some).fold(None, earliest);
         let trackers = earliest(self.trackers.deadline(), self.flaps_due());
         let routing = self.routing_retry_at();
-        [routers, scripts, trackers, checks, addresses, routing, self.table.retry_at, self.renew_at]
-            .into_iter()
-            .fold(None, earliest)
+        [
+            routers,
+            scripts,
+            trackers,
+            checks,
+            addresses,
+            routing,
+            self.table.retry_at,
+            self.renew_at,
+            self.bfds.deadline(),
+        ]
+        .into_iter()
+        .fold(None, earliest)
     }
 
     /// Every link that is known.
@@ -308,6 +322,7 @@ impl Engine {
         self.settle_processes(now, effects);
         self.retry_routing(now, effects);
         self.renew_leases(now, effects);
+        self.forget_inherited(now, effects);
         self.start_scripts(now, effects);
         self.start_checks(now, effects);
     }

@@ -44,7 +44,8 @@ pub enum Effect {
     },
     /// End without releasing anything, to be started again.
     Restart,
-    /// Other links or groups may have to be listened on: [`Engine::listens`](super::Engine::listens).
+    /// Other links or groups may have to be listened on, [`Engine::listens`](super::Engine::listens), and other BFD
+    /// sessions be held, [`Engine::bfds`](super::Engine::bfds).
     Relisten,
     Reply {
         id: u64,

@@ -2,6 +2,7 @@
 
 use super::effect::{CheckId, Notice};
 use super::trackers::{Counted, FileReading};
+use crate::bfd;
 use crate::conf::Config;
 use crate::health::Outcome;
 use crate::kernel::{Change, Link, ObservedTable, RoutingNews};
@@ -48,6 +49,8 @@ pub enum Input {
         name: String,
         outcome: Outcome,
     },
+    /// What is new of the BFD sessions that [`Engine::bfds`](super::Engine::bfds) asks for.
+    Bfd(bfd::News),
     /// A tracked file was read.
     FileRead {
         name: String,

@@ -56,6 +56,9 @@ struct Held {
 pub struct NodeRecord {
     /// The verdicts of scripts, by name.
     scripts: BTreeMap<String, (bool, Instant)>,
+    /// The BFD sessions whose paths were good, by name.
+    #[serde(default)]
+    bfds: Vec<String>,
     /// What was known of tracked files and processes.
     #[serde(default)]
     trackers: TrackerRecord,
@@ -162,6 +165,7 @@ impl Engine {
                 script.inherit(*good, *since);
             }
         }
+        self.bfds.inherit(&legacy.node.bfds, legacy.now);
         self.trackers.inherit(&legacy.node.trackers);
         for intent in &legacy.node.intents {
             let service = self.services.iter_mut().find(|s| s.spec.key == intent.service);
@@ -197,6 +201,7 @@ impl Engine {
             let of = |s: &Script| s.verdict.good().map(|good| (s.spec.name.clone(), (good, s.since)));
             NodeRecord {
                 scripts: self.scripts.iter().filter_map(of).collect(),
+                bfds: self.bfds.good(),
                 trackers: self.trackers.record(),
                 intents: self.intents().collect(),
             }

@@ -9,6 +9,7 @@
 mod addresses;
 mod admission;
 mod authentic;
+mod bfd;
 mod commands;
 mod conditions;
 mod core;

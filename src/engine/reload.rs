@@ -116,6 +116,7 @@ impl Engine {
         }
         self.static_changes(config, &mut lines);
         self.script_changes(config, &mut lines);
+        self.bfds.changes(&config.bfds, &mut lines);
         self.trackers.changes(config, &mut lines);
         if self.globals.link_delays != config.globals.link_delays {
             lines.push("interface_up_down_delays: changed".to_owned());
@@ -174,6 +175,7 @@ impl Engine {
         let text = format!("configuration reloaded by {by}: {}", summary(changes));
         self.log.add(now, Subject::Node, Severity::Notice, "reload", text, Some(changes.join("\n")));
         self.reload_scripts(now, &config);
+        self.bfds.reload(&config.bfds);
         self.trackers.reload(now, &config);
         self.reload_services(now, &config);
         let Config { router_id, globals, instances, groups, statics, track_groups, .. } = config;

@@ -32,6 +32,7 @@ impl Engine {
             files: self.trackers.files.iter().map(super::trackers::File::status).collect(),
             processes: self.trackers.processes.iter().map(|p| p.status(self.trackers.scanned.as_deref())).collect(),
             statics: self.statics(),
+            bfd: self.bfd_snapshot(),
             findings: self.findings.at(now),
             counters: self.counters,
             last_event: self.log.last_seq(),

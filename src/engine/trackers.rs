@@ -462,7 +462,7 @@ impl Engine {
             let tracks =
                 |r: &super::router::Router| r.machine.spec().tracks.iter().any(|t| t.kind == kind && t.name == name);
             if self.routers.get(index).is_some_and(tracks) {
-                self.update_conditions(now, index, effects);
+                self.tracker_changed(now, index, effects);
             }
         }
     }

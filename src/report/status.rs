@@ -8,6 +8,7 @@ use crate::cli;
 use crate::control::Target;
 use crate::settings::Settings;
 use crate::status::{Admin, Health, HoldKind, Instance, Presence, Real, Role, Service, Snapshot, Verdict};
+use crate::time::Duration;
 use std::io::{self, Write};
 
 /// Prints every engine that is meant. One engine gives an object as JSON, several an array.
@@ -46,6 +47,9 @@ fn tables(snapshots: &[Snapshot], out: &mut dyn Write) -> io::Result<()> {
         node(snapshot, out)?;
         instances(snapshot).write(out)?;
         write_kept(snapshot, out)?;
+        if !snapshot.bfd.sessions.is_empty() {
+            sessions(snapshot).write(out)?;
+        }
         for service in &snapshot.services {
             write_service(snapshot, service, out)?;
         }
@@ -117,6 +121,29 @@ fn write_kept(s: &Snapshot, out: &mut dyn Write) -> io::Result<()> {
         ]);
     }
     table.write(out)
+}
+
+fn sessions(s: &Snapshot) -> Table {
+    let heading = ["BFD", "NEIGHBOR", "STATE", "SINCE", "ITS STATE", "SENDS EVERY", "DOWN AFTER", "TRACKED BY", "WHY"];
+    let mut table = Table::new(&heading);
+    for b in &s.bfd.sessions {
+        table.row(vec![
+            b.name.clone(),
+            b.neighbor.to_string(),
+            b.state.to_string(),
+            span(s.age(b.since)),
+            known(b.remote_state),
+            millis(b.tx_interval),
+            known(b.detection.map(millis)),
+            if b.tracked_by.is_empty() { "nobody here".into() } else { b.tracked_by.join(", ") },
+            b.cause.clone(),
+        ]);
+    }
+    table
+}
+
+fn millis(duration: Duration) -> String {
+    format!("{} ms", duration.as_micros() as f64 / 1e3)
 }
 
 fn state(i: &Instance) -> String {

@@ -1,12 +1,13 @@
 //! The engine's thread: wait, drain, step, perform, publish. The only place where effects meet verbs.
 //!
 //! Nothing else runs on this thread. Addresses, routes and rules are changed on `addresses`, news of routes and
-//! rules come from `routing`, checks and scripts run on `workers`, the load
+//! rules come from `routing`, checks and scripts run on `workers`, BFD on `bfd`, the load
 //! balancer's table is read and written on `dataplane`, consoles are served by `control`, and the log is written by a
 //! thread of its own; all of them hand their results in as inputs and none of them can hold an advert back. Start with
 //! [`turn`].
 
 mod addresses;
+mod bfd;
 mod dataplane;
 mod fifos;
 mod files;

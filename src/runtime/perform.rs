@@ -53,7 +53,8 @@ impl Turning {
             Effect::Tell(line) => self.fifos.tell(line),
             Effect::Relisten => {
                 self.relisten();
-                self.fifos.need(self.engine.fifos())
+                let problem = self.bfd.need(self.engine.bfds());
+                self.fifos.need(self.engine.fifos()).or(problem)
             }
             Effect::Reply { id, reply } => {
                 if let Some(asker) = self.replies.remove(&id) {

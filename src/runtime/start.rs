@@ -1,5 +1,6 @@
 //! From a file to a running engine.
 
+use super::bfd::Bfd;
 use super::fifos::Fifos;
 use super::keep::Keeper;
 use super::links::Links;
@@ -90,6 +91,7 @@ pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> 
     }
     let file = std::path::absolute(&args.file).with_context(|| format!("find {}", args.file.display()))?;
     let fifos = Fifos::start(engine.fifos(), results_in.clone()).context("start the thread for FIFOs")?;
+    let bfd = Bfd::start(clock, results_in.clone(), engine.bfds());
     let watches = Watches::start(&engine, results_in.clone())?;
     let hears_routing = routing::start_if_needed(&engine, &results_in)?;
     keeper.begin(&clock, &engine).context("what the next engine goes on from")?;
@@ -108,6 +110,7 @@ pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> 
         replies: BTreeMap::new(),
         notifier: Notifier::start(results_in.clone()).context("start the thread for notify scripts")?,
         fifos,
+        bfd,
         watches,
         reader: Reader { file, reading: args.reading.clone(), results: results_in },
         hangups,

@@ -3,6 +3,7 @@
 //! A process that was stalled finds both an expired deadline and the adverts that would have prevented it. Reading
 //! first tells a slow self from a dead peer; the lateness itself is said, as an event.
 
+use super::bfd::Bfd;
 use super::fifos::Fifos;
 use super::keep::Keeper;
 use super::links::Links;
@@ -59,6 +60,7 @@ pub(super) struct Turning {
     pub(super) replies: BTreeMap<u64, oneshot::Sender<Reply>>,
     pub(super) notifier: Notifier,
     pub(super) fifos: Fifos,
+    pub(super) bfd: Bfd,
     pub(super) watches: Watches,
     pub(super) reader: Reader,
     pub(super) hangups: mpsc::Receiver<()>,
@@ -144,6 +146,8 @@ impl Turning {
         if ended == Ended::Released {
             self.last_scripts().await;
         }
+        // Also for a next engine: a neighbour that is told AdminDown takes the path for good meanwhile (RFC 5882, 3.2).
+        self.bfd.stop();
         self.publish_now();
         ended
     }
@@ -181,6 +185,7 @@ impl Turning {
         })
         .await;
         self.close_fifos().await;
+        self.bfd.stop();
         self.publish_now();
     }
 

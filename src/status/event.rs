@@ -34,6 +34,7 @@ pub enum Subject {
     File(String),
     /// Tracked processes.
     Process(String),
+    Bfd(String),
     Service(ServiceKey),
     Real(ServiceKey, DestinationKey),
 }
@@ -42,7 +43,9 @@ impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Node => f.pad("node"),
-            Self::Instance(name) | Self::Script(name) | Self::File(name) | Self::Process(name) => f.pad(name),
+            Self::Instance(name) | Self::Script(name) | Self::File(name) | Self::Process(name) | Self::Bfd(name) => {
+                f.pad(name)
+            }
             Self::Service(key) => f.pad(&key.address.to_string()),
             Self::Real(_, real) => f.pad(&real.to_string()),
         }

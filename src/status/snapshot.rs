@@ -6,6 +6,7 @@ use crate::kernel::{DestinationKey, Forwarding, Scheduler, ServiceKey};
 use crate::net::{IpNet, LinkName, Mac};
 use crate::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
 
@@ -36,6 +37,8 @@ pub struct Snapshot {
     /// Addresses, routes and rules that stand while the engine runs.
     #[serde(default)]
     pub statics: Vec<Kept>,
+    #[serde(default)]
+    pub bfd: Bfd,
     pub findings: Vec<Finding>,
     pub counters: Counters,
     /// The sequence number of the newest event.
@@ -484,6 +487,76 @@ pub struct Script {
     pub last: Option<CheckResult>,
     pub next_at: Option<Instant>,
     pub running: bool,
+}
+
+/// The BFD sessions, and what was refused of all that came to their ports.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bfd {
+    pub sessions: Vec<BfdSession>,
+    /// Packets that were not used since the start, by reason: `hop-limit`, `stranger`, `version` and so on.
+    pub refused: BTreeMap<String, u64>,
+}
+
+/// One `bfd_instance`. Intervals are those in use, agreed with the neighbour.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BfdSession {
+    pub name: String,
+    /// The instances that track it, by name.
+    pub tracked_by: Vec<String>,
+    pub neighbor: IpAddr,
+    pub multihop: bool,
+    pub passive: bool,
+    /// When the rest was so; none: the session has not begun.
+    pub at: Option<Instant>,
+    pub state: BfdState,
+    /// What those that track it take the path for: up, or the neighbour has been taken administratively down since
+    /// (RFC 5882, 3.2).
+    pub good: bool,
+    /// When it took this state.
+    pub since: Instant,
+    /// Why it is in this state, for people.
+    pub cause: String,
+    /// RFC 5880, 4.1, for people.
+    pub diagnostic: String,
+    /// What the neighbour says of itself; none: it is not heard.
+    pub remote_state: Option<BfdState>,
+    pub remote_diagnostic: Option<String>,
+    /// Our number of the session, and the neighbour's; 0: not known.
+    pub discriminator: u32,
+    pub remote_discriminator: u32,
+    /// From one of our packets to the next, at most.
+    pub tx_interval: Duration,
+    /// From one of the neighbour's packets to the next, at most.
+    pub rx_interval: Option<Duration>,
+    /// Silence of the neighbour until the session is down.
+    pub detection: Option<Duration>,
+    /// The last packet of the neighbour before `at`.
+    pub heard_at: Option<Instant>,
+    pub sent: u64,
+    pub received: u64,
+    /// How often it came up, and left Up.
+    pub ups: u64,
+    pub downs: u64,
+}
+
+/// RFC 5880, 6.2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum BfdState {
+    AdminDown,
+    Down,
+    Init,
+    Up,
+}
+
+impl fmt::Display for BfdState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::AdminDown => "AdminDown",
+            Self::Down => "Down",
+            Self::Init => "Init",
+            Self::Up => "Up",
+        })
+    }
 }
 
 /// One `track_file`.

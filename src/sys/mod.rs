@@ -8,6 +8,7 @@
 pub mod advert_socket;
 pub mod advert_socket6;
 pub mod announcement_socket;
+pub mod bfd_socket;
 pub mod child;
 pub mod clock;
 pub mod control_socket;

@@ -52,7 +52,7 @@ fn within(block: &str, line: String) -> String {
     match block {
         "" => line,
         "global_defs" => format!("global_defs {{\n{line}}}\n"),
-        "vrrp_script" | "vrrp_instance" | "vrrp_sync_group" | "track_file" | "vrrp_track_process" => {
+        "vrrp_script" | "bfd_instance" | "vrrp_instance" | "vrrp_sync_group" | "track_file" | "vrrp_track_process" => {
             format!("{block} X {{\n{line}}}\n")
         }
         "virtual_server" => format!("virtual_server 192.0.2.1 80 {{\n{line}}}\n"),

@@ -15,7 +15,7 @@ use vipdeck::console::update::{Effect, Msg, update};
 use vipdeck::kernel::{Forwarding, Scheduler, ServiceKey};
 use vipdeck::net::LinkName;
 use vipdeck::status::{
-    Actor, Admin, CheckResult, ClientView, Counters, Dataplane, DataplaneKind, Drain, Event, Health, Heard, Hold,
+    Actor, Admin, Bfd, CheckResult, ClientView, Counters, Dataplane, DataplaneKind, Drain, Event, Health, Heard, Hold,
     HoldKind, Instance, Mode, Node, Presence, Real, Role, SCHEMA, ServerState, Service, Severity, Snapshot, Stage,
     StageClock, StageNode, StageServer, Subject, Term, Transition, Verdict, Vip,
 };
@@ -184,6 +184,7 @@ pub(crate) fn snapshot(node: u8) -> Snapshot {
         instances: vec![instance(node, 1), instance(node, 2)],
         services: vec![service(1), service(2)],
         scripts: vec![],
+        bfd: Bfd::default(),
         files: vec![],
         processes: vec![],
         statics: vec![],

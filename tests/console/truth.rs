@@ -9,7 +9,7 @@ use vipdeck::console::screens::window_title;
 use vipdeck::console::state::State;
 use vipdeck::console::theme::{self, Depth};
 use vipdeck::console::update::{Effect, Msg};
-use vipdeck::status::{Mode, Role};
+use vipdeck::status::{BfdSession, BfdState, Mode, Role, Track};
 
 const LIVE_GLYPHS: [State; 3] = [State::Master, State::Backup, State::Held];
 
@@ -237,4 +237,43 @@ fn a_picture_of_the_screen_is_svg() {
     let console = Console::staged(DARK, Mode::Lab);
     let svg = vipdeck::console::picture::svg(&console.buffer(), console.model.theme().unwrap());
     assert!(svg.starts_with("<svg") && svg.contains("MASTER") && svg.trim_end().ends_with("</svg>"));
+}
+
+#[test]
+fn a_session_that_an_instance_tracks_is_among_its_details() {
+    let session = BfdSession {
+        name: "gateway".into(),
+        tracked_by: vec!["VI_1".into()],
+        neighbor: "192.168.10.1".parse().unwrap(),
+        multihop: false,
+        passive: false,
+        at: Some(at(AT)),
+        state: BfdState::Down,
+        good: false,
+        since: at(AT - 12_000_000),
+        cause: "nothing heard for 160 ms, detection time 150 ms".into(),
+        diagnostic: "control detection time expired".into(),
+        remote_state: None,
+        remote_diagnostic: None,
+        discriminator: 5,
+        remote_discriminator: 0,
+        tx_interval: std::time::Duration::from_secs(1),
+        rx_interval: None,
+        detection: None,
+        heard_at: Some(at(AT - 12_160_000)),
+        sent: 1034,
+        received: 1022,
+        ups: 1,
+        downs: 1,
+    };
+    let mut first = snapshot(1);
+    first.bfd.sessions = vec![session.clone(), BfdSession { name: "other".into(), tracked_by: vec![], ..session }];
+    let track = Track { kind: "bfd".into(), name: "gateway".into(), weight: -30, reverse: false };
+    first.instances[0].tracks = vec![track];
+    let mut console = Console::live(DARK);
+    console.show(first, snapshot(2));
+    let screen = console.keys("<Enter>").screen();
+    assert!(screen.contains("gateway (weight -30): 192.168.10.1 Down for 12 s, nothing heard for 160 ms"), "{screen}");
+    assert!(screen.contains("it is not heard") && screen.contains("left Up 1 times"), "{screen}");
+    assert!(!screen.contains("other ("), "{screen}");
 }

@@ -36,6 +36,7 @@ pub(crate) fn snapshot(name: &str, pid: u32) -> Snapshot {
         instances: vec![instance()],
         services: vec![service()],
         scripts: Vec::new(),
+        bfd: vipdeck::status::Bfd::default(),
         files: Vec::new(),
         processes: Vec::new(),
         statics: Vec::new(),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::time::Duration;
+use vipdeck::bfd::{self, Arrival, News, Sessions};
 use vipdeck::conf::{self, Memory};
 use vipdeck::engine::{Carrier, Engine, Input, Packet, Setup};
 use vipdeck::kernel::Link;
@@ -14,6 +15,7 @@ use vipdeck::sys::ipvs::{destinations_in, services_in};
 use vipdeck::time::Instant;
 use vipdeck::vrrp::GROUP_V4;
 use vipdeck::wire::ah::{self, TimeToLive};
+use vipdeck::wire::bfd as wire_bfd;
 use vipdeck::wire::checksum::checksum;
 use vipdeck::wire::ipv4;
 use vipdeck::wire::signed::{self, Stamp};
@@ -116,6 +118,53 @@ fn vrrp_packets_reach_the_engine() {
             }
             engine.take_events();
             engine.snapshot(now);
+        }
+    });
+}
+
+fn sessions() -> Sessions {
+    let mut sessions = Sessions::new(1);
+    let multihop = bfd::Spec { multihop: true, ..bfd::Spec::new("far", Ipv4Addr::new(192, 168, 10, 12).into()) };
+    let near = bfd::Spec::new("near", Ipv4Addr::new(192, 168, 10, 12).into());
+    let _ = sessions.need(Instant::ZERO, &[near, multihop]);
+    sessions
+}
+
+#[test]
+fn bfd_packets_reach_their_sessions() {
+    let begun = sessions();
+    let ours = match begun.status(Instant::ZERO) {
+        News::Status { sessions, .. } => sessions[0].discriminator.to_be_bytes(),
+        other => panic!("{other:?}"),
+    };
+    // Down, Init and Up with a poll; 50 ms, and the largest and smallest numbers.
+    let packet = |flags: u8, yours: [u8; 4], us: [u8; 4]| {
+        [&[0x20, flags, 3, 24, 0, 0, 0, 9][..], &yours, &us, &us, &[0; 4]].concat()
+    };
+    let corpus = vec![
+        packet(0x40, [0; 4], [0, 0, 0xc3, 0x50]),
+        packet(0x80, ours, [0, 0, 0, 1]),
+        packet(0xe0, ours, [0xff; 4]),
+        packet(0xd0, ours, [0; 4]),
+        packet(0xc4, ours, [0; 4]),
+        vec![0x20; 24],
+        vec![0xff; 30],
+        Vec::new(),
+    ];
+    fuzz("bfd", &corpus, |bytes| {
+        if let Ok(control) = wire_bfd::decode(bytes) {
+            assert_eq!(wire_bfd::decode(&wire_bfd::encode(&control)), Ok(control));
+        }
+        let mut sessions = begun.clone();
+        let mut now = Instant::from_micros(1_000_000);
+        for (hop_limit, multihop) in [(255, false), (255, false), (1, false), (255, true), (255, false)] {
+            let (source, destination) =
+                (Ipv4Addr::new(192, 168, 10, 12).into(), Ipv4Addr::new(192, 168, 10, 11).into());
+            let arrival = Arrival { source, destination, hop_limit, multihop, payload: bytes };
+            let _ = sessions.receive(now, &arrival);
+            now = now + Duration::from_millis(40);
+            let _ = sessions.expire(now);
+            assert!(sessions.deadline().is_none_or(|next| next > now), "due again at once");
         }
     });
 }

@@ -23,7 +23,6 @@ const OPEN: &[(&str, &str)] = &[
     ("51", "no effect"),
     ("52", "an error of `check`"),
     ("53", "an error of `check`"),
-    ("61", "an error of `check`"),
     ("65", "notify_stop is tested; notify_deleted and rx_lower_pri are not"),
     ("66", "the VRRP lines are keepalived's, byte by byte (tests/notify/fifo.rs); LVS lines are not written"),
     ("67", "states are told again after a reload (tests/notify/fifo.rs); priority changes are not told"),

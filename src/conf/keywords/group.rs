@@ -2,7 +2,7 @@
 
 use super::Takes::{Block, Nothing, Script};
 use super::instance::Track;
-use super::{Keyword, key, noted, old, refused, root};
+use super::{Keyword, key, noted, old, root};
 use crate::conf::lower::{Cx, names, track_line, track_lines, walk};
 use crate::conf::source::{Span, Spanned};
 use crate::conf::tree::{Body, Statement};
@@ -12,6 +12,7 @@ pub(in crate::conf) struct Draft {
     pub name: Spanned<String>,
     pub members: Vec<Spanned<String>>,
     pub scripts: Vec<Track>,
+    pub bfds: Vec<Track>,
     pub links: Vec<Track>,
     pub files: Vec<Track>,
     pub processes: Vec<Track>,
@@ -26,6 +27,7 @@ pub(super) fn lower(cx: &mut Cx<'_>, root: &mut root::Draft, statement: &Stateme
         name,
         members: Vec::new(),
         scripts: Vec::new(),
+        bfds: Vec::new(),
         links: Vec::new(),
         files: Vec::new(),
         processes: Vec::new(),
@@ -43,6 +45,10 @@ fn members(cx: &mut Cx<'_>, draft: &mut Draft, statement: &Statement, body: &Bod
 
 fn scripts(cx: &mut Cx<'_>, draft: &mut Draft, statement: &Statement, body: &Body) {
     track_line(cx, statement, body, &mut draft.scripts);
+}
+
+fn bfds(cx: &mut Cx<'_>, draft: &mut Draft, statement: &Statement, body: &Body) {
+    track_line(cx, statement, body, &mut draft.bfds);
 }
 
 fn links(cx: &mut Cx<'_>, draft: &mut Draft, statement: &Statement, body: &Body) {
@@ -90,5 +96,5 @@ pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
     key("notify_stop", "", "Run at the end", Script(|d, c| d.notify.stop = Some(c.value))),
     noted("smtp_alert", "[on|off]", "Mail about this group"),
     noted("notify_priority_changes", "[on|off]", "Priority changes to the FIFO"),
-    refused("track_bfd", "{ }", "BFD sessions that every member tracks"),
+    key("track_bfd", "", "BFD sessions that every member tracks, one a line", Block { head: "", lower: bfds }),
 ];

@@ -35,6 +35,7 @@ pub(in crate::conf) struct Draft {
     pub excluded: Vec<Vip>,
     pub options: Options,
     pub scripts: Vec<Track>,
+    pub bfds: Vec<Track>,
     pub links: Vec<Track>,
     pub files: Vec<Track>,
     pub processes: Vec<Track>,
@@ -126,6 +127,7 @@ pub(super) fn lower(cx: &mut Cx<'_>, root: &mut root::Draft, statement: &Stateme
         excluded: Vec::new(),
         options: Options::default(),
         scripts: Vec::new(),
+        bfds: Vec::new(),
         links: Vec::new(),
         files: Vec::new(),
         processes: Vec::new(),
@@ -163,6 +165,10 @@ fn peers(cx: &mut Cx<'_>, draft: &mut Draft, statement: &Statement, body: &Body)
 
 fn scripts(cx: &mut Cx<'_>, draft: &mut Draft, statement: &Statement, body: &Body) {
     track_line(cx, statement, body, &mut draft.scripts);
+}
+
+fn bfds(cx: &mut Cx<'_>, draft: &mut Draft, statement: &Statement, body: &Body) {
+    track_line(cx, statement, body, &mut draft.bfds);
 }
 
 fn links(cx: &mut Cx<'_>, draft: &mut Draft, statement: &Statement, body: &Body) {
@@ -458,7 +464,7 @@ pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
     refused("use_vmac_addr", "", "Virtual MAC addresses on other links too"),
     refused("vmac_xmit_base", "", "Send adverts from the link below the virtual MAC"),
     refused("use_ipvlan", "[INTERFACE] [ADDRESS]", "An ipvlan link for the addresses"),
-    refused("track_bfd", "{ }", "BFD sessions that change priority or state"),
+    key("track_bfd", "", "BFD sessions that change priority or state, one a line", Block { head: "", lower: bfds }),
     refused("lvs_sync_daemon_interface", "INTERFACE", "Share IPVS connections between directors"),
 ];
 

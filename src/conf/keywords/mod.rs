@@ -3,6 +3,7 @@
 //! Each block has a table. The parser walks a block with its table, suggestions come from the tables, and [`list`]
 //! makes the list of keywords from them.
 
+pub(super) mod bfd;
 pub(super) mod check;
 pub(super) mod global;
 pub(super) mod group;
@@ -55,6 +56,12 @@ pub(super) enum Takes<D: 'static> {
     },
     /// Seconds with a decimal fraction; the limits are in microseconds.
     Seconds {
+        min: u64,
+        max: u64,
+        set: fn(&mut D, Spanned<Duration>),
+    },
+    /// Milliseconds with up to three decimals; the limits are in microseconds.
+    Millis {
         min: u64,
         max: u64,
         set: fn(&mut D, Spanned<Duration>),
@@ -169,6 +176,7 @@ impl<D> Takes<D> {
                 if bare.is_some() { format!("[{text}]") } else { text }
             }
             Self::Seconds { min, max, .. } => format!("{}..{} seconds", seconds(*min), seconds(*max)),
+            Self::Millis { min, max, .. } => format!("{}..{} milliseconds", seconds(*min * 1000), seconds(*max * 1000)),
             Self::Text { what, .. } | Self::Words { what, .. } => (*what).into(),
             Self::OneOf { words, .. } => words.join("|"),
             Self::Ip(_) => "ADDRESS".into(),
@@ -212,6 +220,9 @@ impl<D> Takes<D> {
                 "no whole number, or out of range: an error; keepalived passes over the line or takes the default"
             }
             Self::Seconds { .. } => "no number of seconds, or out of range: an error; keepalived passes over the line",
+            Self::Millis { .. } => {
+                "no number of milliseconds, or out of range: an error; keepalived passes over the line"
+            }
             Self::OneOf { .. } => "another word: an error; keepalived passes over it",
             Self::Ip(_) => "no address: an error; keepalived passes over the line",
             Self::Link(_) => "no name of an interface: an error",
@@ -283,6 +294,7 @@ pub fn list() -> &'static [Entry] {
         add(&mut list, "vrrp_script", script::TABLE);
         add(&mut list, "track_file", tracker::FILE);
         add(&mut list, "vrrp_track_process", tracker::PROCESS);
+        add(&mut list, "bfd_instance", bfd::TABLE);
         add(&mut list, "vrrp_instance", instance::TABLE);
         add(&mut list, "authentication", instance::AUTHENTICATION);
         add(&mut list, "auth_hmac", signed::TABLE);

@@ -1,7 +1,7 @@
 //! The top level.
 
 use super::Takes::Block;
-use super::{Keyword, global, group, instance, key, links, noted, old, refused, script, server, tracker, warned};
+use super::{Keyword, bfd, global, group, instance, key, links, noted, old, refused, script, server, tracker, warned};
 use crate::conf::check_routing::RuleLines;
 use crate::conf::lower::{Cx, names, walk};
 use crate::conf::model::LinkDelay;
@@ -14,6 +14,7 @@ use crate::net::LinkName;
 pub(in crate::conf) struct Draft {
     pub globals: global::Draft,
     pub scripts: Vec<script::Draft>,
+    pub bfds: Vec<bfd::Draft>,
     pub files: Vec<tracker::FileDraft>,
     pub processes: Vec<tracker::ProcessDraft>,
     pub link_delays: Vec<(Spanned<LinkName>, LinkDelay)>,
@@ -71,6 +72,7 @@ pub(in crate::conf) const TRACK_GROUP: &[Keyword<TrackGroupDraft>] = &[key(
 pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
     key("global_defs", "", "Settings of the whole node", Block { head: "", lower: global::lower }),
     key("vrrp_script", "", "A command whose result instances track", Block { head: "NAME", lower: script::lower }),
+    key("bfd_instance", "", "A BFD session with a neighbour", Block { head: "NAME", lower: bfd::lower }),
     key(
         "track_file",
         "",
@@ -119,7 +121,6 @@ pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
         Block { head: "", lower: static_rules },
     ),
     key("track_group", "", "Instances that static objects bear on", Block { head: "NAME", lower: track_group }),
-    refused("bfd_instance", "NAME { }", "A BFD session"),
     warned(
         "linkbeat_interfaces",
         "{ }",

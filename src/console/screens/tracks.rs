@@ -2,7 +2,9 @@
 
 use super::super::model::{NodeView, Picture};
 use super::super::text;
-use crate::status::{CheckResult, Instance, LinkState, Script, Snapshot, Track, TrackedFile, TrackedProcess};
+use crate::status::{
+    BfdSession, BfdState, CheckResult, Instance, LinkState, Script, Snapshot, Track, TrackedFile, TrackedProcess,
+};
 
 /// Each tracker's kind, and a sentence about it.
 pub(super) fn lines<'i>(
@@ -18,6 +20,7 @@ pub(super) fn lines<'i>(
             "file" => snapshot.files.iter().find(|f| f.name == track.name).map(|f| ages.file(f)),
             "process" => snapshot.processes.iter().find(|p| p.name == track.name).map(|p| ages.process(p)),
             "interface" => snapshot.node.links.iter().find(|l| l.name.as_str() == track.name).map(|l| ages.link(l)),
+            "bfd" => snapshot.bfd.sessions.iter().find(|b| b.name == track.name).map(|b| ages.bfd(b)),
             _ => None,
         };
         let what = what.unwrap_or_else(|| "not reported".into());
@@ -97,6 +100,27 @@ impl Ages<'_> {
         };
         let (since, counted) = (self.span(process.since), self.ago(counted_at));
         format!("{count} running, {wanted}: {word} {since}{change}; counted {counted}, {how}")
+    }
+
+    /// "10.9.0.1 Up for 3 m 2 s, a packet every 50 ms, down after 150 ms of silence, it says Up; 12 sent, 11 heard".
+    fn bfd(&self, b: &BfdSession) -> String {
+        let why = match (b.state, b.good) {
+            (BfdState::Up, _) => String::new(),
+            (_, true) => format!(", {}: counts as up", b.cause),
+            (_, false) => format!(", {}", b.cause),
+        };
+        let every = text::took(b.tx_interval.as_micros());
+        let detection = b.detection.map(|d| format!(", down after {} of silence", text::took(d.as_micros())));
+        let neighbor = b.remote_state.map_or_else(|| "it is not heard".to_owned(), |state| format!("it says {state}"));
+        let [sent, received] = [b.sent, b.received].map(text::count);
+        let downs = if b.downs == 0 { String::new() } else { format!(", left Up {} times", text::count(b.downs)) };
+        format!(
+            "{} {} {}{why}; a packet every {every}{}, {neighbor}; {sent} sent, {received} heard{downs}",
+            b.neighbor,
+            b.state,
+            self.span(b.since),
+            detection.unwrap_or_default()
+        )
     }
 
     fn link(&self, link: &LinkState) -> String {
