@@ -95,8 +95,8 @@ impl Live {
                 self.part(*key, *to, &real);
                 Ok(())
             }
-            Change::AddAddress(_) | Change::LeaseAddress(..) | Change::RenewAddress(..) | Change::RemoveAddress(_) => {
-                Err("addresses are not the balancer's".into())
+            _ => {
+                Err(format!("this is not the balancer's: {change}"))
             }
         }
     }

@@ -4,6 +4,7 @@ use super::diagnostic::Diagnostic;
 use super::index::Index;
 use super::model::{Config, DynamicInterfaces};
 use super::source::{Loader, Span};
+use crate::net::LinkName;
 use crate::time::Duration;
 use crate::vrrp::{Spec, Track, Tracker};
 use std::collections::BTreeMap;
@@ -102,10 +103,11 @@ fn missing_links(config: &Config, index: &Index, loader: &dyn Loader) -> Vec<Dia
     let mut seen: BTreeMap<&str, Span> = BTreeMap::new();
     for spec in &config.instances {
         let place = |keyword: &str| index.place("vrrp_instance", &spec.name, keyword);
-        let own = spec.virtual_link.as_ref().map(|link| &link.name);
-        for address in spec.all_addresses().filter(|address| Some(&address.link) != own) {
+        let made = |link: &LinkName| spec.virtual_links().find(|made| made.name == *link).map(|made| &made.base);
+        for address in spec.all_addresses() {
             if let Some(place) = place("virtual_ipaddress") {
-                seen.entry(address.link.as_str()).or_insert(place);
+                let link = made(&address.link).unwrap_or(&address.link);
+                seen.entry(link.as_str()).or_insert(place);
             }
         }
         if let Some(place) = place("interface") {

@@ -5,9 +5,9 @@ use super::diagnostic::Diagnostic;
 use super::keywords::instance::Draft;
 use super::keywords::{global, root, script};
 use super::lower::Cx;
-use super::model::{Config, FifoKind, FifoSpec, GlobalNotify, Globals, ScriptSpec};
+use super::model::{Config, FifoKind, FifoSpec, FirewallSpec, GlobalNotify, Globals, ScriptSpec};
 use super::source::{Program, Span, Spanned};
-use super::{check_groups, check_services};
+use super::{check_groups, check_links, check_services};
 use crate::time::Duration;
 use crate::vrrp::{Peering, Spec};
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,9 +20,11 @@ pub(super) fn finish(cx: &mut Cx<'_>, draft: root::Draft) -> Config {
     let tracked: BTreeSet<String> = tracks.map(|track| track.name.value.clone()).collect();
     let weights: BTreeMap<String, (i32, bool)> = scripts.iter().map(|s| (s.name.clone(), s.weight)).collect();
     let scripts = scripts.into_iter().filter_map(|s| script_spec(cx, s, &globals, &tracked)).collect();
+    let mut given = check_links::Given::new(&instances);
     let read: Vec<_> =
-        instances.into_iter().filter_map(|i| Some((i.name.span, instance(cx, i, &globals, &weights)?))).collect();
+        instances.into_iter().filter_map(|i| Some((i.name.span, instance(cx, i, &globals, &weights, &mut given)?))).collect();
     same_vrid(cx, &read);
+    check_links::firewall(cx, &read.iter().map(|(at, (spec, _))| (spec, *at)).collect::<Vec<_>>());
     let mut instances: Vec<Spec> = read.into_iter().map(|(_, (spec, _))| spec).collect();
     let groups = check_groups::groups(cx, groups, &mut instances, &weights);
     let fifos = [(FifoKind::All, globals.fifo), (FifoKind::Vrrp, globals.vrrp_fifo)];
@@ -30,6 +32,12 @@ pub(super) fn finish(cx: &mut Cx<'_>, draft: root::Draft) -> Config {
         .into_iter()
         .filter_map(|(kind, fifo)| fifo.map(|(path, owner)| FifoSpec { kind, path, owner, script: None }));
     let fifos = fifos.collect();
+    let default = FirewallSpec::default();
+    let firewall = FirewallSpec {
+        table: globals.table.unwrap_or(default.table),
+        priority: globals.table_priority.unwrap_or(default.priority),
+        counters: globals.table_counters,
+    };
     Config {
         router_id: globals.router_id,
         globals: Globals {
@@ -37,6 +45,7 @@ pub(super) fn finish(cx: &mut Cx<'_>, draft: root::Draft) -> Config {
             delay_after_boot: globals.delay_after_boot.unwrap_or_default(),
             log_unknown_vrids: globals.log_unknown,
             script_security: globals.script_security,
+            firewall,
             notify: GlobalNotify { fifos, states_on_reload: globals.states_on_reload, ..GlobalNotify::default() },
             ..Globals::default()
         },

@@ -1,5 +1,7 @@
 //! One instance: its draft and the defaults become a spec.
 
+use super::check_links::{self, Given};
+use super::check_strict;
 use super::diagnostic::Diagnostic;
 use super::keywords::global;
 use super::keywords::instance::{Authentication, Draft, Track, Vip};
@@ -23,6 +25,7 @@ pub(super) fn instance(
     mut draft: Draft,
     globals: &global::Draft,
     weights: &BTreeMap<String, (i32, bool)>,
+    given: &mut Given,
 ) -> Option<(Spec, Span)> {
     let name = draft.name.clone();
     required(cx, &draft, draft.link.is_none(), "interface", "eth0");
@@ -30,7 +33,6 @@ pub(super) fn instance(
     let options = std::mem::take(&mut draft.options).or(&globals.options);
     let strict = options.strict.as_ref().filter(|s| s.value).map(|s| s.span);
     let family = family(&draft);
-    firewall(cx, strict);
     let version = version(cx, &draft, &options, family, strict);
     let priority = priority(cx, &draft);
     let interval = interval(cx, &draft, version);
@@ -40,22 +42,32 @@ pub(super) fn instance(
     let password = password(cx, &draft, version, strict);
     let mut tracked = tracks(cx, &draft, weights, priority);
     tracked.extend(link_tracks(cx, &draft, priority));
+    let accept = check_strict::accept(cx, &draft, version, priority, strict);
+    if let Some(strict) = strict {
+        check_strict::conforms(cx, &draft, family, priority, strict);
+    }
     let (link, vrid) = (draft.link.take()?, draft.vrid.take()?);
     let id = u8::try_from(vrid.value).ok().and_then(|id| Vrid::new(id).ok())?;
-    let (addresses, excluded) = addresses(cx, &draft, &link.value, family);
     let is_strict = strict.is_some();
+    let peering = peering(cx, &draft, globals, &options, family);
+    let unicast = matches!(peering, Peering::Unicast(_));
+    let of = check_links::Of { link: &link.value, family, vrid: id, unicast, strict };
+    let virtual_link = given.own(cx, &draft, globals, of);
+    let address_links = given.of_addresses(cx, &draft, globals, of);
+    let place = |vip: &Vip| check_links::of_vip(vip, &draft, of, virtual_link.as_ref(), &address_links);
+    let (addresses, excluded) = addresses(cx, &draft, &place, family, is_strict);
     let spec = Spec {
         family,
         version,
         priority,
         interval,
-        wishes_master: draft.master.is_some() || priority == 255,
+        wishes_master: (draft.master.is_some() && !is_strict) || priority == 255,
         preempt,
         preempt_delay,
         auth: password.map_or(Auth::None, Auth::Pass),
         source,
         track_source: draft.track_source,
-        peering: peering(cx, &draft, globals, &options, family),
+        peering,
         addresses,
         excluded,
         garp: options.garp(is_strict),
@@ -63,14 +75,17 @@ pub(super) fn instance(
         track_link: !draft.ignore_link,
         down_adverts: if is_strict { 3 } else { options.down_adverts.unwrap_or(3) },
         strict: is_strict,
+        accept,
+        virtual_link,
+        address_links,
         checksum: ChecksumStyle { v3_as_v2: options.v3_checksum_as_v2.unwrap_or(false), ..ChecksumStyle::default() },
         skip_check_adv_addr: options.skip_check_adv_addr.unwrap_or(false),
         lower_prio_no_advert: is_strict || options.lower_prio_no_advert.unwrap_or(false),
         higher_prio_send_advert: !is_strict && options.higher_prio_send_advert.unwrap_or(false),
         owner_ignore_adverts: priority == 255 && (is_strict || options.owner_ignore_adverts.unwrap_or(false)),
         timer_expired_backup: slept(cx, &draft, preempt),
-        notify: with_user(std::mem::take(&mut draft.notify), globals),
-        ..Spec::new(&name.value, link.value, id)
+        notify: with_user(draft.notify.clone(), globals),
+        ..Spec::new(&name.value, link.value.clone(), id)
     };
     Some((spec, vrid.span))
 }
@@ -356,7 +371,13 @@ fn password(cx: &mut Cx<'_>, draft: &Draft, version: Version, strict: Option<Spa
 }
 
 /// The addresses in adverts, and those that only move with them.
-fn addresses(cx: &mut Cx<'_>, draft: &Draft, link: &LinkName, family: Family) -> (Vec<Address>, Vec<Address>) {
+fn addresses(
+    cx: &mut Cx<'_>,
+    draft: &Draft,
+    link: &dyn Fn(&Vip) -> LinkName,
+    family: Family,
+    strict: bool,
+) -> (Vec<Address>, Vec<Address>) {
     let (mut addresses, mut excluded) = (Vec::new(), Vec::new());
     for vip in &draft.addresses {
         if Family::of(vip.net.value.addr()) != family {
@@ -385,7 +406,7 @@ fn addresses(cx: &mut Cx<'_>, draft: &Draft, link: &LinkName, family: Family) ->
     for vip in &draft.excluded {
         add(cx, vip, link, &addresses, &mut excluded);
     }
-    if draft.addresses.is_empty() && !draft.no_addresses {
+    if draft.addresses.is_empty() && !draft.no_addresses && !strict {
         let message = format!("vrrp_instance `{}` moves no address", draft.name.value);
         cx.report(
             Diagnostic::warning("no-addresses", message)
@@ -396,8 +417,14 @@ fn addresses(cx: &mut Cx<'_>, draft: &Draft, link: &LinkName, family: Family) ->
     (addresses, excluded)
 }
 
-fn add(cx: &mut Cx<'_>, vip: &Vip, link: &LinkName, others: &[Address], into: &mut Vec<Address>) {
-    let link = vip.link.clone().unwrap_or_else(|| link.clone());
+fn add(
+    cx: &mut Cx<'_>,
+    vip: &Vip,
+    link: &dyn Fn(&Vip) -> LinkName,
+    others: &[Address],
+    into: &mut Vec<Address>,
+) {
+    let link = link(vip);
     let address = Address {
         label: vip.label.clone(),
         scope: vip.scope,
@@ -454,14 +481,5 @@ pub(super) fn undefined(
         Some(near) => problem.help(format!("did you mean `{near}`?")),
         None if below_comment => problem.help("if this is the rest of the comment above, put a `#` in front of it"),
         None => problem.help(format!("define it: `vrrp_script {} {{ … }}`", name.value)),
-    }
-}
-
-/// What strict mode asks for and is not done; said once for each place it is written.
-fn firewall(cx: &mut Cx<'_>, strict: Option<Span>) {
-    let Some(strict) = strict else { return };
-    if !cx.diagnostics.iter().any(|d| d.id == "no-firewall" && d.span() == Some(strict)) {
-        let message = "strict mode drops packets to the addresses of others: vipdeck accepts them";
-        cx.report(Diagnostic::note("no-firewall", message).at(strict, "everything else of it is done"));
     }
 }

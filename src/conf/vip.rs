@@ -1,6 +1,6 @@
 //! One line of `virtual_ipaddress` and `virtual_ipaddress_excluded` (keepalived.conf(5)):
 //! `ADDR[/LEN] [dev IF] [scope S] [brd A|+|-] [label L] [peer ADDR[/LEN]] [home] [-nodad] [mngtmpaddr] [noprefixroute]
-//! [autojoin] [no_track] [preferred_lft SECONDS|forever]`.
+//! [autojoin] [no_track] [use_vmac] [preferred_lft SECONDS|forever]`.
 
 use super::diagnostic::Diagnostic;
 use super::keywords::instance::Vip;
@@ -30,7 +30,7 @@ const OPTIONS: &[&str] = &[
     "no_track",
     "preferred_lft",
 ];
-const REFUSED: &[&str] = &["use_vmac", "track_group"];
+const REFUSED: &[&str] = &["track_group"];
 
 pub(super) fn line(cx: &mut Cx<'_>, statement: &Statement) -> Result<Vip, Diagnostic> {
     let Some(first) = statement.words.first() else {
@@ -47,6 +47,7 @@ pub(super) fn line(cx: &mut Cx<'_>, statement: &Statement) -> Result<Vip, Diagno
         flags: AddressFlags::default(),
         preferred: forever(net),
         tracked: true,
+        virtual_link: None,
     };
     let mut words = statement.words.iter().skip(1);
     while let Some(word) = words.next() {
@@ -89,6 +90,7 @@ fn flag(cx: &mut Cx<'_>, vip: &mut Vip, word: &Word) -> Result<bool, Diagnostic>
         "home" => six(&mut vip.flags.home),
         "mngtmpaddr" => six(&mut vip.flags.mngtmpaddr),
         "-nodad" => six(&mut vip.flags.dad),
+        "use_vmac" => vip.virtual_link = Some(word.span),
         "noprefixroute" => vip.flags.noprefixroute = true,
         "autojoin" if !address.is_multicast() => {
             let message = format!("the kernel refuses `autojoin` of {address}, which is no multicast address");

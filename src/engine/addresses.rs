@@ -16,6 +16,8 @@ const CONFIRMED: Duration = Duration::from_secs(5);
 impl Engine {
     pub(super) fn link_changed(&mut self, now: Instant, mut link: Link, effects: &mut Vec<Effect>) {
         let name = link.name.clone();
+        self.unsettled = true;
+        self.link_confirmed(&name);
         self.keep_unconfirmed(now, &mut link);
         let before = self.links.insert(name.as_str().to_owned(), link);
         let changed = self.difference(&name, before.as_ref());
@@ -31,6 +33,7 @@ impl Engine {
     }
 
     pub(super) fn link_gone(&mut self, now: Instant, name: &LinkName, effects: &mut Vec<Effect>) {
+        self.unsettled = true;
         self.links.remove(name.as_str());
         self.unconfirmed.remove(name.as_str());
         self.conditions_changed(now, name, effects);
@@ -148,6 +151,9 @@ impl Engine {
         if holds == desired || !self.links.contains_key(address.link.as_str()) {
             return;
         }
+        if desired && !self.may_come(address) {
+            return;
+        }
         if self.retry_address.contains_key(address) || !self.pending.insert(address.clone()) {
             return;
         }
@@ -163,12 +169,21 @@ impl Engine {
         result: Result<(), String>,
         effects: &mut Vec<Effect>,
     ) {
-        let Some(address) = address_of(change).cloned() else { return };
+        let Some(address) = address_of(change).cloned() else {
+            self.unsettled = true;
+            if matches!(change, Change::AddLink(_) | Change::RemoveLink(_)) {
+                self.link_done(now, change, result, effects);
+            } else {
+                self.firewall_done(now, change, result, effects);
+            }
+            return;
+        };
         if matches!(change, Change::RenewAddress(..)) {
             self.renewed(now, change, &address, result);
             return;
         }
         self.pending.remove(&address);
+        self.unsettled |= self.is_virtual(&address.link);
         let subject = self.subject_of(&address);
         if let Err(error) = result {
             self.counters.change_errors += 1;
@@ -251,16 +266,13 @@ pub(super) struct Managed {
 }
 
 const fn address_of(change: &Change) -> Option<&Address> {
-    match change {
-        Change::AddAddress(address)
-        | Change::LeaseAddress(address, _)
-        | Change::RenewAddress(address, _)
-        | Change::RemoveAddress(address) => Some(address),
-        Change::AddService(..)
-        | Change::EditService(..)
-        | Change::RemoveService(..)
-        | Change::AddDestination(..)
-        | Change::EditDestination(..)
-        | Change::RemoveDestination(..) => None,
+    if let Change::AddAddress(address)
+    | Change::LeaseAddress(address, _)
+    | Change::RenewAddress(address, _)
+    | Change::RemoveAddress(address) = change
+    {
+        Some(address)
+    } else {
+        None
     }
 }

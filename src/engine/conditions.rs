@@ -58,6 +58,7 @@ impl Engine {
             Some(link) if !link.up && spec.track_link => conditions.faults.push(format!("{} is down", spec.link)),
             Some(link) => self.find_source(spec, link, before, &mut conditions),
         }
+        self.own_link_condition(spec, &mut conditions);
         for track in &spec.tracks {
             match track.kind {
                 Tracker::Script => {

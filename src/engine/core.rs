@@ -2,6 +2,7 @@
 
 use super::addresses::Managed;
 use super::effect::Effect;
+use super::firewall::Firewalling;
 use super::groups::Group;
 use super::input::Input;
 use super::log::Log;
@@ -9,6 +10,7 @@ use super::random::Random;
 use super::router::Router;
 use super::scripts::Script;
 use super::services::TableState;
+use super::virtual_links::Made;
 use crate::cluster::Findings;
 use crate::conf::{Config, Globals};
 use crate::kernel::{Address, Change, DestinationKey, Link, ServiceKey};
@@ -71,6 +73,13 @@ pub struct Engine {
     pub(super) retry_address: BTreeMap<Address, Instant>,
     /// Address changes that are under way.
     pub(super) pending: BTreeSet<Address>,
+    /// The links that routers make for themselves.
+    pub(super) virtual_links: BTreeMap<LinkName, Made>,
+    pub(super) firewall: Firewalling,
+    /// Something has happened that virtual links or the firewall depend on.
+    pub(super) unsettled: bool,
+    /// When a router announces addresses beside its own link, and which.
+    pub(super) extra_garp: BTreeSet<(Instant, usize)>,
     /// By link: what our own changes left, until news of the link show it.
     pub(super) unconfirmed: BTreeMap<String, BTreeMap<IpNet, (bool, Instant)>>,
     pub(super) scripts: Vec<Script>,
@@ -120,6 +129,10 @@ impl Engine {
             managed_ips: BTreeSet::new(),
             retry_address: BTreeMap::new(),
             pending: BTreeSet::new(),
+            virtual_links: BTreeMap::new(),
+            firewall: Firewalling::default(),
+            unsettled: false,
+            extra_garp: BTreeSet::new(),
             unconfirmed: BTreeMap::new(),
             scripts: config.scripts.into_iter().map(|s| Script::new(s, start)).collect(),
             services,
@@ -134,6 +147,7 @@ impl Engine {
         };
         engine.index_routers();
         engine.index_addresses();
+        engine.index_links();
         engine.form_groups(config.groups);
         engine.set_lease(start);
         engine
@@ -171,7 +185,8 @@ impl Engine {
         }
         self.settle_groups(now, &mut effects);
         self.drop_retired();
-        self.finish_stopping(&mut effects);
+        self.settle_plumbing(now, &mut effects);
+        self.finish_stopping(now, &mut effects);
         effects
     }
 
@@ -183,7 +198,9 @@ impl Engine {
         let services = self.services.iter().filter(|_| !self.stopping);
         let checks = services.map(lvs::Service::deadline).fold(None, earliest);
         let addresses = self.retry_address.values().copied().map(Some).fold(None, earliest);
-        [routers, scripts, checks, addresses, self.table.retry_at, self.renew_at].into_iter().fold(None, earliest)
+        let plumbing = earliest(self.plumbing_retry_at(), self.extra_garp.first().map(|(at, _)| *at));
+        let all = [routers, scripts, checks, addresses, plumbing, self.table.retry_at, self.renew_at];
+        all.into_iter().fold(None, earliest)
     }
 
     /// Every link that is known.
@@ -223,7 +240,7 @@ impl Engine {
     /// Links adverts travel on, carry addresses or are judged by, each once.
     pub fn interfaces(&self) -> Vec<crate::net::LinkName> {
         let adverts = self.routers.iter().map(|r| r.machine.spec().link.clone());
-        let carried = self.routers.iter().map(|r| r.machine.spec().advert_link().clone());
+        let carried = self.listens().into_keys().map(|(link, _)| link);
         let addresses = self.managed.keys().map(|(link, _)| link.clone());
         let mut names: Vec<_> = adverts.chain(carried).chain(addresses).collect();
         names.sort();
@@ -246,6 +263,7 @@ impl Engine {
             self.settle_table(effects);
         }
         self.renew_leases(now, effects);
+        self.announce_extra(now, effects);
         self.start_scripts(now, effects);
         self.start_checks(now, effects);
     }
@@ -283,11 +301,14 @@ impl Engine {
     }
 
     /// Once every router is out of the protocol: addresses, then the table, then the end.
-    fn finish_stopping(&mut self, effects: &mut Vec<Effect>) {
+    fn finish_stopping(&mut self, now: Instant, effects: &mut Vec<Effect>) {
         if !self.has_handed_over() || self.exited {
             return;
         }
         if self.managed.values().any(|m| self.holds(&m.address)) {
+            return;
+        }
+        if !self.release_plumbing(now, effects) {
             return;
         }
         if self.table.is_cleared(&self.services) {
@@ -301,7 +322,8 @@ impl Engine {
     /// What is still on a link although nothing calls for it: the last thing to remove when the time to stop is over.
     pub fn leftovers(&self) -> Vec<Change> {
         let held = self.managed.values().map(|m| &m.address).filter(|a| self.holds(a));
-        held.cloned().map(Change::RemoveAddress).collect()
+        let addresses = held.cloned().map(Change::RemoveAddress);
+        addresses.chain(self.leftover_links()).chain(self.leftover_firewall()).collect()
     }
 
     /// Stopping, and no router takes part any more.

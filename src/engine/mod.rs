@@ -11,6 +11,8 @@ mod commands;
 mod conditions;
 mod core;
 mod effect;
+mod extra_garp;
+mod firewall;
 mod groups;
 mod input;
 mod lease;
@@ -23,6 +25,7 @@ mod router;
 mod scripts;
 mod services;
 mod snapshot;
+mod virtual_links;
 
 pub use self::core::{Engine, Setup};
 pub use effect::{Advert, CheckId, Effect, Notice};

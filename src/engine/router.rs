@@ -18,6 +18,8 @@ pub(super) struct Router {
     pub(super) machine: Instance,
     /// Its deadline as the engine's timers have it.
     pub(super) noted: Option<Instant>,
+    /// When it announces addresses beside its own link (`garp_extra_if`).
+    pub(super) extra_at: Option<Instant>,
     /// It has left the configuration and goes once it has handed over.
     pub(super) retiring: bool,
     /// Its sync group.
@@ -57,6 +59,7 @@ impl Router {
             own_conditions: machine.conditions().clone(),
             machine,
             noted: None,
+            extra_at: None,
             retiring: false,
             group: None,
             held_by: None,

@@ -1,7 +1,9 @@
 //! One step from what is to what should be.
 
+use super::firewall::Firewall;
 use super::ipvs::{Destination, DestinationKey, Service, ServiceKey};
 use super::state::Address;
+use super::virtual_link::VirtualLink;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -13,6 +15,12 @@ pub enum Change {
     LeaseAddress(Address, u32),
     RenewAddress(Address, u32),
     RemoveAddress(Address),
+    /// Makes it, or takes over the one of an earlier life, and brings it up.
+    AddLink(VirtualLink),
+    RemoveLink(VirtualLink),
+    /// The table as a whole, in place of what there is of it.
+    SetFirewall(Firewall),
+    RemoveFirewall(Firewall),
     /// The service without its destinations.
     AddService(ServiceKey, Service),
     EditService(ServiceKey, Service),
@@ -22,12 +30,23 @@ pub enum Change {
     RemoveDestination(ServiceKey, DestinationKey),
 }
 
+impl Change {
+    /// Of links over others, or of the firewall: what may take a while.
+    pub const fn is_plumbing(&self) -> bool {
+        matches!(self, Self::AddLink(_) | Self::RemoveLink(_) | Self::SetFirewall(_) | Self::RemoveFirewall(_))
+    }
+}
+
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::AddAddress(a) | Self::LeaseAddress(a, _) => write!(f, "add {} to {}", a.net, a.link),
             Self::RenewAddress(a, seconds) => write!(f, "renew {} on {} for {seconds} s", a.net, a.link),
             Self::RemoveAddress(a) => write!(f, "remove {} from {}", a.net, a.link),
+            Self::AddLink(link) => write!(f, "make {link}"),
+            Self::RemoveLink(link) => write!(f, "remove {link}"),
+            Self::SetFirewall(firewall) => write!(f, "set {firewall}"),
+            Self::RemoveFirewall(firewall) => write!(f, "remove nftables table inet {}", firewall.table.name),
             Self::AddService(key, s) => write!(f, "add virtual service {key} {}", s.scheduler),
             Self::EditService(key, s) => write!(f, "set virtual service {key} to {}", s.scheduler),
             Self::RemoveService(key) => write!(f, "remove virtual service {key}"),

@@ -1,15 +1,18 @@
-//! What the kernel holds, as data: links and addresses, and the IPVS table.
+//! What the kernel holds, as data: links and addresses, the firewall's table, and the IPVS table.
 //!
 //! Pure: nothing here touches the kernel. `sys` reads it into these types and carries out a [`Change`];
 //! `engine` says what should be there. Start with [`state`], then [`plan`].
 
 mod change;
+mod firewall;
 mod ipvs;
 mod plan;
 mod route;
 mod state;
+mod virtual_link;
 
 pub use change::Change;
+pub use firewall::{Firewall, FirewallTable};
 pub use ipvs::{
     Counters, Destination, DestinationKey, Forwarding, ObservedDestination, ObservedService, ObservedTable, Protocol,
     Scheduler, Service, ServiceKey, Table, UnknownWord,
@@ -17,3 +20,4 @@ pub use ipvs::{
 pub use plan::plan_table;
 pub use route::{Route, Rule};
 pub use state::{Address, AddressFlags, Link, Scope};
+pub use virtual_link::{IpvlanMode, VirtualLink, VirtualLinkKind};

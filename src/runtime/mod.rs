@@ -1,6 +1,7 @@
 //! The engine's thread: wait, drain, step, perform, publish. The only place where effects meet verbs.
 //!
-//! Nothing else runs on this thread. Addresses are changed on `addresses`, checks and scripts run on `workers`, the load
+//! Nothing else runs on this thread. Addresses are changed on `addresses`, virtual links and the firewall
+//! on `plumbing`, checks and scripts run on `workers`, the load
 //! balancer's table is read and written on `dataplane`, consoles are served by `control`, and the log is written by a
 //! thread of its own; all of them hand their results in as inputs and none of them can hold an advert back. Start with
 //! [`turn`].
@@ -13,6 +14,7 @@ mod links;
 mod log;
 mod notify;
 mod perform;
+mod plumbing;
 mod reload;
 mod start;
 mod turn;

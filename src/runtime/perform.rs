@@ -3,6 +3,7 @@
 use super::turn::Turning;
 use super::workers::Job;
 use crate::engine::{Effect, Input};
+use crate::kernel::Change;
 
 impl Turning {
     /// Performs one effect; what it leads to at once is the next input.
@@ -13,8 +14,8 @@ impl Turning {
                 sent.err().map(|error| Input::SendFailed { link: advert.link, error: error.to_string() })
             }
             Effect::Apply(change) => {
-                let gone = "the thread for addresses has ended: restart vipdeck".to_owned();
-                let told = self.addresses.send(change.clone()).is_ok();
+                let gone = "the thread for such changes has ended: restart vipdeck".to_owned();
+                let told = self.apply(change.clone());
                 (!told).then_some(Input::Applied { change, result: Err(gone) })
             }
             Effect::Announce { link, address } => {
@@ -59,6 +60,12 @@ impl Turning {
                 None
             }
         }
+    }
+
+    /// Hands a change of the kernel to its thread; false if that has ended.
+    pub(super) fn apply(&self, change: Change) -> bool {
+        let thread = if change.is_plumbing() { &self.plumbing } else { &self.addresses };
+        thread.send(change).is_ok()
     }
 
     fn work(&self, job: Job) {

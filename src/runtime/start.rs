@@ -6,7 +6,7 @@ use super::log::Log;
 use super::notify::Notifier;
 use super::reload::Reader;
 use super::turn::{STOP_WITHIN, Turning};
-use super::{addresses, dataplane, journal, workers};
+use super::{addresses, dataplane, journal, plumbing, workers};
 use crate::cli;
 use crate::conf::{self, Config, Severity};
 use crate::control::{Access, Board, default_socket, server};
@@ -64,11 +64,13 @@ pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> 
     let (stop, hangups) = signals()?;
     let file = std::path::absolute(&args.file).with_context(|| format!("find {}", args.file.display()))?;
     let fifos = Fifos::start(engine.fifos(), results_in.clone()).context("start the thread for FIFOs")?;
+    let sweep = engine.firewall().is_empty().then(|| engine.firewall().table.clone());
     let turning = Turning {
         clock,
         engine,
         links,
         addresses: addresses::start(results_in.clone())?,
+        plumbing: plumbing::start(results_in.clone(), sweep)?,
         monitor,
         table,
         workers: workers::start(results_in.clone())?,

@@ -46,6 +46,8 @@ pub(super) struct Turning {
     pub(super) engine: Engine,
     pub(super) links: Links,
     pub(super) addresses: mpsc::UnboundedSender<Change>,
+    /// For virtual links and the firewall.
+    pub(super) plumbing: mpsc::UnboundedSender<Change>,
     pub(super) monitor: Monitor,
     pub(super) table: Option<std::sync::mpsc::Sender<Vec<Change>>>,
     pub(super) workers: mpsc::UnboundedSender<Job>,
@@ -134,7 +136,7 @@ impl Turning {
     async fn remove_leftovers(&mut self) {
         for change in self.engine.leftovers() {
             tracing::error!("not released in time: {change}");
-            let _ = self.addresses.send(change);
+            let _ = self.apply(change);
         }
         let _ = tokio::time::timeout(LAST_RESULTS, async {
             while !self.engine.leftovers().is_empty()

@@ -172,7 +172,7 @@ impl Host {
                     service.destinations.remove(to);
                 }
             }
-            Change::AddAddress(_) | Change::LeaseAddress(..) | Change::RenewAddress(..) | Change::RemoveAddress(_) => {}
+            _ => {}
         }
     }
 

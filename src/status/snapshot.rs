@@ -194,6 +194,12 @@ pub struct Instance {
     /// While MASTER: the next set of gratuitous ARP.
     pub announce_at: Option<Instant>,
     pub vips: Vec<Vip>,
+    /// Links that the instance made for itself (`use_vmac`, `use_ipvlan`), its own first.
+    #[serde(default)]
+    pub virtual_links: Vec<VirtualLinkStatus>,
+    /// Packets to the addresses are to be dropped (`no_accept`); none: they are accepted.
+    #[serde(default)]
+    pub firewall: Option<FirewallStatus>,
     /// Why it is in FAULT.
     pub faults: Vec<String>,
     /// The newest last; the oldest are dropped.
@@ -213,6 +219,30 @@ impl Instance {
     pub fn holds_all(&self) -> bool {
         !self.vips.is_empty() && self.vips.iter().all(|v| v.present == Presence::Yes)
     }
+}
+
+/// A link over another one that an instance made for itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VirtualLinkStatus {
+    pub name: LinkName,
+    /// The link below.
+    pub base: LinkName,
+    /// The virtual router's hardware address; none: that of the link below (ipvlan).
+    pub mac: Option<Mac>,
+    /// None: the link is not there.
+    pub up: Option<bool>,
+    /// Why it could not be made.
+    pub error: Option<String>,
+}
+
+/// Whether packets to an instance's addresses are dropped as they should be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FirewallStatus {
+    /// The nftables table, of family inet.
+    pub table: String,
+    pub in_force: bool,
+    /// Why it could not be set.
+    pub error: Option<String>,
 }
 
 /// One term of the effective priority.

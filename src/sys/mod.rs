@@ -18,6 +18,7 @@ pub mod ipvs;
 pub mod limits;
 pub mod netlink;
 pub mod netns;
+pub mod nft;
 pub mod packet_socket;
 pub mod probe;
 pub mod process;
@@ -25,6 +26,7 @@ mod raw;
 pub mod small_files;
 pub mod state_file;
 pub mod sysctl;
+pub mod virtual_link;
 pub mod wiring;
 
 /// What carrying out a step came to.

@@ -1,8 +1,8 @@
 //! `vrrp_instance`.
 
-use super::Takes::{Block, Ip, Link, Nothing, OneOf, Script, Seconds, Switch, Text, Whole};
+use super::Takes::{Block, Ip, Link, Nothing, OneOf, Script, Seconds, Switch, Text, Whole, Words};
 use super::options::Options;
-use super::{Keyword, key, noted, old, refused, root, warned};
+use super::{Keyword, key, noted, old, refused, root, virtual_link, warned};
 use crate::conf::lower::{Cx, Failed, addresses, peer_lines, track_line, walk};
 use crate::conf::source::{Span, Spanned};
 use crate::conf::tree::{Body, Statement};
@@ -41,6 +41,12 @@ pub(in crate::conf) struct Draft {
     pub ignore_link: bool,
     /// `timer_expired_backup`.
     pub slept: Option<Spanned<i64>>,
+    /// `accept` or `no_accept`, the last of them.
+    pub accept: Option<Spanned<bool>>,
+    pub virtual_link: Option<virtual_link::Written>,
+    /// Where `use_vmac_addr` is written.
+    pub address_links: Option<Span>,
+    pub xmit_base: Option<Span>,
     pub notify: Notify,
     /// Keywords that were written and refused.
     pub failed: Failed,
@@ -66,6 +72,8 @@ pub(in crate::conf) struct Vip {
     /// Seconds; none: for ever.
     pub preferred: Option<u32>,
     pub tracked: bool,
+    /// Where `use_vmac` is written: on a virtual link over the one it names.
+    pub virtual_link: Option<Span>,
 }
 
 /// One line of `track_script`.
@@ -103,6 +111,10 @@ pub(super) fn lower(cx: &mut Cx<'_>, root: &mut root::Draft, statement: &Stateme
         track_source: false,
         ignore_link: false,
         slept: None,
+        accept: None,
+        virtual_link: None,
+        address_links: None,
+        xmit_base: None,
         notify: Notify::default(),
         failed: Failed::new(),
     };
@@ -139,8 +151,6 @@ fn excluded(cx: &mut Cx<'_>, draft: &mut Draft, statement: &Statement, body: &Bo
     cx.no_more_words(statement, 1);
     addresses(cx, body, &mut draft.excluded);
 }
-
-const GARP: &str = "gratuitous ARP is sent on becoming MASTER and once more, not at other times";
 
 pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
     key(
@@ -349,21 +359,90 @@ pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
     noted("notify_priority_changes", "[on|off]", "Priority changes to the FIFO"),
     noted("smtp_alert", "[on|off]", "Mail about this instance"),
     noted("debug", "[LEVEL]", "Without effect in keepalived too"),
-    noted("accept", "", "Packets to the addresses are accepted; they are"),
     noted("old_unicast_checksum", "[never]", "An old VRRPv3 checksum"),
     noted("kernel_rx_buf_size", "BYTES", "Receive buffers"),
-    warned("garp_extra_if", "[all] SECONDS", "Gratuitous ARP on other interfaces", GARP),
-    warned("vmac_garp_intvl", "[all] SECONDS", "The old name of garp_extra_if", GARP),
+    key(
+        "garp_extra_if",
+        "vrrp_garp_extra_if",
+        "Gratuitous ARP again and again for addresses on virtual links beside the instance's own; all: on every link",
+        Words {
+            argument: virtual_link::EXTRA,
+            wrong: "no number of seconds, or out of range: an error; keepalived passes over the line",
+            set: |cx, d, s, _| {
+                d.options.garp_extra = Some(virtual_link::extra(cx, s, "garp_extra_if")?);
+                Ok(())
+            },
+        },
+    ),
+    old(
+        "vmac_garp_intvl",
+        "garp_extra_if",
+        "vrrp_garp_extra_if",
+        "Gratuitous ARP again and again for addresses on other virtual links",
+        Words {
+            argument: virtual_link::EXTRA,
+            wrong: "no number of seconds, or out of range: an error; keepalived passes over the line",
+            set: |cx, d, s, _| {
+                d.options.garp_extra = Some(virtual_link::extra(cx, s, "vmac_garp_intvl")?);
+                Ok(())
+            },
+        },
+    ),
+    key(
+        "accept",
+        "on; in strict mode for owners (255)",
+        "Packets to the addresses are accepted by whoever is MASTER",
+        Nothing(|d, span| d.accept = Some(Spanned { value: true, span })),
+    ),
+    key(
+        "no_accept",
+        "",
+        "Packets to the addresses are dropped unless this node owns them (255); takes nftables",
+        Nothing(|d, span| d.accept = Some(Spanned { value: false, span })),
+    ),
+    key(
+        "use_vmac",
+        "off",
+        "A virtual link with the virtual router's hardware address, for adverts and addresses; takes nftables",
+        Words {
+            argument: virtual_link::VMAC,
+            wrong: "another word, a wrong address, a name the kernel refuses: an error; keepalived passes over the line",
+            set: |cx, d, s, span| {
+                d.virtual_link = Some(virtual_link::vmac(cx, s, span)?);
+                Ok(())
+            },
+        },
+    ),
+    key(
+        "use_vmac_addr",
+        "off",
+        "The same for addresses on other links",
+        Nothing(|d, at| d.address_links = Some(at)),
+    ),
+    key(
+        "vmac_xmit_base",
+        "off; on with unicast_peer",
+        "Adverts leave on the link below the virtual one",
+        Nothing(|d, at| d.xmit_base = Some(at)),
+    ),
+    key(
+        "use_ipvlan",
+        "off",
+        "An ipvlan link for adverts and addresses; over IPv4 it needs an address of its own",
+        Words {
+            argument: virtual_link::IPVLAN,
+            wrong: "another word, a wrong address, a name the kernel refuses: an error; keepalived passes over the line",
+            set: |cx, d, s, span| {
+                d.virtual_link = Some(virtual_link::ipvlan(cx, s, span)?);
+                Ok(())
+            },
+        },
+    ),
     warned("linkbeat_use_polling", "", "Poll the link's state", "vipdeck is told of link changes and polls nothing"),
-    refused("no_accept", "", "Drop packets to the addresses unless their owner"),
     refused("vrf", "INTERFACE", "Work inside a VRF"),
     refused("promote_secondaries", "", "Sets that sysctl on the link"),
     refused("virtual_routes", "{ }", "Routes that move"),
     refused("virtual_rules", "{ }", "Rules that move"),
-    refused("use_vmac", "[INTERFACE] [MAC]", "A virtual MAC address"),
-    refused("use_vmac_addr", "", "Virtual MAC addresses on other links too"),
-    refused("vmac_xmit_base", "", "Send adverts from the link below the virtual MAC"),
-    refused("use_ipvlan", "[INTERFACE] [ADDRESS]", "An ipvlan link for the addresses"),
     refused("auth_hmac", "{ }", "Signed adverts"),
     refused("track_file", "{ }", "Files that change priority"),
     refused("track_process", "{ }", "Processes that change priority or state"),

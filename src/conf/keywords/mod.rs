@@ -12,10 +12,11 @@ pub(super) mod root;
 pub(super) mod script;
 pub(super) mod server;
 mod tiers;
+pub(super) mod virtual_link;
 
 pub use tiers::Tier;
 
-use super::diagnostic::Severity;
+use super::diagnostic::{Diagnostic, Severity};
 use super::lower::Cx;
 use super::source::{Span, Spanned};
 use super::tree::{Body, Statement};
@@ -75,6 +76,13 @@ pub(super) enum Takes<D: 'static> {
     User(fn(&mut D, Spanned<RunAs>)),
     /// An absolute path, then perhaps whose it is.
     Fifo(fn(&mut D, Spanned<Pipe>)),
+    /// Several words with a grammar of their own.
+    Words {
+        argument: &'static str,
+        /// What a missing or a wrong argument gets, for people.
+        wrong: &'static str,
+        set: fn(&mut Cx<'_>, &mut D, &Statement, Span) -> Result<(), Diagnostic>,
+    },
     /// −253 to 253, then perhaps `reverse`.
     Weight(fn(&mut D, Spanned<(i32, bool)>)),
     Block {
@@ -122,6 +130,17 @@ pub(super) const fn noted<D>(name: &'static str, argument: &'static str, help: &
     Keyword { name, default: "", help, instead: None, takes }
 }
 
+/// Accepted; nothing is to be done, and `why` says so.
+pub(super) const fn noted_why<D>(
+    name: &'static str,
+    argument: &'static str,
+    help: &'static str,
+    why: &'static str,
+) -> Keyword<D> {
+    let takes = Takes::Noted { argument, severity: Severity::Note, why };
+    Keyword { name, default: "", help, instead: None, takes }
+}
+
 /// Accepted; the operator should know what does not happen.
 pub(super) const fn warned<D>(
     name: &'static str,
@@ -165,7 +184,7 @@ impl<D> Takes<D> {
             Self::Weight(_) => "-253..253 [reverse]".into(),
             Self::Block { head: "", .. } => "{ }".into(),
             Self::Block { head, .. } => format!("{head} {{ }}"),
-            Self::Noted { argument, .. } | Self::Refused { argument } => (*argument).into(),
+            Self::Noted { argument, .. } | Self::Refused { argument } | Self::Words { argument, .. } => (*argument).into(),
         }
     }
 
@@ -199,6 +218,7 @@ impl<D> Takes<D> {
             Self::Command(_) | Self::Script(_) => {
                 "none, or its arguments without quotes: an error; keepalived would run its first word only"
             }
+            Self::Words { wrong, .. } => wrong,
             Self::Block { .. } => "no `{`: an error; what is wrong inside is told line by line",
             Self::Noted { argument, .. } if argument.is_empty() || argument.starts_with(['[', '{']) => "",
             Self::Noted { .. } => "none: an error; nothing else is looked at",

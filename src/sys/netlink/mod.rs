@@ -7,6 +7,7 @@ mod error;
 mod monitor;
 mod requests;
 mod view;
+mod virtual_links;
 
 pub use error::NetlinkError;
 pub use monitor::Monitor;
