@@ -65,7 +65,7 @@ pub(super) fn instance(
         preempt,
         preempt_delay,
         auth: password.map_or(Auth::None, Auth::Pass),
-        source,
+        source: source.or_else(|| virtual_link.as_ref().and_then(check_links::address)),
         track_source: draft.track_source,
         peering,
         addresses,

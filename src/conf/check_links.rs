@@ -10,6 +10,7 @@ use crate::kernel::{VirtualLink, VirtualLinkKind};
 use crate::net::{Family, LinkName, Mac};
 use crate::vrrp::{OwnLink, Spec, Vrid};
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 /// Names and hardware addresses that are given already.
 #[derive(Default)]
@@ -148,6 +149,14 @@ pub(super) fn of_vip(vip: &Vip, draft: &Draft, of: Of<'_>, own: Option<&OwnLink>
         (Some(other), _) => other.name.clone(),
         (None, Some(own)) if base == of.link => own.link.name.clone(),
         _ => base.clone(),
+    }
+}
+
+/// The address of an ipvlan, which its adverts leave from.
+pub(super) fn address(own: &OwnLink) -> Option<IpAddr> {
+    match &own.link.kind {
+        VirtualLinkKind::Ipvlan { address, .. } => address.map(|net| net.addr()),
+        VirtualLinkKind::Macvlan(_) => None,
     }
 }
 

@@ -45,6 +45,7 @@ fn tables(snapshots: &[Snapshot], out: &mut dyn Write) -> io::Result<()> {
         }
         node(snapshot, out)?;
         instances(snapshot).write(out)?;
+        plumbing(snapshot, out)?;
         for service in &snapshot.services {
             write_service(snapshot, service, out)?;
         }
@@ -88,6 +89,19 @@ fn instances(s: &Snapshot) -> Table {
         ]);
     }
     table
+}
+
+/// Virtual links, and what is kept from the addresses.
+fn plumbing(s: &Snapshot, out: &mut dyn Write) -> io::Result<()> {
+    for i in &s.instances {
+        for link in &i.virtual_links {
+            writeln!(out, "  {}: {}", plain(&i.name), plain(&link.to_string()))?;
+        }
+        if let Some(firewall) = &i.firewall {
+            writeln!(out, "  {}: {}", plain(&i.name), plain(&firewall.to_string()))?;
+        }
+    }
+    Ok(())
 }
 
 fn state(i: &Instance) -> String {

@@ -245,6 +245,31 @@ pub struct FirewallStatus {
     pub error: Option<String>,
 }
 
+impl fmt::Display for VirtualLinkStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} over {}", self.name, self.base)?;
+        if let Some(mac) = self.mac {
+            write!(f, ", {mac}")?;
+        }
+        match (&self.error, self.up) {
+            (Some(error), _) => write!(f, ", could not be made: {error}"),
+            (None, Some(true)) => f.write_str(", up"),
+            (None, Some(false)) => f.write_str(", down"),
+            (None, None) => f.write_str(", not there"),
+        }
+    }
+}
+
+impl fmt::Display for FirewallStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.in_force, &self.error) {
+            (true, _) => write!(f, "packets to the VIPs are dropped (nftables, inet {})", self.table),
+            (false, Some(error)) => write!(f, "packets to the VIPs should be dropped and are ACCEPTED: {error}"),
+            (false, None) => write!(f, "the table inet {} is not in force yet", self.table),
+        }
+    }
+}
+
 /// One term of the effective priority.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Term {

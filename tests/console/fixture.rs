@@ -94,6 +94,8 @@ fn instance(node: u8, which: u8) -> Instance {
             present: presence,
             wanted: is_master,
         }],
+        virtual_links: vec![],
+        firewall: None,
         faults: vec![],
         transitions: vec![Transition {
             at: at(3_609_375),

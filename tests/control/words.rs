@@ -69,6 +69,8 @@ fn instance() -> Instance {
             present: Presence::Yes,
             wanted: true,
         }],
+        virtual_links: Vec::new(),
+        firewall: None,
         faults: Vec::new(),
         transitions: Vec::new(),
         transitions_total: 0,

@@ -1,5 +1,5 @@
 //! vipdeck and keepalived as the two nodes of one pair, on a switch of their own. Needs root, and Debian's keepalived,
-//! tcpdump and tshark.
+//! tcpdump, tshark and nftables.
 
 #![expect(
     clippy::unwrap_used,
@@ -19,6 +19,7 @@ mod dissect;
 #[path = "../common/engine.rs"]
 mod engine;
 mod failover;
+mod firewall;
 mod kinds;
 #[path = "../kernel/namespaces.rs"]
 #[expect(dead_code, reason = "shared with other tests")]
@@ -26,7 +27,9 @@ mod namespaces;
 mod password;
 #[path = "../common/programs.rs"]
 mod programs;
+mod solo;
 mod stage;
+mod vmac;
 mod watch;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -35,5 +38,5 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 fn alone() -> Option<MutexGuard<'static, ()>> {
     static ONE: Mutex<()> = Mutex::new(());
     let guard = ONE.lock().unwrap_or_else(PoisonError::into_inner);
-    programs::has(&["keepalived", "tcpdump", "tshark"]).then_some(guard)
+    programs::has(&["keepalived", "tcpdump", "tshark", "nft"]).then_some(guard)
 }
