@@ -20,6 +20,7 @@ pub(super) fn of_node(config: &Config, index: &Index, loader: &dyn Loader) -> Ve
             found.extend(stays(spec, track, index));
         }
         found.extend(delay_without_preemption(spec, index));
+        found.extend(service_behind_no_accept(spec, config, index));
     }
     found
 }
@@ -142,6 +143,16 @@ fn stays(spec: &Spec, track: &Track, index: &Index) -> Option<Diagnostic> {
     );
     let place = place_of(index, spec, track)?;
     Some(Diagnostic::warning("weight-without-effect", message).at(place, "this weight changes nothing").help(help))
+}
+
+/// A virtual service on an address that accepts no packets.
+fn service_behind_no_accept(spec: &Spec, config: &Config, index: &Index) -> Option<Diagnostic> {
+    let mut held = spec.all_addresses().map(|address| address.net.addr()).filter(|_| spec.refuses_packets());
+    let address = held.find(|ip| config.services.iter().any(|service| service.key.address.ip() == *ip))?;
+    let place = |keyword| index.place("vrrp_instance", &spec.name, keyword);
+    let message = format!("the virtual service on {address} gets no packets: `{}` drops them as MASTER", spec.name);
+    let problem = Diagnostic::warning("no-accept-service", message).at(place("no_accept")?, "no_accept, or strict mode");
+    Some(problem.help("write `accept` (with VRRPv3 in strict mode, too), or balance another address"))
 }
 
 /// `preempt_delay` where nothing is preempted.

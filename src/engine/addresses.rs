@@ -17,9 +17,9 @@ impl Engine {
     pub(super) fn link_changed(&mut self, now: Instant, mut link: Link, effects: &mut Vec<Effect>) {
         let name = link.name.clone();
         self.unsettled = true;
-        self.link_confirmed(&name);
         self.keep_unconfirmed(now, &mut link);
         let before = self.links.insert(name.as_str().to_owned(), link);
+        self.link_confirmed(&name);
         let changed = self.difference(&name, before.as_ref());
         if before.is_some() {
             self.note_stolen(now, &changed);

@@ -65,7 +65,7 @@ impl Engine {
             if made.pending || made.retry_at.is_some_and(|at| at > now) {
                 continue;
             }
-            let is_there = self.links.contains_key(name.as_str());
+            let is_there = self.is_usable(&made.link);
             if made.wanted && !ending {
                 let base = self.links.contains_key(made.link.base.as_str());
                 if base && !(made.made && is_there) && self.is_quiet(name) {
@@ -84,6 +84,12 @@ impl Engine {
         }
     }
 
+    /// It is there, and up if the link below is.
+    fn is_usable(&self, link: &VirtualLink) -> bool {
+        let base_is_up = self.links.get(link.base.as_str()).is_some_and(|l| l.up);
+        self.links.get(link.name.as_str()).is_some_and(|l| l.up || !base_is_up)
+    }
+
     /// Addresses of ours are on a link, or on their way.
     fn carries(&self, link: &LinkName) -> bool {
         self.managed.values().any(|m| m.address.link == *link && (self.holds(&m.address) || self.pending.contains(&m.address)))
@@ -97,7 +103,7 @@ impl Engine {
         effects: &mut Vec<Effect>,
     ) {
         let Some(name) = name_of(change).cloned() else { return };
-        let is_there = self.links.contains_key(name.as_str());
+        let is_there = self.virtual_links.get(&name).is_some_and(|made| self.is_usable(&made.link));
         let stopping = self.stopping;
         let Some(made) = self.virtual_links.get_mut(&name) else { return };
         made.pending = false;
@@ -136,7 +142,8 @@ impl Engine {
 
     /// News of a link: what was made is confirmed.
     pub(super) fn link_confirmed(&mut self, name: &LinkName) {
-        if let Some(made) = self.virtual_links.get_mut(name).filter(|made| made.error.is_none()) {
+        let usable = self.virtual_links.get(name).is_some_and(|made| made.error.is_none() && self.is_usable(&made.link));
+        if let Some(made) = self.virtual_links.get_mut(name).filter(|_| usable) {
             made.retry_at = None;
         }
     }

@@ -20,7 +20,6 @@ use crate::sys::netlink::Netlink;
 use crate::time::Instant;
 use anyhow::Context;
 use std::collections::BTreeMap;
-use std::io::IsTerminal;
 use std::path::Path;
 use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
@@ -143,7 +142,7 @@ fn log_to_stderr() -> anyhow::Result<Log> {
         .unwrap_or_else(|_unset| tracing_subscriber::EnvFilter::new("info"));
     let log = Log::start().context("start the log")?;
     let writer = log.clone();
-    let to = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(std::io::stderr().is_terminal());
+    let to = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false);
     let _ = to.with_target(false).with_writer(move || writer.clone()).try_init();
     Ok(log)
 }

@@ -1,7 +1,8 @@
 //! A virtual link as an instance needs it: made, with its kernel settings, and up.
 //!
-//! Over a link that has a macvlan with addresses of the same network, both would answer ARP for either's addresses
-//! (`arp_ignore`), and a link without an address of its own hears nothing that it has to trace back (`rp_filter`).
+//! A link with a macvlan that has addresses of the same network would answer ARP for them (`arp_ignore`), and tell its
+//! own hardware address with them when it asks (`arp_announce`): neighbours would not send to the virtual router's. A
+//! link without an address hears nothing that it has to trace back (`rp_filter`).
 
 use super::netlink::Netlink;
 use super::sysctl::{self, Key, SysctlError};
@@ -61,14 +62,25 @@ impl VirtualLinks {
         } else {
             optional(sysctl::write(&six("disable_ipv6"), "1"))?;
         }
-        if !link.ipv4 || !matches!(link.kind, VirtualLinkKind::Macvlan(_)) {
+        if !matches!(link.kind, VirtualLinkKind::Macvlan(_)) {
             return Ok(());
         }
         let four = |name: &LinkName, what: &str| Key::new(format!("net/ipv4/conf/{name}/{what}"));
-        for (what, value) in [("rp_filter", "0"), ("accept_local", "1"), ("arp_ignore", "1"), ("arp_filter", "0")] {
+        if !link.ipv4 {
+            // It hears ARP for the addresses of all links, and answers none.
+            return sysctl::write(&four(&link.name, "arp_ignore"), "8");
+        }
+        for (what, value) in [
+            ("rp_filter", "0"),
+            ("accept_local", "1"),
+            ("arp_ignore", "1"),
+            ("arp_announce", "2"),
+            ("arp_filter", "0"),
+        ] {
             sysctl::write(&four(&link.name, what), value)?;
         }
         self.at_least(four(&link.base, "arp_ignore"), 1)?;
+        self.at_least(four(&link.base, "arp_announce"), 2)?;
         self.filter_each_link(&link.name)
     }
 

@@ -188,6 +188,17 @@ fn unicast_leaves_on_the_base_link_and_an_ipvlan_sends_from_its_address() {
     assert_eq!(specs[0].advert_link().as_str(), "vrrp.51");
 }
 
+#[test]
+fn a_service_on_an_address_that_accepts_nothing_is_said() {
+    let service = "virtual_server 192.0.2.10 80 {\nlb_kind DR\nreal_server 192.0.2.20 80 {\n}\n}\n";
+    let said = |lines: &str| {
+        let (_, diagnostics) = read(&format!("{}{service}", of(&format!("{lines}\n{VIPS}"))));
+        diagnostics.iter().any(|d| d.id == "no-accept-service")
+    };
+    assert!(said("no_accept") && said("strict_mode") && said("strict_mode\naccept"));
+    assert!(!said("") && !said("strict_mode\nversion 3\naccept") && !said("no_accept\npriority 255"));
+}
+
 /// A machine without nft.
 struct Bare(Memory);
 
