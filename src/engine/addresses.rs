@@ -20,6 +20,10 @@ impl Engine {
         self.keep_unconfirmed(now, &mut link);
         let before = self.links.insert(name.as_str().to_owned(), link);
         self.link_confirmed(&name);
+        if before.is_none() {
+            // What failed for want of the link need not wait.
+            self.retry_address.retain(|address, _| address.link != name);
+        }
         let changed = self.difference(&name, before.as_ref());
         if before.is_some() {
             self.note_stolen(now, &changed);
@@ -186,6 +190,10 @@ impl Engine {
         self.unsettled |= self.is_virtual(&address.link);
         let subject = self.subject_of(&address);
         if let Err(error) = result {
+            if self.is_virtual(&address.link) && !self.links.contains_key(address.link.as_str()) {
+                // Somebody deleted the link; the address comes when it is made again.
+                return;
+            }
             self.counters.change_errors += 1;
             self.retry_address.insert(address.clone(), now + RETRY);
             if self.findings.raise(now, "change-failed", Severity::Alarm, &address.to_string(), error.clone()) {

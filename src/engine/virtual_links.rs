@@ -222,3 +222,7 @@ impl Engine {
 const fn name_of(change: &Change) -> Option<&LinkName> {
     if let Change::AddLink(link) | Change::RemoveLink(link) = change { Some(&link.name) } else { None }
 }
+
+#[cfg(test)]
+#[path = "plumbing_tests.rs"]
+mod tests;

@@ -140,7 +140,9 @@ fn a_virtual_link_is_made_again_and_one_of_an_earlier_life_is_taken_over() {
         String::from_utf8_lossy(&output.unwrap().stdout).into_owned()
     };
     wait_for("link and address are there again", 3, || shown().contains("10.9.0.21"));
-    eprintln!("measured: a deleted virtual link had its address again after {:?}", deleted.elapsed());
+    let took = deleted.elapsed();
+    eprintln!("measured: a deleted virtual link had its address again after {took:?}");
+    assert!(took < Duration::from_millis(800), "{took:?}");
     assert_ne!(index(&solo, "vrrp.51"), before);
     let snapshot = solo.snapshot();
     assert_eq!(snapshot.instance("V51").unwrap().transitions_total, 2, "BACKUP, MASTER, and no more");
@@ -156,12 +158,6 @@ fn a_virtual_link_is_made_again_and_one_of_an_earlier_life_is_taken_over() {
     let links = solo.pair.ip_a("-o link show");
     assert!(!links.contains("vrrp"), "{links}");
     assert_eq!(solo.nft("list tables"), "");
-    let arp = std::fs::read_to_string("/proc/sys/net/ipv4/conf/all/rp_filter");
-    assert!(arp.is_ok());
-    let setting = crate::namespaces::inside(&solo.pair.a, || {
-        std::fs::read_to_string("/proc/sys/net/ipv4/conf/eth0/arp_ignore").unwrap()
-    });
-    assert_eq!(setting.trim(), "0", "put back");
 }
 
 /// Loose or strict reverse path filtering of all links would keep a link without addresses deaf.
