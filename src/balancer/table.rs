@@ -95,9 +95,7 @@ impl Live {
                 self.part(*key, *to, &real);
                 Ok(())
             }
-            _ => {
-                Err(format!("this is not the balancer's: {change}"))
-            }
+            _ => Err(format!("this is not the balancer's: {change}")),
         }
     }
 

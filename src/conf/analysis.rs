@@ -151,7 +151,8 @@ fn service_behind_no_accept(spec: &Spec, config: &Config, index: &Index) -> Opti
     let address = held.find(|ip| config.services.iter().any(|service| service.key.address.ip() == *ip))?;
     let place = |keyword| index.place("vrrp_instance", &spec.name, keyword);
     let message = format!("the virtual service on {address} gets no packets: `{}` drops them as MASTER", spec.name);
-    let problem = Diagnostic::warning("no-accept-service", message).at(place("no_accept")?, "no_accept, or strict mode");
+    let problem =
+        Diagnostic::warning("no-accept-service", message).at(place("no_accept")?, "no_accept, or strict mode");
     Some(problem.help("write `accept` (with VRRPv3 in strict mode, too), or balance another address"))
 }
 

@@ -21,8 +21,10 @@ pub(super) fn finish(cx: &mut Cx<'_>, draft: root::Draft) -> Config {
     let weights: BTreeMap<String, (i32, bool)> = scripts.iter().map(|s| (s.name.clone(), s.weight)).collect();
     let scripts = scripts.into_iter().filter_map(|s| script_spec(cx, s, &globals, &tracked)).collect();
     let mut given = check_links::Given::new(&instances);
-    let read: Vec<_> =
-        instances.into_iter().filter_map(|i| Some((i.name.span, instance(cx, i, &globals, &weights, &mut given)?))).collect();
+    let read: Vec<_> = instances
+        .into_iter()
+        .filter_map(|i| Some((i.name.span, instance(cx, i, &globals, &weights, &mut given)?)))
+        .collect();
     same_vrid(cx, &read);
     check_links::firewall(cx, &read.iter().map(|(at, (spec, _))| (spec, *at)).collect::<Vec<_>>());
     let mut instances: Vec<Spec> = read.into_iter().map(|(_, (spec, _))| spec).collect();

@@ -417,13 +417,7 @@ fn addresses(
     (addresses, excluded)
 }
 
-fn add(
-    cx: &mut Cx<'_>,
-    vip: &Vip,
-    link: &dyn Fn(&Vip) -> LinkName,
-    others: &[Address],
-    into: &mut Vec<Address>,
-) {
+fn add(cx: &mut Cx<'_>, vip: &Vip, link: &dyn Fn(&Vip) -> LinkName, others: &[Address], into: &mut Vec<Address>) {
     let link = link(vip);
     let address = Address {
         label: vip.label.clone(),

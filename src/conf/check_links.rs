@@ -77,7 +77,8 @@ impl Given {
     ) -> Option<OwnLink> {
         let Some(written) = &draft.virtual_link else {
             if let Some(at) = draft.xmit_base {
-                let problem = Diagnostic::warning("needs-vmac", "`vmac_xmit_base` means something with `use_vmac` only");
+                let problem =
+                    Diagnostic::warning("needs-vmac", "`vmac_xmit_base` means something with `use_vmac` only");
                 cx.report(problem.at(at, "ignored"));
             }
             return None;

@@ -45,6 +45,11 @@ impl Engine {
 
     pub(super) fn update_conditions(&mut self, now: Instant, index: usize, effects: &mut Vec<Effect>) {
         let Some(router) = self.routers.get(index) else { return };
+        // Nothing can be sent on a virtual link that has not been seen.
+        let adopting = matches!(router.machine.state(), vrrp::State::Adopting { .. });
+        if adopting && !self.own_link_is_known(router.machine.spec()) {
+            return;
+        }
         let conditions = self.conditions(router.machine.spec(), router.machine.conditions().source);
         self.spread_conditions(now, index, conditions, effects);
     }

@@ -61,9 +61,7 @@ impl Engine {
             for address in spec.all_addresses() {
                 match address.net.addr() {
                     IpAddr::V4(ip) => desired.v4.insert(ip),
-                    IpAddr::V6(ip) if ip.is_unicast_link_local() => {
-                        desired.v6_local.insert((ip, address.link.clone()))
-                    }
+                    IpAddr::V6(ip) if ip.is_unicast_link_local() => desired.v6_local.insert((ip, address.link.clone())),
                     IpAddr::V6(ip) => desired.v6.insert(ip),
                 };
             }
@@ -142,10 +140,9 @@ impl Engine {
     /// Whether an address may come: packets to it are dropped already, or need not be, or cannot be.
     pub(super) fn may_come(&self, address: &Address) -> bool {
         let routers = self.managed.get(&(address.link.clone(), address.listed())).map(|m| m.routers.as_slice());
-        let mut specs = routers.unwrap_or_default().iter().filter_map(|i| self.routers.get(*i)).map(|r| r.machine.spec());
-        !specs.any(Spec::refuses_packets)
-            || self.firewall.error.is_some()
-            || self.firewall.covers(address)
+        let mut specs =
+            routers.unwrap_or_default().iter().filter_map(|i| self.routers.get(*i)).map(|r| r.machine.spec());
+        !specs.any(Spec::refuses_packets) || self.firewall.error.is_some() || self.firewall.covers(address)
     }
 
     /// Whether a virtual link may come: nothing that the kernel says there by itself will leave.

@@ -54,7 +54,9 @@ impl Engine {
             return;
         }
         let interval = advertised(&advert);
-        let differs = interval != spec.interval;
+        // Once is a farewell: a master that resigns tells its backups to hurry.
+        let before = router.speakers.get(&packet.source).map(|s| s.interval);
+        let differs = interval != spec.interval && before == Some(interval);
         let known = router.machine.master().is_some_and(|m| m.from == packet.source);
         let other_list =
             if spec.skip_check_adv_addr && known { None } else { different_addresses(spec, packet.source, &advert) };
@@ -121,6 +123,8 @@ impl Engine {
         self.timers.clear();
         self.retiring = self.routers.iter().any(|r| r.retiring);
         self.extra_garp.clear();
+        self.unkept = (0..self.routers.len()).collect();
+        self.node_unkept = true;
         for (index, router) in self.routers.iter_mut().enumerate() {
             router.noted = router.machine.deadline();
             self.timers.extend(router.noted.map(|at| (at, index)));
@@ -211,9 +215,11 @@ impl Engine {
     /// Carries out what one router asks for, in its order.
     pub(super) fn carry_out(&mut self, now: Instant, index: usize, outputs: Vec<Output>, effects: &mut Vec<Effect>) {
         self.note_deadline(index);
+        self.mark(index);
         for output in outputs {
             match output {
-                Output::Advertise { priority } => self.advertise(index, priority, effects),
+                Output::Advertise { priority } => self.advertise(index, priority, None, effects),
+                Output::Hasten { priority, interval } => self.advertise(index, priority, Some(interval), effects),
                 Output::Announce { repeat } => self.announce_all(index, repeat, effects),
                 Output::Ready => self.member_ready(now, index, effects),
                 Output::Changed { from, to, cause } => {
@@ -237,7 +243,8 @@ impl Engine {
         }
     }
 
-    fn advertise(&mut self, index: usize, priority: u8, effects: &mut Vec<Effect>) {
+    /// With the interval of the configuration, unless another is given.
+    fn advertise(&mut self, index: usize, priority: u8, interval: Option<Duration>, effects: &mut Vec<Effect>) {
         let Some(router) = self.routers.get_mut(index) else { return };
         let spec = router.machine.spec();
         let Some(source) = router.machine.conditions().source else { return };
@@ -245,7 +252,12 @@ impl Engine {
             vrrp::Peering::Multicast(group) => (vec![*group], TTL),
             vrrp::Peering::Unicast(unicast) => (unicast.peers.iter().map(|p| p.address).collect(), unicast.hop_limit),
         };
-        let advert = Advert { vrid: spec.vrid.get(), priority, body: body(spec), addresses: listed(spec).collect() };
+        let advert = Advert {
+            vrid: spec.vrid.get(),
+            priority,
+            body: body(spec, interval.unwrap_or(spec.interval)),
+            addresses: listed(spec).collect(),
+        };
         let link = spec.advert_link().clone();
         let v3_as_v2 = spec.checksum.v3_as_v2;
         for destination in destinations {
@@ -270,7 +282,9 @@ impl Engine {
         let moved = to == Role::Master || from == Role::Master;
         let severity = match cause {
             Cause::NobodyTookOver { .. } | Cause::Conditions { .. } => Severity::Alarm,
-            Cause::Silence { .. } | Cause::Overslept { .. } | Cause::RivalOwner { .. } => Severity::Warning,
+            Cause::Adopted | Cause::Silence { .. } | Cause::Overslept { .. } | Cause::RivalOwner { .. } => {
+                Severity::Warning
+            }
             Cause::Started
             | Cause::Owner
             | Cause::MasterResigned { .. }
@@ -409,16 +423,16 @@ fn acceptable(spec: &vrrp::Spec, packet: &Packet, advert: &Advert) -> Result<(),
 }
 
 /// What the versions do not share, of our own adverts.
-fn body(spec: &vrrp::Spec) -> Body {
+fn body(spec: &vrrp::Spec, interval: Duration) -> Body {
     match spec.version {
         vrrp::Version::V2 => Body::V2 {
-            interval: u8::try_from(spec.interval.as_secs()).unwrap_or(u8::MAX),
+            interval: u8::try_from(interval.as_secs()).unwrap_or(u8::MAX),
             auth: match &spec.auth {
                 vrrp::Auth::Pass(password) => Auth::Simple(password.0),
                 vrrp::Auth::None | vrrp::Auth::Ah(_) | vrrp::Auth::Hmac(_) => Auth::None,
             },
         },
-        vrrp::Version::V3 => Body::V3 { interval: u16::try_from(spec.interval.as_millis() / 10).unwrap_or(u16::MAX) },
+        vrrp::Version::V3 => Body::V3 { interval: u16::try_from(interval.as_millis() / 10).unwrap_or(u16::MAX) },
     }
 }
 

@@ -33,11 +33,13 @@ impl Bench {
             host: "n1".into(),
             config_path: "x".into(),
             pid: 1,
+            guard: None,
             seed: 1,
             wall_zero_us: 0,
             dataplane: Dataplane { kind: DataplaneKind::None, note: None },
             uptime: Duration::ZERO,
             lease: Some(0),
+            legacy: None,
         });
         Self { engine, now: Instant::ZERO, asked: Vec::new(), ended: false }
     }

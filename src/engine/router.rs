@@ -1,5 +1,6 @@
 //! One virtual router with what the engine keeps beside its machine.
 
+use super::legacy::Mark;
 use crate::status::{Actor, PacketErrors, Transition};
 use crate::time::{Duration, Instant};
 use crate::vrrp::{Conditions, Instance};
@@ -20,6 +21,8 @@ pub(super) struct Router {
     pub(super) noted: Option<Instant>,
     /// When it announces addresses beside its own link (`garp_extra_if`).
     pub(super) extra_at: Option<Instant>,
+    /// What its record was made from last.
+    pub(super) marked: Option<Mark>,
     /// It has left the configuration and goes once it has handed over.
     pub(super) retiring: bool,
     /// Its sync group.
@@ -60,6 +63,7 @@ impl Router {
             machine,
             noted: None,
             extra_at: None,
+            marked: None,
             retiring: false,
             group: None,
             held_by: None,

@@ -20,7 +20,7 @@ pub(super) struct Made {
     /// A router needs it.
     wanted: bool,
     /// It was made, or taken over, in this life.
-    made: bool,
+    done: bool,
     pending: bool,
     /// Why the last attempt failed.
     error: Option<String>,
@@ -32,14 +32,8 @@ impl Engine {
     pub(super) fn index_links(&mut self) {
         let before = std::mem::take(&mut self.virtual_links);
         for link in self.routers.iter().flat_map(|r| r.machine.spec().virtual_links()) {
-            let fresh = || Made {
-                link: link.clone(),
-                wanted: true,
-                made: false,
-                pending: false,
-                error: None,
-                retry_at: None,
-            };
+            let fresh =
+                || Made { link: link.clone(), wanted: true, done: false, pending: false, error: None, retry_at: None };
             self.virtual_links.entry(link.name.clone()).or_insert_with(fresh);
         }
         for (name, mut old) in before {
@@ -47,7 +41,7 @@ impl Engine {
                 Some(now) if now.link == old.link => *now = old,
                 // Another one under the same name takes its place.
                 Some(now) => now.pending = old.pending,
-                None if old.made || old.pending => {
+                None if old.done || old.pending => {
                     old.wanted = false;
                     self.virtual_links.insert(name, old);
                 }
@@ -68,10 +62,10 @@ impl Engine {
             let is_there = self.is_usable(&made.link);
             if made.wanted && !ending {
                 let base = self.links.contains_key(made.link.base.as_str());
-                if base && !(made.made && is_there) && self.is_quiet(name) {
+                if base && !(made.done && is_there) && self.is_quiet(name) {
                     changes.push(Change::AddLink(made.link.clone()));
                 }
-            } else if made.made && !self.carries(name) {
+            } else if made.done && !self.carries(name) {
                 changes.push(Change::RemoveLink(made.link.clone()));
             }
         }
@@ -90,9 +84,20 @@ impl Engine {
         self.links.get(link.name.as_str()).is_some_and(|l| l.up || !base_is_up)
     }
 
+    /// It is there, and up, with its hardware address.
+    fn is_as_wanted(&self, link: &VirtualLink) -> bool {
+        let found = self.links.get(link.name.as_str()).filter(|l| l.up);
+        found.is_some_and(|l| match link.kind {
+            VirtualLinkKind::Macvlan(mac) => l.mac == Some(mac),
+            VirtualLinkKind::Ipvlan { .. } => true,
+        })
+    }
+
     /// Addresses of ours are on a link, or on their way.
     fn carries(&self, link: &LinkName) -> bool {
-        self.managed.values().any(|m| m.address.link == *link && (self.holds(&m.address) || self.pending.contains(&m.address)))
+        self.managed
+            .values()
+            .any(|m| m.address.link == *link && (self.holds(&m.address) || self.pending.contains(&m.address)))
     }
 
     pub(super) fn link_done(
@@ -110,14 +115,14 @@ impl Engine {
         let added = matches!(change, Change::AddLink(link) if *link == made.link);
         match result {
             Ok(()) => {
-                made.made = added;
+                made.done = added;
                 made.error = None;
                 made.retry_at = (added && !is_there).then_some(now + CONFIRMED);
                 self.log.add(now, Subject::Node, Severity::Info, "link", change.to_string(), None);
             }
             Err(error) => {
                 // At the end it is tried once.
-                made.made &= !stopping;
+                made.done &= !stopping;
                 made.retry_at = Some(now + RETRY);
                 made.error = Some(error.clone());
                 self.counters.change_errors += 1;
@@ -128,7 +133,7 @@ impl Engine {
                 }
             }
         }
-        if !made.wanted && !made.made {
+        if !made.wanted && !made.done {
             self.virtual_links.remove(&name);
             self.index_firewall();
         }
@@ -142,10 +147,17 @@ impl Engine {
 
     /// News of a link: what was made is confirmed.
     pub(super) fn link_confirmed(&mut self, name: &LinkName) {
-        let usable = self.virtual_links.get(name).is_some_and(|made| made.error.is_none() && self.is_usable(&made.link));
+        let usable =
+            self.virtual_links.get(name).is_some_and(|made| made.error.is_none() && self.is_usable(&made.link));
         if let Some(made) = self.virtual_links.get_mut(name).filter(|_| usable) {
             made.retry_at = None;
         }
+    }
+
+    /// It is there as it should be, or could not be made.
+    pub(super) fn own_link_is_known(&self, spec: &Spec) -> bool {
+        let made = spec.virtual_link.as_ref().and_then(|own| self.virtual_links.get(&own.link.name));
+        made.is_none_or(|made| made.error.is_some() || self.is_as_wanted(&made.link))
     }
 
     /// An instance takes part once its own link was made; a link that cannot be made is a fault.
@@ -155,7 +167,10 @@ impl Engine {
         let name = &own.link.name;
         match &made.error {
             Some(error) => conditions.faults.push(format!("its virtual link {name} could not be made: {error}")),
-            None if !made.made => conditions.waiting.push(format!("its virtual link {name} is being made")),
+            // One of an earlier life will do until it has been looked at.
+            None if !made.done && !self.is_as_wanted(&made.link) => {
+                conditions.waiting.push(format!("its virtual link {name} is being made"));
+            }
             None => {}
         }
     }
@@ -181,7 +196,7 @@ impl Engine {
     }
 
     fn links_are_gone(&self) -> bool {
-        self.virtual_links.values().all(|made| !made.made && !made.pending)
+        self.virtual_links.values().all(|made| !made.done && !made.pending)
     }
 
     /// Once the addresses are gone: links, then the firewall; true when both are.
@@ -200,7 +215,7 @@ impl Engine {
 
     /// The last things to remove when the time to stop is over.
     pub(super) fn leftover_links(&self) -> impl Iterator<Item = Change> {
-        self.virtual_links.values().filter(|made| made.made).map(|made| Change::RemoveLink(made.link.clone()))
+        self.virtual_links.values().filter(|made| made.done).map(|made| Change::RemoveLink(made.link.clone()))
     }
 
     /// The virtual links of an instance, its own first.

@@ -64,7 +64,8 @@ impl Firewall {
         set(&mut text, "vips_link_local", "ipv6_addr . ifname", local);
         set(&mut text, "virtual_links", "ifname", self.quiet.iter().map(|link| format!("\"{link}\"")));
         let mut chain = |chain: &str, hook: &str, rules: &[String]| {
-            let _ = writeln!(text, "\tchain {chain} {{\n\t\ttype filter hook {hook} priority {priority}; policy accept;");
+            let _ =
+                writeln!(text, "\tchain {chain} {{\n\t\ttype filter hook {hook} priority {priority}; policy accept;");
             for rule in rules {
                 let _ = writeln!(text, "\t\t{rule}");
             }
@@ -77,11 +78,8 @@ impl Firewall {
     }
 
     fn rules(&self, side: &str, link: &str, out: bool) -> Vec<String> {
-        let end = format!(
-            "{}drop comment \"{}\"",
-            if self.table.counters { "counter " } else { "" },
-            self.table.mark()
-        );
+        let end =
+            format!("{}drop comment \"{}\"", if self.table.counters { "counter " } else { "" }, self.table.mark());
         let mut rules = Vec::new();
         if out {
             // Group reports come from the link below, whose groups these are, too.
@@ -128,7 +126,8 @@ mod tests {
 
     #[test]
     fn a_table_is_one_transaction_and_names_its_owner() {
-        let table = FirewallTable { name: "keepalived".into(), owner: "lvs \"1\"".into(), priority: -1, counters: true };
+        let table =
+            FirewallTable { name: "keepalived".into(), owner: "lvs \"1\"".into(), priority: -1, counters: true };
         let link = LinkName::new("vrrp.51").unwrap();
         let firewall = Firewall {
             table,

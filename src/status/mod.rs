@@ -12,8 +12,8 @@ mod stage;
 pub use command::{Actor, Ask, Command, Reply};
 pub use event::{Event, Severity, Subject};
 pub use snapshot::{
-    Admin, CheckResult, Counters, Dataplane, DataplaneKind, Drain, Finding, FirewallStatus, Health, Heard, Hold, HoldKind, Instance,
-    LinkState, Node, PacketErrors, Presence, RATE_SAMPLES, Real, Role, SCHEMA, Script, Service, Snapshot, Term,
-    Transition, Verdict, Vip, VirtualLinkStatus,
+    Admin, CheckResult, Counters, Dataplane, DataplaneKind, Drain, Finding, FirewallStatus, Health, Heard, Hold,
+    HoldKind, Instance, LinkState, Node, PacketErrors, Presence, RATE_SAMPLES, Real, Role, SCHEMA, Script, Service,
+    Snapshot, Term, Transition, Verdict, Vip, VirtualLinkStatus,
 };
 pub use stage::{ClientView, Mode, ServerState, Stage, StageAction, StageClock, StageNode, StageServer};

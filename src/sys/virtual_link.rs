@@ -56,7 +56,8 @@ impl VirtualLinks {
         let six = |what: &str| Key::new(format!("net/ipv6/conf/{}/{what}", link.name));
         if link.ipv6 {
             // No address of its own making, no route by advertisements that the link below hears, too.
-            for (what, value) in [("disable_ipv6", "0"), ("addr_gen_mode", "1"), ("accept_ra", "0"), ("autoconf", "0")] {
+            for (what, value) in [("disable_ipv6", "0"), ("addr_gen_mode", "1"), ("accept_ra", "0"), ("autoconf", "0")]
+            {
                 sysctl::write(&six(what), value)?;
             }
         } else {
@@ -70,13 +71,9 @@ impl VirtualLinks {
             // It hears ARP for the addresses of all links, and answers none.
             return sysctl::write(&four(&link.name, "arp_ignore"), "8");
         }
-        for (what, value) in [
-            ("rp_filter", "0"),
-            ("accept_local", "1"),
-            ("arp_ignore", "1"),
-            ("arp_announce", "2"),
-            ("arp_filter", "0"),
-        ] {
+        for (what, value) in
+            [("rp_filter", "0"), ("accept_local", "1"), ("arp_ignore", "1"), ("arp_announce", "2"), ("arp_filter", "0")]
+        {
             sysctl::write(&four(&link.name, what), value)?;
         }
         self.at_least(four(&link.base, "arp_ignore"), 1)?;

@@ -52,7 +52,11 @@ fn master(priority: u8) -> Instance {
 fn changed(out: &[Output]) -> Option<(Role, Role)> {
     out.iter().find_map(|o| match o {
         Output::Changed { from, to, .. } => Some((*from, *to)),
-        Output::Advertise { .. } | Output::Announce { .. } | Output::Ready | Output::Note(_) => None,
+        Output::Advertise { .. }
+        | Output::Hasten { .. }
+        | Output::Announce { .. }
+        | Output::Ready
+        | Output::Note(_) => None,
     })
 }
 
@@ -312,8 +316,19 @@ fn every_input_is_decided_in_every_state() {
     let _ = stopped.handle(ms(9000), Input::Deadline);
     let mut fault = backup(100);
     let _ = fault.handle(ms(1), bad());
-    let starts =
-        [Instance::new(spec(100), ms(0)), backup(100), master(100), master(255), yielding, stopping, stopped, fault];
+    let adopting = |was| Instance::adopting(spec(100), ms(0), was);
+    let starts = [
+        Instance::new(spec(100), ms(0)),
+        adopting(Was::Master(ms(0))),
+        adopting(Was::Answering),
+        backup(100),
+        master(100),
+        master(255),
+        yielding,
+        stopping,
+        stopped,
+        fault,
+    ];
     let inputs = || {
         let at = ms(9_500);
         let mut inputs = vec![
@@ -346,7 +361,8 @@ fn every_input_is_decided_in_every_state() {
                     assert_eq!(changed(&out), expected);
                     let holds = matches!(
                         instance.state(),
-                        State::Master { .. }
+                        State::Adopting { .. }
+                            | State::Master { .. }
                             | State::Yielding { .. }
                             | State::Backup { release_at: Some(_), .. }
                             | State::Fault { release_at: Some(_) }
@@ -354,7 +370,8 @@ fn every_input_is_decided_in_every_state() {
                     assert_eq!(instance.state().wants_addresses(), holds);
                     assert_eq!(
                         instance.deadline().is_some(),
-                        holds || matches!(instance.state(), State::Backup { .. })
+                        (holds && !matches!(instance.state(), State::Adopting { .. }))
+                            || matches!(instance.state(), State::Backup { .. })
                     );
                     let terms: i32 = instance.terms().iter().map(|t| t.value).sum();
                     assert_eq!(terms, i32::from(instance.effective_priority()));
@@ -362,6 +379,74 @@ fn every_input_is_decided_in_every_state() {
             }
         }
     }
+}
+
+#[test]
+fn an_engine_that_goes_on_advertises_at_once_and_keeps_its_role() {
+    let mut instance = Instance::adopting(spec(100), ms(9000), Was::Master(ms(4000)));
+    assert!(instance.state().wants_addresses(), "before anything is known");
+    let waiting = Conditions { source: Some(OWN), waiting: vec!["script".into()], ..Conditions::default() };
+    let out = instance.handle(ms(9001), Input::Conditions(waiting));
+    assert_eq!(out.first(), Some(&Output::Advertise { priority: 100 }));
+    assert_eq!(changed(&out), Some((Role::Init, Role::Master)));
+    assert_eq!(instance.since(), ms(4000), "MASTER all the time");
+}
+
+#[test]
+fn an_engine_that_goes_on_in_mid_handover_answers_until_a_successor_is_heard() {
+    let adopted = || {
+        let mut instance = Instance::adopting(spec(100), ms(9000), Was::Answering).held(Some(Hold::Demoted));
+        let _ = instance.handle(ms(9001), good());
+        instance
+    };
+    let mut instance = adopted();
+    assert_eq!((instance.state().role(), instance.effective_priority()), (Role::Backup, 1));
+    let _ = instance.handle(ms(9300), heard(LOW, 90, ms(9300)));
+    let _ = instance.handle(ms(9301), Input::Announced);
+    assert!(!instance.state().wants_addresses());
+    let mut alone = adopted();
+    let due = alone.deadline().unwrap();
+    let _ = alone.handle(due, Input::Deadline);
+    assert_eq!(alone.state().role(), Role::Master, "nobody else took over");
+}
+
+#[test]
+fn an_engine_that_goes_on_into_a_fault_keeps_the_addresses_for_a_successor() {
+    let mut instance = Instance::adopting(spec(100), ms(9000), Was::Master(ms(4000)));
+    let _ = instance.handle(ms(9001), bad());
+    assert_eq!(instance.state().role(), Role::Fault);
+    assert!(instance.state().wants_addresses());
+}
+
+#[test]
+fn a_version_3_master_that_resigns_makes_its_backups_hurry() {
+    let mut instance = Instance::new(v3(150, 1000), ms(0));
+    let _ = instance.handle(ms(0), good());
+    let _ = instance.handle(instance.deadline().unwrap(), Input::Deadline);
+    let out = instance.handle(ms(9000), Input::Demote);
+    let hasty = Duration::from_millis(100);
+    assert_eq!(
+        out[..2],
+        [Output::Hasten { priority: 150, interval: hasty }, Output::Advertise { priority: 0 }],
+        "with the priority that the backups follow"
+    );
+    let mut backup = Instance::new(v3(100, 1000), ms(0));
+    let _ = backup.handle(ms(0), good());
+    let _ = backup.handle(ms(9000), beat(HIGH, 150, 100, ms(9000)));
+    let _ = backup.handle(ms(9000), beat(HIGH, 0, 1000, ms(9000)));
+    // 156/256 of a tenth of a second.
+    assert_eq!(backup.deadline(), Some(ms(9000) + Duration::from_micros(60_937)));
+}
+
+#[test]
+fn the_only_peer_takes_over_without_skew() {
+    let peers = vec![Peer { address: HIGH, min_ttl: 0, max_ttl: 255 }];
+    let unicast = Peering::Unicast(Unicast { peers, check_source: true, hop_limit: 255 });
+    let mut instance = Instance::new(Spec { peering: unicast, ..spec(100) }, ms(0));
+    let _ = instance.handle(ms(0), good());
+    let _ = instance.handle(ms(1000), heard(HIGH, 150, ms(1000)));
+    let _ = instance.handle(ms(1500), heard(HIGH, 0, ms(1500)));
+    assert_eq!(instance.deadline(), Some(ms(1500)));
 }
 
 #[test]

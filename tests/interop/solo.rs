@@ -2,8 +2,9 @@
 
 use crate::engine::{PROGRAM, status};
 use crate::namespaces::{Pair, inside, run, wait_for};
-use crate::programs::{Running, signal};
-use nix::sys::signal::Signal;
+use crate::programs::Running;
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use std::io::Read;
 use std::net::{IpAddr, SocketAddr};
@@ -22,7 +23,16 @@ impl Solo {
     pub(crate) fn new() -> Option<Self> {
         let pair = Pair::new()?;
         for namespace in [&pair.a, &pair.b] {
-            run(&["-n", namespace, "address", "add", &format!("2001:db8::{}/64", if *namespace == pair.a { 1 } else { 2 }), "dev", "eth0", "nodad"]);
+            run(&[
+                "-n",
+                namespace,
+                "address",
+                "add",
+                &format!("2001:db8::{}/64", if *namespace == pair.a { 1 } else { 2 }),
+                "dev",
+                "eth0",
+                "nodad",
+            ]);
             wait_for("the link-local address", 5, || {
                 let shown = run(&["-n", namespace, "-6", "-o", "address", "show", "dev", "eth0", "scope", "link"]);
                 shown.contains("fe80") && !shown.contains("tentative")
@@ -55,8 +65,10 @@ impl Solo {
         assert!(ended.success(), "{ended}");
     }
 
+    /// SIGKILL to every process of ours.
     pub(crate) fn kill(&mut self) {
-        signal(self.engine.as_ref().unwrap().pid(), Signal::SIGKILL);
+        let group = i32::try_from(self.engine.as_ref().unwrap().pid()).unwrap();
+        killpg(Pid::from_raw(group), Signal::SIGKILL).unwrap();
         self.engine = None;
     }
 

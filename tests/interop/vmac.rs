@@ -48,7 +48,8 @@ fn failover(preferred: Program) {
     run(&["-n", &switch, "address", "add", "192.168.10.9/24", "dev", "br0"]);
     let capture = Capture::start(&switch, "br0", stage.directory(), "vmac");
     let holds = |stage: &Stage, server: usize| {
-        let shown = Command::new("ip").args(["-n", stage.namespace(server), "-o", "address", "show", "vrrp.51"]).output();
+        let shown =
+            Command::new("ip").args(["-n", stage.namespace(server), "-o", "address", "show", "vrrp.51"]).output();
         String::from_utf8_lossy(&shown.unwrap().stdout).contains(&VIP.to_string())
     };
     let port = || {
@@ -158,6 +159,32 @@ fn a_virtual_link_is_made_again_and_one_of_an_earlier_life_is_taken_over() {
     let links = solo.pair.ip_a("-o link show");
     assert!(!links.contains("vrrp"), "{links}");
     assert_eq!(solo.nft("list tables"), "");
+}
+
+/// The guard starts the next engine, which goes on with the link that is there.
+#[test]
+fn an_engine_that_dies_leaves_its_virtual_link_to_the_next() {
+    let Some(_alone) = alone() else { return };
+    let Some(mut solo) = Solo::new() else { return };
+    let capture = Capture::start(&solo.pair.b, "eth0", solo.directory(), "adverts");
+    solo.start(&instance(51, "use_vmac\nno_accept", "10.9.0.21/24").replace("advert_int 0.2", "advert_int 0.4"));
+    solo.until("MASTER", is_master);
+    std::thread::sleep(Duration::from_millis(600));
+    let shown = || solo.pair.ip_a("-o link show vrrp.51").split(':').next().unwrap().to_owned();
+    let (before, engine) = (shown(), solo.snapshot().node.pid);
+    crate::programs::signal(engine, nix::sys::signal::Signal::SIGKILL);
+    std::thread::sleep(Duration::from_millis(2500));
+    let snapshot = solo.snapshot();
+    assert_ne!(snapshot.node.pid, engine);
+    assert!(is_master(&snapshot.instances[0]));
+    assert_eq!(shown(), before, "the same link");
+    let frames = capture.frames();
+    let adverts: Vec<_> = frames.iter().filter(|f| f.advert().is_some()).collect();
+    assert!(adverts.iter().all(|f| source(f) == MAC));
+    let gap = adverts.windows(2).map(|w| w[1].at - w[0].at).max().unwrap();
+    eprintln!("measured: SIGKILL of the engine, longest time between adverts {gap:?}, interval 400 ms");
+    assert!(gap < Duration::from_millis(1200), "{gap:?}");
+    assert!(!solo.pings("10.9.0.21"), "packets are dropped all the time");
 }
 
 /// Loose or strict reverse path filtering of all links would keep a link without addresses deaf.

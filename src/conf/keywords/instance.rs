@@ -413,12 +413,7 @@ pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
             },
         },
     ),
-    key(
-        "use_vmac_addr",
-        "off",
-        "The same for addresses on other links",
-        Nothing(|d, at| d.address_links = Some(at)),
-    ),
+    key("use_vmac_addr", "off", "The same for addresses on other links", Nothing(|d, at| d.address_links = Some(at))),
     key(
         "vmac_xmit_base",
         "off; on with unicast_peer",

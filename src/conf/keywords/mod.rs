@@ -184,7 +184,9 @@ impl<D> Takes<D> {
             Self::Weight(_) => "-253..253 [reverse]".into(),
             Self::Block { head: "", .. } => "{ }".into(),
             Self::Block { head, .. } => format!("{head} {{ }}"),
-            Self::Noted { argument, .. } | Self::Refused { argument } | Self::Words { argument, .. } => (*argument).into(),
+            Self::Noted { argument, .. } | Self::Refused { argument } | Self::Words { argument, .. } => {
+                (*argument).into()
+            }
         }
     }
 

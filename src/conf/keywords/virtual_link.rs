@@ -22,7 +22,10 @@ pub(in crate::conf) struct Written {
 pub(in crate::conf) enum WrittenKind {
     /// Five octets are followed by the VRID.
     Macvlan(Option<Spanned<([u8; 5], Option<u8>)>>),
-    Ipvlan { mode: IpvlanMode, address: Option<Spanned<IpNet>> },
+    Ipvlan {
+        mode: IpvlanMode,
+        address: Option<Spanned<IpNet>>,
+    },
 }
 
 pub(super) const VMAC: &str = "[NAME] [MAC] [group N]";
@@ -52,7 +55,8 @@ pub(super) fn ipvlan(cx: &mut Cx<'_>, statement: &Statement, span: Span) -> Resu
             "private" => mode = IpvlanMode::Private,
             "vepa" => mode = IpvlanMode::Vepa,
             text => {
-                let net = text.parse::<IpNet>().ok().or_else(|| text.parse().ok().map(|ip: std::net::IpAddr| ip.into()));
+                let net =
+                    text.parse::<IpNet>().ok().or_else(|| text.parse().ok().map(|ip: std::net::IpAddr| ip.into()));
                 let Some(net) = net else { return Ok(false) };
                 address = Some(Spanned { value: net, span: word.span });
             }
@@ -106,12 +110,12 @@ fn octets(word: &Word) -> Result<([u8; 5], Option<u8>), Diagnostic> {
     let octets = word.text.split(':').map(|part| u8::from_str_radix(part, 16).ok().filter(|_| part.len() < 3));
     let octets: Option<Vec<u8>> = octets.collect();
     let Some(octets) = octets else { return Err(bad(format!("`{}` is no hardware address", word.text))) };
-    let (first, last) = match octets.as_slice() {
-        [a, b, c, d, e] => ([*a, *b, *c, *d, *e], None),
-        [a, b, c, d, e, f] => ([*a, *b, *c, *d, *e], Some(*f)),
-        _ => return Err(bad(format!("`{}` is no hardware address", word.text))),
+    let first = octets.get(..5).and_then(|first| <[u8; 5]>::try_from(first).ok());
+    let Some(first) = first.filter(|_| octets.len() < 7) else {
+        return Err(bad(format!("`{}` is no hardware address", word.text)));
     };
-    if first[0] & 1 == 1 {
+    let last = octets.get(5).copied();
+    if first[0] % 2 == 1 {
         return Err(bad(format!("{} is a group address, and no station's", word.text)));
     }
     if matches!(first, [0, 0, 0x5e, 0, 1 | 2]) {
@@ -125,8 +129,10 @@ impl Written {
     /// The hardware address as written, for a VRID.
     pub(in crate::conf) fn mac(&self, vrid: u8) -> Option<Mac> {
         let WrittenKind::Macvlan(Some(mac)) = &self.kind else { return None };
-        let ([a, b, c, d, e], last) = mac.value;
-        Some(Mac([a, b, c, d, e, last.unwrap_or(vrid)]))
+        let (first, last) = mac.value;
+        let mut octets = [last.unwrap_or(vrid); 6];
+        octets.iter_mut().zip(first).for_each(|(octet, written)| *octet = written);
+        Some(Mac(octets))
     }
 }
 
