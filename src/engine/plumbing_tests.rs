@@ -46,10 +46,9 @@ impl Bench {
 
     fn give(&mut self, input: Input) -> &mut Self {
         for effect in self.engine.handle(self.now, input) {
-            match effect {
-                Effect::Apply(change) => self.asked.push(change),
-                Effect::Exit => self.ended = true,
-                _ => {}
+            self.ended |= effect == Effect::Exit;
+            if let Effect::Apply(change) = effect {
+                self.asked.push(change);
             }
         }
         self

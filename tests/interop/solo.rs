@@ -2,9 +2,8 @@
 
 use crate::engine::{PROGRAM, status};
 use crate::namespaces::{Pair, inside, run, wait_for};
-use crate::programs::Running;
-use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
+use crate::programs::{Running, signal};
+use nix::sys::signal::Signal;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use std::io::Read;
 use std::net::{IpAddr, SocketAddr};
@@ -15,6 +14,8 @@ use vipdeck::status::{Instance, Snapshot};
 
 pub(crate) struct Solo {
     engine: Option<Running>,
+    /// A guard starts the engine again if it dies.
+    pub(crate) guarded: bool,
     directory: tempfile::TempDir,
     pub(crate) pair: Pair,
 }
@@ -38,7 +39,7 @@ impl Solo {
                 shown.contains("fe80") && !shown.contains("tentative")
             });
         }
-        Some(Self { engine: None, directory: tempfile::tempdir().unwrap(), pair })
+        Some(Self { engine: None, guarded: false, directory: tempfile::tempdir().unwrap(), pair })
     }
 
     pub(crate) fn directory(&self) -> &std::path::Path {
@@ -54,7 +55,10 @@ impl Solo {
         let (file, socket) = (self.file("keepalived.conf"), self.file("control"));
         std::fs::write(&file, format!("global_defs {{\nrouter_id solo\n}}\n{text}")).unwrap();
         let (file, at) = (file.display().to_string(), socket.display().to_string());
-        let argv = [PROGRAM, "run", "--headless", "-f", &file, "--control", &at];
+        let mut argv = vec![PROGRAM, "run", "--headless", "-f", &file, "--control", &at];
+        if !self.guarded {
+            argv.push("--no-guard");
+        }
         self.engine = Some(Running::start(&self.pair.a, self.directory.path(), "engine", &argv));
         wait_for("the engine answers", 10, || status(&socket).is_some());
     }
@@ -65,10 +69,9 @@ impl Solo {
         assert!(ended.success(), "{ended}");
     }
 
-    /// SIGKILL to every process of ours.
+    /// SIGKILL to an engine that nobody starts again.
     pub(crate) fn kill(&mut self) {
-        let group = i32::try_from(self.engine.as_ref().unwrap().pid()).unwrap();
-        killpg(Pid::from_raw(group), Signal::SIGKILL).unwrap();
+        signal(self.engine.as_ref().unwrap().pid(), Signal::SIGKILL);
         self.engine = None;
     }
 

@@ -90,7 +90,7 @@ fn failover(preferred: Program) {
     stage.start(0);
     wait_for("the preferred one is back", 8, || holds(&stage, 0) && !holds(&stage, 1));
     wait_for("the switch has learned it", 2, || port() == "port1");
-    let keepalived = if preferred == Program::Keepalived { 0 } else { 1 };
+    let keepalived = usize::from(preferred == Program::Vipdeck);
     let below = run(&["-n", stage.namespace(keepalived), "-o", "link", "show", "eth0"]);
     let below = below.split("link/ether ").nth(1).and_then(|rest| rest.split(' ').next()).unwrap().to_owned();
     for server in [1, 0] {
@@ -166,16 +166,17 @@ fn a_virtual_link_is_made_again_and_one_of_an_earlier_life_is_taken_over() {
 fn an_engine_that_dies_leaves_its_virtual_link_to_the_next() {
     let Some(_alone) = alone() else { return };
     let Some(mut solo) = Solo::new() else { return };
+    solo.guarded = true;
     let capture = Capture::start(&solo.pair.b, "eth0", solo.directory(), "adverts");
     solo.start(&instance(51, "use_vmac\nno_accept", "10.9.0.21/24").replace("advert_int 0.2", "advert_int 0.4"));
     solo.until("MASTER", is_master);
     std::thread::sleep(Duration::from_millis(600));
     let shown = || solo.pair.ip_a("-o link show vrrp.51").split(':').next().unwrap().to_owned();
-    let (before, engine) = (shown(), solo.snapshot().node.pid);
+    let (before, engine) = (shown(), solo.snapshot().node.engine_pid);
     crate::programs::signal(engine, nix::sys::signal::Signal::SIGKILL);
     std::thread::sleep(Duration::from_millis(2500));
     let snapshot = solo.snapshot();
-    assert_ne!(snapshot.node.pid, engine);
+    assert_ne!(snapshot.node.engine_pid, engine);
     assert!(is_master(&snapshot.instances[0]));
     assert_eq!(shown(), before, "the same link");
     let frames = capture.frames();
