@@ -1,6 +1,6 @@
 //! `global_defs`.
 
-use super::Takes::{Fifo, Ip, Nothing, Seconds, Switch, Text, User, Whole, Words};
+use super::Takes::{Fifo, Ip, Line, Nothing, Seconds, Switch, Text, User, Whole};
 use super::options::Options;
 use super::{Keyword, key, noted, noted_why, old, refused, root, virtual_link, warned};
 use crate::conf::lower::{Cx, walk};
@@ -211,10 +211,9 @@ pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
         "vrrp_garp_extra_if",
         "0",
         "Gratuitous ARP again and again for addresses on virtual links beside the instance's own; all: on every link",
-        Words {
+        Line {
             argument: virtual_link::EXTRA,
-            wrong: "no number of seconds, or out of range: an error; keepalived passes over the line",
-            set: |cx, d, s, _| {
+            read: |cx, d, s| {
                 d.options.garp_extra = Some(virtual_link::extra(cx, s, "vrrp_garp_extra_if")?);
                 Ok(())
             },
@@ -225,10 +224,9 @@ pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
         "vrrp_garp_extra_if",
         "0",
         "Gratuitous ARP again and again for addresses on other virtual links",
-        Words {
+        Line {
             argument: virtual_link::EXTRA,
-            wrong: "no number of seconds, or out of range: an error; keepalived passes over the line",
-            set: |cx, d, s, _| {
+            read: |cx, d, s| {
                 d.options.garp_extra = Some(virtual_link::extra(cx, s, "vrrp_vmac_garp_intvl")?);
                 Ok(())
             },
@@ -263,10 +261,9 @@ pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
         "nftables",
         "keepalived",
         "The table of no_accept and use_vmac, of family inet; each engine of a network namespace needs its own",
-        Words {
+        Line {
             argument: "[TABLE]",
-            wrong: "a name that nft refuses: an error",
-            set: |cx, d, s, _| {
+            read: |cx, d, s| {
                 let Some(word) = s.words.get(1) else { return Ok(()) };
                 d.table = Some(virtual_link::table(word)?);
                 cx.no_more_words(s, 2);

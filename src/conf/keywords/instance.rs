@@ -1,15 +1,18 @@
 //! `vrrp_instance`.
 
-use super::Takes::{Block, Ip, Link, Nothing, OneOf, Script, Seconds, Switch, Text, Whole, Words};
+use super::Takes::{Block, Ip, Line, Link, Nothing, OneOf, Script, Seconds, Switch, Text, Whole};
 use super::options::Options;
+use super::signed::{self, Signed};
 use super::{Keyword, key, noted, old, refused, root, virtual_link, warned};
+use crate::conf::diagnostic::Diagnostic;
 use crate::conf::lower::{Cx, Failed, addresses, peer_lines, track_line, walk};
 use crate::conf::source::{Span, Spanned};
 use crate::conf::tree::{Body, Statement};
+use crate::conf::value;
 use crate::kernel::{AddressFlags, Scope};
 use crate::net::{IpNet, LinkName};
 use crate::time::Duration;
-use crate::vrrp::Notify;
+use crate::vrrp::{Notify, OldUnicast};
 use std::net::{IpAddr, Ipv4Addr};
 
 pub(in crate::conf) struct Draft {
@@ -23,6 +26,8 @@ pub(in crate::conf) struct Draft {
     pub nopreempt: Option<Span>,
     pub preempt_delay: Option<Spanned<Duration>>,
     pub authentication: Option<Authentication>,
+    /// `auth_hmac`.
+    pub signed: Option<Signed>,
     pub source: Option<Spanned<IpAddr>>,
     pub addresses: Vec<Vip>,
     pub no_addresses: bool,
@@ -36,6 +41,7 @@ pub(in crate::conf) struct Draft {
     /// Where `unicast_peer` is written.
     pub unicast: Option<Span>,
     pub unicast_ttl: Option<u8>,
+    pub old_checksum: Option<OldUnicast>,
     pub no_peer: Option<Span>,
     pub track_source: bool,
     pub ignore_link: bool,
@@ -55,7 +61,8 @@ pub(in crate::conf) struct Draft {
 #[derive(Default)]
 pub(in crate::conf) struct Authentication {
     pub span: Option<Span>,
-    pub pass: bool,
+    /// `PASS` or `AH`.
+    pub kind: Option<Spanned<&'static str>>,
     pub password: Option<Spanned<String>>,
     pub failed: Failed,
 }
@@ -95,6 +102,7 @@ pub(super) fn lower(cx: &mut Cx<'_>, root: &mut root::Draft, statement: &Stateme
         nopreempt: None,
         preempt_delay: None,
         authentication: None,
+        signed: None,
         source: None,
         addresses: Vec::new(),
         no_addresses: false,
@@ -107,6 +115,7 @@ pub(super) fn lower(cx: &mut Cx<'_>, root: &mut root::Draft, statement: &Stateme
         peers: Vec::new(),
         unicast: None,
         unicast_ttl: None,
+        old_checksum: None,
         no_peer: None,
         track_source: false,
         ignore_link: false,
@@ -150,6 +159,19 @@ fn announced(cx: &mut Cx<'_>, draft: &mut Draft, statement: &Statement, body: &B
 fn excluded(cx: &mut Cx<'_>, draft: &mut Draft, statement: &Statement, body: &Body) {
     cx.no_more_words(statement, 1);
     addresses(cx, body, &mut draft.excluded);
+}
+
+/// `old_unicast_checksum [never]`.
+fn old_checksum(cx: &mut Cx<'_>, draft: &mut Draft, statement: &Statement) -> Result<(), Diagnostic> {
+    cx.no_more_words(statement, 2);
+    draft.old_checksum = Some(match statement.words.get(1) {
+        None => OldUnicast::Always,
+        Some(word) => {
+            value::one_of("old_unicast_checksum", word, &["never"], &[], false)?;
+            OldUnicast::Never
+        }
+    });
+    Ok(())
 }
 
 pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
@@ -315,6 +337,18 @@ pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
         Switch(|d, v| d.options.v3_checksum_as_v2 = Some(v.value)),
     ),
     key(
+        "old_unicast_checksum",
+        "as the peer does",
+        "VRRPv3 over IPv4 to unicast peers is summed as by keepalived before 1.3.6, or never",
+        Line { argument: "[never]", read: old_checksum },
+    ),
+    key(
+        "auth_hmac",
+        "none",
+        "Adverts are signed (HMAC-SHA-256), as keepalived does from 2.4 on",
+        Block { head: "", lower: signed::lower },
+    ),
+    key(
         "timer_expired_backup",
         "off",
         "With nopreempt, a master that slept longer than a router of this priority waits becomes BACKUP",
@@ -359,16 +393,14 @@ pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
     noted("notify_priority_changes", "[on|off]", "Priority changes to the FIFO"),
     noted("smtp_alert", "[on|off]", "Mail about this instance"),
     noted("debug", "[LEVEL]", "Without effect in keepalived too"),
-    noted("old_unicast_checksum", "[never]", "An old VRRPv3 checksum"),
     noted("kernel_rx_buf_size", "BYTES", "Receive buffers"),
     key(
         "garp_extra_if",
         "vrrp_garp_extra_if",
         "Gratuitous ARP again and again for addresses on virtual links beside the instance's own; all: on every link",
-        Words {
+        Line {
             argument: virtual_link::EXTRA,
-            wrong: "no number of seconds, or out of range: an error; keepalived passes over the line",
-            set: |cx, d, s, _| {
+            read: |cx, d, s| {
                 d.options.garp_extra = Some(virtual_link::extra(cx, s, "garp_extra_if")?);
                 Ok(())
             },
@@ -379,10 +411,9 @@ pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
         "garp_extra_if",
         "vrrp_garp_extra_if",
         "Gratuitous ARP again and again for addresses on other virtual links",
-        Words {
+        Line {
             argument: virtual_link::EXTRA,
-            wrong: "no number of seconds, or out of range: an error; keepalived passes over the line",
-            set: |cx, d, s, _| {
+            read: |cx, d, s| {
                 d.options.garp_extra = Some(virtual_link::extra(cx, s, "vmac_garp_intvl")?);
                 Ok(())
             },
@@ -404,11 +435,10 @@ pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
         "use_vmac",
         "off",
         "A virtual link with the virtual router's hardware address, for adverts and addresses; takes nftables",
-        Words {
+        Line {
             argument: virtual_link::VMAC,
-            wrong: "another word, a wrong address, a name the kernel refuses: an error; keepalived passes over the line",
-            set: |cx, d, s, span| {
-                d.virtual_link = Some(virtual_link::vmac(cx, s, span)?);
+            read: |cx, d, s| {
+                d.virtual_link = Some(virtual_link::vmac(cx, s)?);
                 Ok(())
             },
         },
@@ -424,11 +454,10 @@ pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
         "use_ipvlan",
         "off",
         "An ipvlan link for adverts and addresses; over IPv4 it needs an address of its own",
-        Words {
+        Line {
             argument: virtual_link::IPVLAN,
-            wrong: "another word, a wrong address, a name the kernel refuses: an error; keepalived passes over the line",
-            set: |cx, d, s, span| {
-                d.virtual_link = Some(virtual_link::ipvlan(cx, s, span)?);
+            read: |cx, d, s| {
+                d.virtual_link = Some(virtual_link::ipvlan(cx, s)?);
                 Ok(())
             },
         },
@@ -438,7 +467,6 @@ pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
     refused("promote_secondaries", "", "Sets that sysctl on the link"),
     refused("virtual_routes", "{ }", "Routes that move"),
     refused("virtual_rules", "{ }", "Rules that move"),
-    refused("auth_hmac", "{ }", "Signed adverts"),
     refused("track_file", "{ }", "Files that change priority"),
     refused("track_process", "{ }", "Processes that change priority or state"),
     refused("track_bfd", "{ }", "BFD sessions that change priority or state"),
@@ -449,8 +477,8 @@ pub(in crate::conf) const AUTHENTICATION: &[Keyword<Authentication>] = &[
     key(
         "auth_type",
         "none",
-        "PASS: a password in clear text",
-        OneOf { words: &["PASS"], others: &["AH"], any_case: false, set: |d, _| d.pass = true },
+        "PASS: a password in clear text; AH: HMAC-MD5-96 in an IP authentication header, over IPv4",
+        OneOf { words: &["PASS", "AH"], others: &[], any_case: false, set: |d, v| d.kind = Some(v) },
     ),
     key(
         "auth_pass",

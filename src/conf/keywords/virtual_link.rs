@@ -32,7 +32,8 @@ pub(super) const VMAC: &str = "[NAME] [MAC] [group N]";
 pub(super) const IPVLAN: &str = "[NAME] [ADDRESS] [bridge|private|vepa] [group N]";
 pub(super) const EXTRA: &str = "[all] 0..86400 seconds";
 
-pub(super) fn vmac(cx: &mut Cx<'_>, statement: &Statement, span: Span) -> Result<Written, Diagnostic> {
+pub(super) fn vmac(cx: &mut Cx<'_>, statement: &Statement) -> Result<Written, Diagnostic> {
+    let span = keyword(statement)?;
     let mut mac = None;
     let (name, group) = words(cx, statement, "use_vmac", |word| {
         if word.text == "netlink_notify_msg" {
@@ -47,7 +48,8 @@ pub(super) fn vmac(cx: &mut Cx<'_>, statement: &Statement, span: Span) -> Result
     Ok(Written { span, name, kind: WrittenKind::Macvlan(mac), group })
 }
 
-pub(super) fn ipvlan(cx: &mut Cx<'_>, statement: &Statement, span: Span) -> Result<Written, Diagnostic> {
+pub(super) fn ipvlan(cx: &mut Cx<'_>, statement: &Statement) -> Result<Written, Diagnostic> {
+    let span = keyword(statement)?;
     let (mut mode, mut address) = (IpvlanMode::Bridge, None);
     let (name, group) = words(cx, statement, "use_ipvlan", |word| {
         match word.text.as_str() {
@@ -64,6 +66,12 @@ pub(super) fn ipvlan(cx: &mut Cx<'_>, statement: &Statement, span: Span) -> Resu
         Ok(true)
     })?;
     Ok(Written { span, name, kind: WrittenKind::Ipvlan { mode, address }, group })
+}
+
+/// Where the keyword of a line is.
+fn keyword(statement: &Statement) -> Result<Span, Diagnostic> {
+    let first = statement.words.first().map(|word| word.span);
+    first.ok_or_else(|| Diagnostic::error("missing-argument", "an empty line"))
 }
 
 /// The name and the group; every other word is offered to `other`.
