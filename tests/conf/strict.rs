@@ -68,7 +68,7 @@ fn strict_mode_drops_authentication_and_preempt_delay() {
     let auth = "authentication {\nauth_type PASS\nauth_pass secret\n}";
     let (spec, said) = strict(&format!("{auth}\npreempt_delay 20\n{VIPS}"));
     assert_eq!((spec.auth, spec.preempt_delay), (Auth::None, Duration::ZERO));
-    assert!(says(&said, "no-authentication", Severity::Warning), "{said:?}");
+    assert!(says(&said, "authentication-ignored", Severity::Warning), "{said:?}");
     assert!(says(&said, "preempt-delay-cleared", Severity::Warning), "{said:?}");
 }
 
