@@ -18,6 +18,7 @@ impl Engine {
         let name = link.name.clone();
         self.unsettled = true;
         self.keep_unconfirmed(now, &mut link);
+        self.delay_link(now, &mut link);
         let before = self.links.insert(name.as_str().to_owned(), link);
         self.link_confirmed(&name);
         if before.is_none() {
@@ -39,6 +40,7 @@ impl Engine {
     pub(super) fn link_gone(&mut self, now: Instant, name: &LinkName, effects: &mut Vec<Effect>) {
         self.unsettled = true;
         self.links.remove(name.as_str());
+        self.flaps.remove(name.as_str());
         self.unconfirmed.remove(name.as_str());
         self.conditions_changed(now, name, effects);
     }

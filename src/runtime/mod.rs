@@ -9,6 +9,7 @@
 mod addresses;
 mod dataplane;
 mod fifos;
+mod files;
 mod journal;
 mod keep;
 mod links;
@@ -16,9 +17,11 @@ mod log;
 mod notify;
 mod perform;
 mod plumbing;
+mod processes;
 mod reload;
 mod start;
 mod turn;
+mod watches;
 mod workers;
 
 pub use start::{configuration, run_headless};

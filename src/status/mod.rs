@@ -14,6 +14,6 @@ pub use event::{Event, Severity, Subject};
 pub use snapshot::{
     Admin, CheckResult, Counters, Dataplane, DataplaneKind, Drain, Finding, FirewallStatus, Health, Heard, Hold,
     HoldKind, Instance, LinkState, Node, PacketErrors, Presence, RATE_SAMPLES, Real, Role, SCHEMA, Script, Service,
-    Snapshot, Term, Transition, Verdict, Vip, VirtualLinkStatus,
+    Snapshot, Term, Track, TrackedFile, TrackedProcess, Transition, Verdict, Vip, VirtualLinkStatus,
 };
 pub use stage::{ClientView, Mode, ServerState, Stage, StageAction, StageClock, StageNode, StageServer};

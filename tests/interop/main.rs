@@ -34,6 +34,7 @@ mod programs;
 mod signed;
 mod solo;
 mod stage;
+mod timing;
 mod vmac;
 mod watch;
 
