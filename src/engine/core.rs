@@ -116,6 +116,7 @@ pub struct Engine {
 }
 
 impl Engine {
+    #[expect(clippy::too_many_lines, reason = "one line for each field")]
     pub fn new(setup: Setup) -> Self {
         let Setup { config, host, config_path, pid, guard, seed, wall_zero_us, dataplane, uptime, lease, legacy } =
             setup;

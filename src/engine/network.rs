@@ -20,13 +20,10 @@ impl Engine {
             Ok(sealed) => sealed,
             Err(reason) => return self.malformed(now, packet, None, &reason),
         };
-        // Another protocol's.
-        if sealed.is_some_and(|sealed| sealed.next != PROTOCOL) {
-            return;
-        }
         let payload = sealed.map_or(&packet.payload[..], |sealed| sealed.payload);
         let of_packet = payload.get(1).and_then(|vrid| self.router_for(packet, *vrid));
-        if of_packet.is_none() && self.is_copy(packet, payload) {
+        let is_foreign = sealed.is_some_and(|sealed| sealed.next != PROTOCOL);
+        if is_foreign || (of_packet.is_none() && self.is_copy(packet, payload)) {
             return;
         }
         let spec = of_packet.and_then(|index| self.routers.get(index)).map(|r| r.machine.spec());
