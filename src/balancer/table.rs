@@ -95,11 +95,7 @@ impl Live {
                 self.part(*key, *to, &real);
                 Ok(())
             }
-            Change::AddAddress(_)
-            | Change::LeaseAddress(..)
-            | Change::RenewAddress(..)
-            | Change::RemoveAddress(_)
-            | Change::Routing(_) => Err("addresses are not the balancer's".into()),
+            _ => Err(format!("this is not the balancer's: {change}")),
         }
     }
 

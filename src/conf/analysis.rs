@@ -5,6 +5,7 @@ use super::diagnostic::Diagnostic;
 use super::index::Index;
 use super::model::{Config, DynamicInterfaces};
 use super::source::{Loader, Span};
+use crate::net::LinkName;
 use crate::time::Duration;
 use crate::vrrp::{Spec, Track, Tracker};
 use std::collections::BTreeMap;
@@ -21,6 +22,7 @@ pub(super) fn of_node(config: &Config, index: &Index, loader: &dyn Loader) -> Ve
         }
         found.extend(delay_without_preemption(spec, index));
         found.extend(check_bfd::of_peers(spec, config, index));
+        found.extend(service_behind_no_accept(spec, config, index));
     }
     found
 }
@@ -105,10 +107,11 @@ fn missing_links(config: &Config, index: &Index, loader: &dyn Loader) -> Vec<Dia
     let mut beside: BTreeMap<crate::net::LinkName, Span> = BTreeMap::new();
     for spec in &config.instances {
         let place = |keyword: &str| index.place("vrrp_instance", &spec.name, keyword);
-        let own = spec.virtual_link.as_ref().map(|link| &link.name);
-        for address in spec.all_addresses().filter(|address| Some(&address.link) != own) {
+        let made = |link: &LinkName| spec.virtual_links().find(|made| made.name == *link).map(|made| &made.base);
+        for address in spec.all_addresses() {
             if let Some(place) = place("virtual_ipaddress") {
-                seen.entry(address.link.as_str()).or_insert(place);
+                let link = made(&address.link).unwrap_or(&address.link);
+                seen.entry(link.as_str()).or_insert(place);
             }
         }
         for (link, _) in spec.beside() {
@@ -151,6 +154,17 @@ fn stays(spec: &Spec, track: &Track, index: &Index) -> Option<Diagnostic> {
     );
     let place = place_of(index, spec, track)?;
     Some(Diagnostic::warning("weight-without-effect", message).at(place, "this weight changes nothing").help(help))
+}
+
+/// A virtual service on an address that accepts no packets.
+fn service_behind_no_accept(spec: &Spec, config: &Config, index: &Index) -> Option<Diagnostic> {
+    let mut held = spec.all_addresses().map(|address| address.net.addr()).filter(|_| spec.refuses_packets());
+    let address = held.find(|ip| config.services.iter().any(|service| service.key.address.ip() == *ip))?;
+    let place = |keyword| index.place("vrrp_instance", &spec.name, keyword);
+    let message = format!("the virtual service on {address} gets no packets: `{}` drops them as MASTER", spec.name);
+    let problem =
+        Diagnostic::warning("no-accept-service", message).at(place("no_accept")?, "no_accept, or strict mode");
+    Some(problem.help("write `accept` (with VRRPv3 in strict mode, too), or balance another address"))
 }
 
 /// `preempt_delay` where nothing is preempted.

@@ -6,9 +6,9 @@ use super::diagnostic::Diagnostic;
 use super::keywords::instance::Draft;
 use super::keywords::{global, group, root, script};
 use super::lower::Cx;
-use super::model::{Config, FifoKind, FifoSpec, GlobalNotify, Globals, ScriptSpec};
+use super::model::{Config, FifoKind, FifoSpec, FirewallSpec, GlobalNotify, Globals, ScriptSpec};
 use super::source::{Program, Span, Spanned};
-use super::{check_bfd, check_groups, check_routing, check_services, check_trackers};
+use super::{check_bfd, check_groups, check_links, check_routing, check_services, check_trackers};
 use crate::time::Duration;
 use crate::vrrp::{Peering, Spec, Tracker};
 use std::collections::{BTreeMap, BTreeSet};
@@ -51,14 +51,16 @@ pub(super) fn finish(cx: &mut Cx<'_>, draft: root::Draft) -> Config {
     let lines = check_routing::StaticLines { addresses: &static_addresses, routes: &static_routes };
     let of_statics = rules.next().unwrap_or_default();
     let statics = check_routing::statics(cx, &names, &lines, of_statics, &globals, &track_groups);
+    let mut given = check_links::Given::new(&instances);
     let mut read: Vec<(Span, (Spec, Span))> = Vec::new();
     for (draft, rules) in instances.into_iter().zip(rules) {
         let at = draft.name.span;
-        let Some((mut spec, vrid)) = instance(cx, draft, &globals, &weights, &names) else { continue };
+        let Some((mut spec, vrid)) = instance(cx, draft, &globals, &weights, &names, &mut given) else { continue };
         spec.rules = rules.into_iter().map(|(rule, _)| rule).collect();
         read.push((at, (spec, vrid)));
     }
     same_vrid(cx, &read);
+    check_links::firewall(cx, &read.iter().map(|(at, (spec, _))| (spec, *at)).collect::<Vec<_>>());
     let mut instances: Vec<Spec> = read.into_iter().map(|(_, (spec, _))| spec).collect();
     let groups = check_groups::groups(cx, groups, &mut instances, &weights, &plain);
     let link_delays = check_trackers::link_delays(cx, link_delays, &instances);
@@ -69,6 +71,12 @@ pub(super) fn finish(cx: &mut Cx<'_>, draft: root::Draft) -> Config {
         .into_iter()
         .filter_map(|(kind, fifo)| fifo.map(|(path, owner)| FifoSpec { kind, path, owner, script: None }));
     let fifos = fifos.collect();
+    let default = FirewallSpec::default();
+    let firewall = FirewallSpec {
+        table: globals.table.unwrap_or(default.table),
+        priority: globals.table_priority.unwrap_or(default.priority),
+        counters: globals.table_counters,
+    };
     Config {
         router_id: globals.router_id,
         globals: Globals {
@@ -79,6 +87,7 @@ pub(super) fn finish(cx: &mut Cx<'_>, draft: root::Draft) -> Config {
             link_delays,
             log_unknown_vrids: globals.log_unknown,
             script_security: globals.script_security,
+            firewall,
             notify: GlobalNotify { fifos, states_on_reload: globals.states_on_reload, ..GlobalNotify::default() },
             ..Globals::default()
         },

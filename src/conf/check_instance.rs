@@ -1,7 +1,9 @@
 //! One instance: its draft and the defaults become a spec.
 
 use super::check_authentication::{About, authentication};
+use super::check_links::{self, Given};
 use super::check_routing;
+use super::check_strict;
 use super::check_trackers::{Weights, defined_by};
 use super::diagnostic::Diagnostic;
 use super::keywords::global;
@@ -27,6 +29,7 @@ pub(super) fn instance(
     globals: &global::Draft,
     weights: &Weights,
     names: &Names<'_>,
+    given: &mut Given,
 ) -> Option<(Spec, Span)> {
     let name = draft.name.clone();
     required(cx, &draft, draft.link.is_none(), "interface", "eth0");
@@ -34,7 +37,6 @@ pub(super) fn instance(
     let options = std::mem::take(&mut draft.options).or(&globals.options);
     let strict = options.strict.as_ref().filter(|s| s.value).map(|s| s.span);
     let family = family(&draft);
-    firewall(cx, strict);
     let version = version(cx, &draft, &options, family, strict);
     let priority = priority(cx, &draft);
     let interval = interval(cx, &draft, version);
@@ -45,22 +47,32 @@ pub(super) fn instance(
     let mut tracked = tracks(cx, &draft, weights, priority);
     tracked.extend(link_tracks(cx, &draft, priority));
     let routes = check_routing::routes(cx, names, &draft.routes);
+    let accept = check_strict::accept(cx, &draft, version, priority, strict);
+    if let Some(strict) = strict {
+        check_strict::conforms(cx, &draft, family, priority, strict);
+    }
     let (link, vrid) = (draft.link.take()?, draft.vrid.take()?);
     let id = u8::try_from(vrid.value).ok().and_then(|id| Vrid::new(id).ok())?;
-    let (addresses, excluded) = addresses(cx, &draft, &link.value, family);
     let is_strict = strict.is_some();
+    let peering = peering(cx, &draft, globals, &options, family);
+    let unicast = matches!(peering, Peering::Unicast(_));
+    let of = check_links::Of { link: &link.value, family, vrid: id, unicast, strict };
+    let virtual_link = given.own(cx, &draft, globals, of);
+    let address_links = given.of_addresses(cx, &draft, globals, of);
+    let place = |vip: &Vip| check_links::of_vip(vip, &draft, of, virtual_link.as_ref(), &address_links);
+    let (addresses, excluded) = addresses(cx, &draft, &place, family, is_strict);
     let spec = Spec {
         family,
         version,
         priority,
         interval,
-        wishes_master: (draft.master.is_some() || priority == 255) && !matches!(auth, Auth::Ah(_)),
+        wishes_master: ((draft.master.is_some() && !is_strict) || priority == 255) && !matches!(auth, Auth::Ah(_)),
         preempt,
         preempt_delay,
         auth,
-        source,
+        source: source.or_else(|| virtual_link.as_ref().and_then(check_links::address)),
         track_source: draft.track_source,
-        peering: peering(cx, &draft, globals, &options, family),
+        peering,
         addresses,
         excluded,
         routes,
@@ -70,6 +82,9 @@ pub(super) fn instance(
         track_link: !draft.ignore_link,
         down_adverts: if is_strict { 3 } else { options.down_adverts.unwrap_or(3) },
         strict: is_strict,
+        accept,
+        virtual_link,
+        address_links,
         checksum: ChecksumStyle {
             v3_as_v2: options.v3_checksum_as_v2.unwrap_or(false),
             old_unicast: draft.old_checksum.unwrap_or_default(),
@@ -79,8 +94,8 @@ pub(super) fn instance(
         higher_prio_send_advert: !is_strict && options.higher_prio_send_advert.unwrap_or(false),
         owner_ignore_adverts: priority == 255 && (is_strict || options.owner_ignore_adverts.unwrap_or(false)),
         timer_expired_backup: slept(cx, &draft, preempt),
-        notify: with_user(std::mem::take(&mut draft.notify), globals),
-        ..Spec::new(&name.value, link.value, id)
+        notify: with_user(draft.notify.clone(), globals),
+        ..Spec::new(&name.value, link.value.clone(), id)
     };
     Some((spec, vrid.span))
 }
@@ -321,7 +336,13 @@ fn source(cx: &mut Cx<'_>, draft: &Draft, family: Family) -> Option<IpAddr> {
 }
 
 /// The addresses in adverts, and those that only move with them.
-fn addresses(cx: &mut Cx<'_>, draft: &Draft, link: &LinkName, family: Family) -> (Vec<Address>, Vec<Address>) {
+fn addresses(
+    cx: &mut Cx<'_>,
+    draft: &Draft,
+    link: &dyn Fn(&Vip) -> LinkName,
+    family: Family,
+    strict: bool,
+) -> (Vec<Address>, Vec<Address>) {
     let (mut addresses, mut excluded) = (Vec::new(), Vec::new());
     for vip in &draft.addresses {
         if Family::of(vip.net.value.addr()) != family {
@@ -350,7 +371,7 @@ fn addresses(cx: &mut Cx<'_>, draft: &Draft, link: &LinkName, family: Family) ->
     for vip in &draft.excluded {
         add(cx, vip, link, &addresses, &mut excluded);
     }
-    if draft.addresses.is_empty() && !draft.no_addresses {
+    if draft.addresses.is_empty() && !draft.no_addresses && !strict {
         let message = format!("vrrp_instance `{}` moves no address", draft.name.value);
         cx.report(
             Diagnostic::warning("no-addresses", message)
@@ -361,8 +382,8 @@ fn addresses(cx: &mut Cx<'_>, draft: &Draft, link: &LinkName, family: Family) ->
     (addresses, excluded)
 }
 
-fn add(cx: &mut Cx<'_>, vip: &Vip, link: &LinkName, others: &[Address], into: &mut Vec<Address>) {
-    let address = vip.address(vip.link.clone().unwrap_or_else(|| link.clone()));
+fn add(cx: &mut Cx<'_>, vip: &Vip, link: &dyn Fn(&Vip) -> LinkName, others: &[Address], into: &mut Vec<Address>) {
+    let address = vip.address(link(vip));
     if let Some(group) = &vip.track_group {
         let problem = Diagnostic::warning("misplaced", "`track_group` belongs to static addresses");
         cx.report(problem.at(group.span, "ignored: this one moves with the instance anyhow"));
@@ -438,14 +459,5 @@ const fn undefined_id(kind: Tracker) -> &'static str {
         Tracker::File => "undefined-file",
         Tracker::Process => "undefined-process",
         Tracker::Bfd => "undefined-bfd",
-    }
-}
-
-/// What strict mode asks for and is not done; said once for each place it is written.
-fn firewall(cx: &mut Cx<'_>, strict: Option<Span>) {
-    let Some(strict) = strict else { return };
-    if !cx.diagnostics.iter().any(|d| d.id == "no-firewall" && d.span() == Some(strict)) {
-        let message = "strict mode drops packets to the addresses of others: vipdeck accepts them";
-        cx.report(Diagnostic::note("no-firewall", message).at(strict, "everything else of it is done"));
     }
 }

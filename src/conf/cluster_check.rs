@@ -7,6 +7,7 @@ use super::diagnostic::Diagnostic;
 use super::index::Index;
 use super::model::Config;
 use super::source::Span;
+use crate::kernel::VirtualLinkKind;
 use crate::lvs::ServiceSpec;
 use crate::vrrp::{Auth, Hmac, HmacMode, Peering, Spec, Version};
 use std::collections::{BTreeMap, BTreeSet};
@@ -131,6 +132,7 @@ fn pair(first: &Member<'_>, other: &Member<'_>, found: &mut Vec<Diagnostic>) {
         found.push(problem.help("they drop each other's adverts and are both MASTER"));
     }
     addresses(first, other, &both, found);
+    hardware(first, other, &both, found);
     match (&a.peering, &b.peering) {
         (Peering::Multicast(x), Peering::Multicast(y)) if x != y => {
             let message = format!("{both} send to different groups: {x} and {y}");
@@ -147,6 +149,27 @@ fn pair(first: &Member<'_>, other: &Member<'_>, found: &mut Vec<Diagnostic>) {
             );
         }
         _ => {}
+    }
+}
+
+/// What clients would see change with each move: the hardware address, and whether packets are accepted.
+fn hardware(first: &Member<'_>, other: &Member<'_>, both: &str, found: &mut Vec<Diagnostic>) {
+    let mac = |spec: &Spec| match &spec.virtual_link.as_ref()?.link.kind {
+        VirtualLinkKind::Macvlan(mac) => Some(*mac),
+        VirtualLinkKind::Ipvlan { .. } => None,
+    };
+    if mac(first.spec) != mac(other.spec) {
+        let shown = |spec: &Spec| mac(spec).map_or_else(|| "the interface's own".to_owned(), |mac| mac.to_string());
+        let message =
+            format!("{both} have different hardware addresses: {} and {}", shown(first.spec), shown(other.spec));
+        let problem = differs("hardware-address-differs", message, (other, "use_vmac"), (first, "use_vmac"));
+        found.push(warning(problem).help("neighbours learn another one with each move: write use_vmac on all nodes"));
+    }
+    let refuses = [first.spec, other.spec].map(Spec::refuses_packets);
+    if refuses[0] != refuses[1] && !first.spec.is_owner() && !other.spec.is_owner() {
+        let message = format!("{both}: packets to the addresses are accepted by one and dropped by the other");
+        let problem = differs("accept-differs", message, (other, "no_accept"), (first, "no_accept"));
+        found.push(warning(problem).help("write `no_accept` (or strict mode) on all nodes, or on none"));
     }
 }
 

@@ -122,18 +122,17 @@ pub struct MailSpec {
     pub no_email_faults: bool,
 }
 
-/// The nftables table that keeps packets from addresses that are not to accept them.
+/// The nftables table that keeps packets from addresses that are not to accept them, and virtual links quiet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FirewallSpec {
     pub table: String,
     pub priority: i32,
-    pub by_index: bool,
     pub counters: bool,
 }
 
 impl Default for FirewallSpec {
     fn default() -> Self {
-        Self { table: "keepalived".into(), priority: -1, by_index: false, counters: false }
+        Self { table: "keepalived".into(), priority: -1, counters: false }
     }
 }
 

@@ -1,6 +1,6 @@
 //! One line of `virtual_ipaddress` and `virtual_ipaddress_excluded` (keepalived.conf(5)):
 //! `ADDR[/LEN] [dev IF] [scope S] [brd A|+|-] [label L] [peer ADDR[/LEN]] [home] [-nodad] [mngtmpaddr] [noprefixroute]
-//! [autojoin] [no_track] [preferred_lft SECONDS|forever]`.
+//! [autojoin] [no_track] [use_vmac] [preferred_lft SECONDS|forever]`.
 
 use super::diagnostic::Diagnostic;
 use super::keywords::instance::Vip;
@@ -31,7 +31,6 @@ const OPTIONS: &[&str] = &[
     "preferred_lft",
     "track_group",
 ];
-const REFUSED: &[&str] = &["use_vmac"];
 
 pub(super) fn line(cx: &mut Cx<'_>, statement: &Statement) -> Result<Vip, Diagnostic> {
     let Some(first) = statement.words.first() else {
@@ -49,6 +48,7 @@ pub(super) fn line(cx: &mut Cx<'_>, statement: &Statement) -> Result<Vip, Diagno
         preferred: forever(net),
         tracked: true,
         track_group: None,
+        virtual_link: None,
     };
     let mut words = statement.words.iter().skip(1);
     while let Some(word) = words.next() {
@@ -91,6 +91,7 @@ fn flag(cx: &mut Cx<'_>, vip: &mut Vip, word: &Word) -> Result<bool, Diagnostic>
         "home" => six(&mut vip.flags.home),
         "mngtmpaddr" => six(&mut vip.flags.mngtmpaddr),
         "-nodad" => six(&mut vip.flags.dad),
+        "use_vmac" => vip.virtual_link = Some(word.span),
         "noprefixroute" => vip.flags.noprefixroute = true,
         "autojoin" if !address.is_multicast() => {
             let message = format!("the kernel refuses `autojoin` of {address}, which is no multicast address");
@@ -219,10 +220,6 @@ fn scope(word: &Word) -> Result<Scope, Diagnostic> {
 
 fn unknown(cx: &mut Cx<'_>, word: &Word) -> Result<(), Diagnostic> {
     let text = word.text.as_str();
-    if REFUSED.contains(&text) {
-        let message = format!("`{text}` is keepalived's, vipdeck does not support it yet");
-        return Err(Diagnostic::error("not-supported", message).at(word.span, "this address is not read"));
-    }
     if text.split('/').next().is_some_and(|start| start.parse::<IpAddr>().is_ok()) {
         return Err(Diagnostic::error("two-addresses", "two addresses on one line")
             .at(word.span, "keepalived would ignore this one")

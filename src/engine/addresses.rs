@@ -16,10 +16,16 @@ const CONFIRMED: Duration = Duration::from_secs(5);
 impl Engine {
     pub(super) fn link_changed(&mut self, now: Instant, mut link: Link, effects: &mut Vec<Effect>) {
         let name = link.name.clone();
+        self.unsettled = true;
         self.keep_unconfirmed(now, &mut link);
         self.seen.missing.remove(name.as_str());
         self.delay_link(now, &mut link);
         let before = self.links.insert(name.as_str().to_owned(), link);
+        self.link_confirmed(&name);
+        if before.is_none() {
+            // What failed for want of the link need not wait.
+            self.retry_address.retain(|address, _| address.link != name);
+        }
         let changed = self.difference(&name, before.as_ref());
         if before.is_some() {
             self.note_stolen(now, &changed);
@@ -39,6 +45,7 @@ impl Engine {
     }
 
     pub(super) fn link_gone(&mut self, now: Instant, name: &LinkName, effects: &mut Vec<Effect>) {
+        self.unsettled = true;
         self.links.remove(name.as_str());
         self.seen.missing.insert(name.as_str().to_owned());
         self.seen.flaps.remove(name.as_str());
@@ -179,6 +186,9 @@ impl Engine {
         if holds == desired || !self.links.contains_key(address.link.as_str()) {
             return;
         }
+        if desired && !self.may_come(address) {
+            return;
+        }
         if self.retry_address.contains_key(address) || !self.pending.insert(address.clone()) {
             return;
         }
@@ -203,14 +213,27 @@ impl Engine {
             self.routing_applied(now, step, result, effects);
             return;
         }
-        let Some(address) = address_of(change).cloned() else { return };
+        let Some(address) = address_of(change).cloned() else {
+            self.unsettled = true;
+            if matches!(change, Change::AddLink(_) | Change::RemoveLink(_)) {
+                self.link_done(now, change, result, effects);
+            } else {
+                self.firewall_done(now, change, result, effects);
+            }
+            return;
+        };
         if matches!(change, Change::RenewAddress(..)) {
             self.renewed(now, change, &address, result);
             return;
         }
         self.pending.remove(&address);
+        self.unsettled |= self.is_virtual(&address.link);
         let subject = self.subject_of(&address);
         if let Err(error) = result {
+            if self.is_virtual(&address.link) && !self.links.contains_key(address.link.as_str()) {
+                // Somebody deleted the link; the address comes when it is made again.
+                return;
+            }
             self.counters.change_errors += 1;
             self.retry_address.insert(address.clone(), now + RETRY);
             if self.findings.raise(now, "change-failed", Severity::Alarm, &address.to_string(), error.clone()) {
@@ -306,17 +329,13 @@ impl Managed {
 }
 
 const fn address_of(change: &Change) -> Option<&Address> {
-    match change {
-        Change::AddAddress(address)
-        | Change::LeaseAddress(address, _)
-        | Change::RenewAddress(address, _)
-        | Change::RemoveAddress(address) => Some(address),
-        Change::Routing(_)
-        | Change::AddService(..)
-        | Change::EditService(..)
-        | Change::RemoveService(..)
-        | Change::AddDestination(..)
-        | Change::EditDestination(..)
-        | Change::RemoveDestination(..) => None,
+    if let Change::AddAddress(address)
+    | Change::LeaseAddress(address, _)
+    | Change::RenewAddress(address, _)
+    | Change::RemoveAddress(address) = change
+    {
+        Some(address)
+    } else {
+        None
     }
 }

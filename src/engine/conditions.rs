@@ -87,6 +87,11 @@ impl Engine {
         if !self.is_known(router.machine.spec().link.as_str()) {
             return;
         }
+        // Nothing can be sent on a virtual link that has not been seen.
+        let adopting = matches!(router.machine.state(), vrrp::State::Adopting { .. });
+        if adopting && !self.own_link_is_known(router.machine.spec()) {
+            return;
+        }
         let conditions = self.conditions(router.machine.spec(), router.machine.conditions().source);
         self.spread_conditions(now, index, conditions, effects);
     }
@@ -102,6 +107,7 @@ impl Engine {
         }
         self.conditions_beside(spec, &mut conditions);
         self.static_conditions(&spec.name, &mut conditions);
+        self.own_link_condition(spec, &mut conditions);
         for track in &spec.tracks {
             match track.kind {
                 Tracker::Script => {

@@ -3,6 +3,7 @@
 use super::addresses::Managed;
 use super::bfd::Bfds;
 use super::effect::Effect;
+use super::firewall::Firewalling;
 use super::groups::Group;
 use super::input::Input;
 use super::legacy::Legacy;
@@ -14,6 +15,7 @@ use super::routing::RoutingState;
 use super::scripts::Script;
 use super::services::TableState;
 use super::trackers::Trackers;
+use super::virtual_links::Made;
 use crate::cluster::Findings;
 use crate::conf::{Config, Globals};
 use crate::kernel::{Address, Change, DestinationKey, Link, ServiceKey};
@@ -86,6 +88,13 @@ pub struct Engine {
     pub(super) retry_address: BTreeMap<Address, Instant>,
     /// Address changes that are under way.
     pub(super) pending: BTreeSet<Address>,
+    /// The links that routers make for themselves.
+    pub(super) virtual_links: BTreeMap<LinkName, Made>,
+    pub(super) firewall: Firewalling,
+    /// Something has happened that virtual links or the firewall depend on.
+    pub(super) unsettled: bool,
+    /// When a router announces addresses beside its own link, and which.
+    pub(super) extra_garp: BTreeSet<(Instant, usize)>,
     /// By link: what our own changes left, until news of the link show it.
     pub(super) unconfirmed: BTreeMap<String, BTreeMap<IpNet, (bool, Instant)>>,
     /// Routes, rules and static objects.
@@ -111,7 +120,7 @@ pub struct Engine {
 }
 
 impl Engine {
-    #[expect(clippy::too_many_lines, reason = "one line a field")]
+    #[expect(clippy::too_many_lines, reason = "one line for each field")]
     pub fn new(setup: Setup) -> Self {
         let Setup { config, host, config_path, pid, guard, seed, wall_zero_us, dataplane, uptime, lease, legacy } =
             setup;
@@ -156,6 +165,10 @@ impl Engine {
             managed_ips: BTreeSet::new(),
             retry_address: BTreeMap::new(),
             pending: BTreeSet::new(),
+            virtual_links: BTreeMap::new(),
+            firewall: Firewalling::default(),
+            unsettled: false,
+            extra_garp: BTreeSet::new(),
             unconfirmed: BTreeMap::new(),
             trackers,
             routing: RoutingState::new(config.statics, config.track_groups),
@@ -181,6 +194,7 @@ impl Engine {
         engine.index_routers();
         engine.index_addresses();
         engine.index_routing();
+        engine.index_links();
         engine.form_groups(config.groups);
         engine.set_lease(start);
         engine
@@ -230,6 +244,7 @@ impl Engine {
         }
         self.settle_groups(now, &mut effects);
         self.drop_retired();
+        self.settle_plumbing(now, &mut effects);
         self.finish_stopping(now, &mut effects);
         effects
     }
@@ -244,10 +259,12 @@ impl Engine {
         let addresses = self.retry_address.values().copied().map(Some).fold(None, earliest);
         let trackers = earliest(self.trackers.deadline(), self.flaps_due());
         let routing = self.routing_retry_at();
+        let plumbing = earliest(self.plumbing_retry_at(), self.extra_garp.first().map(|(at, _)| *at));
         [
             routers,
             scripts,
             trackers,
+            plumbing,
             checks,
             addresses,
             routing,
@@ -296,7 +313,7 @@ impl Engine {
     /// Links adverts travel on, carry addresses or are judged by, each once.
     pub fn interfaces(&self) -> Vec<crate::net::LinkName> {
         let adverts = self.routers.iter().map(|r| r.machine.spec().link.clone());
-        let carried = self.routers.iter().map(|r| r.machine.spec().advert_link().clone());
+        let carried = self.listens().into_keys().map(|(link, _)| link);
         let addresses = self.managed.keys().map(|(link, _)| link.clone());
         let mut names: Vec<_> = adverts.chain(carried).chain(addresses).collect();
         names.sort();
@@ -323,6 +340,7 @@ impl Engine {
         self.retry_routing(now, effects);
         self.renew_leases(now, effects);
         self.forget_inherited(now, effects);
+        self.announce_extra(now, effects);
         self.start_scripts(now, effects);
         self.start_checks(now, effects);
     }
@@ -371,6 +389,9 @@ impl Engine {
         if !self.routing_is_released() || self.managed.values().any(|m| self.holds(&m.address)) {
             return;
         }
+        if !self.release_plumbing(now, effects) {
+            return;
+        }
         if self.table.is_cleared(&self.services) {
             self.exited = true;
             effects.push(Effect::Exit);
@@ -382,7 +403,9 @@ impl Engine {
     /// What is still on a link although nothing calls for it: the last thing to remove when the time to stop is over.
     pub fn leftovers(&self) -> Vec<Change> {
         let held = self.managed.values().map(|m| &m.address).filter(|a| self.holds(a));
-        self.routing_leftovers().chain(held.cloned().map(Change::RemoveAddress)).collect()
+        let addresses = held.cloned().map(Change::RemoveAddress);
+        let plumbing = self.leftover_links().into_iter().chain(self.leftover_firewall());
+        self.routing_leftovers().chain(addresses).chain(plumbing).collect()
     }
 
     /// Stopping, and no router takes part any more.

@@ -14,6 +14,8 @@ mod commands;
 mod conditions;
 mod core;
 mod effect;
+mod extra_garp;
+mod firewall;
 mod groups;
 mod input;
 mod keeper;
@@ -31,6 +33,7 @@ mod scripts;
 mod services;
 mod snapshot;
 mod trackers;
+mod virtual_links;
 
 pub use self::core::{Engine, Setup};
 pub use effect::{Advert, CheckId, Effect, Notice};

@@ -20,12 +20,12 @@ impl Engine {
             Ok(sealed) => sealed,
             Err(reason) => return self.malformed(now, packet, None, &reason),
         };
-        // Another protocol's.
-        if sealed.is_some_and(|sealed| sealed.next != PROTOCOL) {
-            return;
-        }
         let payload = sealed.map_or(&packet.payload[..], |sealed| sealed.payload);
         let of_packet = payload.get(1).and_then(|vrid| self.router_for(packet, *vrid));
+        let is_foreign = sealed.is_some_and(|sealed| sealed.next != PROTOCOL);
+        if is_foreign || (of_packet.is_none() && self.is_copy(packet, payload)) {
+            return;
+        }
         let spec = of_packet.and_then(|index| self.routers.get(index)).map(|r| r.machine.spec());
         let (advert, form) = match read(payload, packet, spec) {
             Ok(read) => read,
@@ -91,8 +91,10 @@ impl Engine {
     /// The router that a packet is for: by link, family and VRID, and among unicast ones by the peer it comes from.
     fn router_for(&self, packet: &Packet, vrid: u8) -> Option<usize> {
         let candidates = self.by_vrid.get(&(Family::of(packet.source), vrid))?;
-        let on_link =
-            |i: &&usize| self.routers.get(**i).is_some_and(|r| *r.machine.spec().advert_link() == packet.link);
+        let on_link = |i: &&usize| {
+            let spec = self.routers.get(**i).map(|r| r.machine.spec());
+            spec.and_then(|s| self.hears_on(s)) == Some(&packet.link)
+        };
         let from_peer = |i: &&usize| {
             let spec = self.routers.get(**i).map(|r| r.machine.spec());
             spec.is_some_and(|s| match &s.peering {
@@ -104,16 +106,34 @@ impl Engine {
         here.clone().find(from_peer).or_else(|| here.next()).copied()
     }
 
+    /// The link that counts of those a router's adverts arrive on.
+    fn hears_on<'s>(&self, spec: &'s vrrp::Spec) -> Option<&'s LinkName> {
+        let mut links = spec.heard_on().into_iter().flatten();
+        let (first, second) = (links.next()?, links.next());
+        let is_up = self.links.get(first.as_str()).is_some_and(|link| link.up);
+        Some(second.filter(|_| !is_up).unwrap_or(first))
+    }
+
+    /// What a router hears on its virtual link arrives on the link below, too.
+    fn is_copy(&self, packet: &Packet, payload: &[u8]) -> bool {
+        let family = Family::of(packet.source);
+        let routers = payload.get(1).and_then(|vrid| self.by_vrid.get(&(family, *vrid)));
+        let mut specs = routers.into_iter().flatten().filter_map(|i| self.routers.get(*i)).map(|r| r.machine.spec());
+        specs.any(|spec| spec.heard_on().contains(&Some(&packet.link)))
+    }
+
     /// Finds routers by family and VRID, and what is due when. Called whenever routers are made anew.
     pub(super) fn index_routers(&mut self) {
         self.by_vrid.clear();
         self.timers.clear();
         self.retiring = self.routers.iter().any(|r| r.retiring);
+        self.extra_garp.clear();
         self.unkept = (0..self.routers.len()).collect();
         self.node_unkept = true;
         for (index, router) in self.routers.iter_mut().enumerate() {
             router.noted = router.machine.deadline();
             self.timers.extend(router.noted.map(|at| (at, index)));
+            self.extra_garp.extend(router.extra_at.map(|at| (at, index)));
         }
         for (index, router) in self.routers.iter().enumerate() {
             let spec = router.machine.spec();
@@ -126,9 +146,12 @@ impl Engine {
         let mut listens: BTreeMap<_, BTreeSet<IpAddr>> = BTreeMap::new();
         for router in &self.routers {
             let spec = router.machine.spec();
-            let groups = listens.entry((spec.advert_link().clone(), spec.family)).or_default();
-            if let vrrp::Peering::Multicast(group) = spec.peering {
-                groups.insert(group);
+            // Also on the link below a virtual one: the switch learns there who wants the group.
+            for link in spec.heard_on().into_iter().flatten() {
+                let groups = listens.entry((link.clone(), spec.family)).or_default();
+                if let vrrp::Peering::Multicast(group) = spec.peering {
+                    groups.insert(group);
+                }
             }
         }
         listens
@@ -143,7 +166,8 @@ impl Engine {
         mac: Mac,
         effects: &mut Vec<Effect>,
     ) {
-        if self.links.get(link.as_str()).is_none_or(|l| l.mac == Some(mac)) {
+        // Nothing we send arrives on a virtual link: its hardware address is also another's who is master.
+        if self.links.get(link.as_str()).is_none_or(|l| l.mac == Some(mac) && !self.is_virtual(link)) {
             return;
         }
         let has = |r: &Router| r.machine.spec().addresses.iter().any(|a| a.link == *link && a.net.addr() == address);
@@ -190,6 +214,7 @@ impl Engine {
                     self.changed(now, index, (from.into(), to.into()), &cause);
                     self.settle_router(now, index, effects);
                     self.notify_instance(index, to.into(), effects);
+                    self.schedule_extra(now, index);
                     self.group_follows(now, index, from.into(), effects);
                 }
                 Output::Note(note) => {

@@ -191,6 +191,7 @@ impl Engine {
         self.index_routers();
         self.index_addresses();
         self.index_routing();
+        self.index_links();
         self.form_groups(groups);
         self.set_lease(now);
         effects.push(Effect::Relisten);
@@ -202,6 +203,7 @@ impl Engine {
                 self.drive(now, index, vrrp::Input::Stop, effects);
             } else {
                 self.update_conditions(now, index, effects);
+                self.schedule_extra(now, index);
             }
         }
         self.settle_routing_around(now, effects);
@@ -246,6 +248,7 @@ impl Engine {
         self.index_routers();
         self.index_addresses();
         self.index_routing();
+        self.index_links();
         let groups = self.groups.iter().map(|g| g.spec.clone()).collect();
         self.form_groups(groups);
     }
@@ -281,7 +284,7 @@ fn identity(spec: &Spec) -> impl PartialEq {
         Peering::Multicast(group) => (Some(*group), Vec::new()),
         Peering::Unicast(unicast) => (None, unicast.peers.iter().map(|p| p.address).collect()),
     };
-    let virtual_link = spec.virtual_link.as_ref().map(|v| v.name.clone());
+    let virtual_link = spec.virtual_link.as_ref().map(|v| v.link.name.clone());
     (spec.vrid, spec.family, spec.version, spec.link.clone(), peering, virtual_link)
 }
 

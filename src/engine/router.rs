@@ -21,6 +21,8 @@ pub(super) struct Router {
     pub(super) machine: Instance,
     /// Its deadline as the engine's timers have it.
     pub(super) noted: Option<Instant>,
+    /// When it announces addresses beside its own link (`garp_extra_if`).
+    pub(super) extra_at: Option<Instant>,
     /// What its record was made from last.
     pub(super) marked: Option<Mark>,
     /// It has left the configuration and goes once it has handed over.
@@ -67,6 +69,7 @@ impl Router {
             own_conditions: machine.conditions().clone(),
             machine,
             noted: None,
+            extra_at: None,
             marked: None,
             retiring: false,
             group: None,

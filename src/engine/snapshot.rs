@@ -121,6 +121,8 @@ impl Engine {
             next_advert_at,
             master_down_at,
             announce_at,
+            virtual_links: self.virtual_link_status(spec),
+            firewall: self.firewall_status(spec),
             vips: spec.addresses.iter().map(|a| self.vip(a, machine.state())).collect(),
             moves: self.moves(spec, machine.state().wants_addresses()),
             faults: machine.conditions().faults.iter().chain(&machine.conditions().waiting).cloned().collect(),

@@ -1,9 +1,11 @@
 //! One step from what is to what should be.
 
+use super::firewall::Firewall;
 use super::ipvs::{Destination, DestinationKey, Service, ServiceKey};
 use super::route::Route;
 use super::rule::Rule;
 use super::state::Address;
+use super::virtual_link::VirtualLink;
 use crate::net::LinkName;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -17,6 +19,12 @@ pub enum Change {
     RenewAddress(Address, u32),
     RemoveAddress(Address),
     Routing(Routing),
+    /// Makes it, or takes over the one of an earlier life, and brings it up.
+    AddLink(VirtualLink),
+    RemoveLink(VirtualLink),
+    /// The table as a whole, in place of what there is of it.
+    SetFirewall(Firewall),
+    RemoveFirewall(Firewall),
     /// The service without its destinations.
     AddService(ServiceKey, Service),
     EditService(ServiceKey, Service),
@@ -26,6 +34,13 @@ pub enum Change {
     RemoveDestination(ServiceKey, DestinationKey),
 }
 
+impl Change {
+    /// Of links over others, or of the firewall: what may take a while.
+    pub const fn is_plumbing(&self) -> bool {
+        matches!(self, Self::AddLink(_) | Self::RemoveLink(_) | Self::SetFirewall(_) | Self::RemoveFirewall(_))
+    }
+}
+
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -33,6 +48,10 @@ impl fmt::Display for Change {
             Self::RenewAddress(a, seconds) => write!(f, "renew {} on {} for {seconds} s", a.net, a.link),
             Self::RemoveAddress(a) => write!(f, "remove {} from {}", a.net, a.link),
             Self::Routing(routing) => routing.fmt(f),
+            Self::AddLink(link) => write!(f, "make {link}"),
+            Self::RemoveLink(link) => write!(f, "remove {link}"),
+            Self::SetFirewall(firewall) => write!(f, "set {firewall}"),
+            Self::RemoveFirewall(firewall) => write!(f, "remove nftables table inet {}", firewall.table.name),
             Self::AddService(key, s) => write!(f, "add virtual service {key} {}", s.scheduler),
             Self::EditService(key, s) => write!(f, "set virtual service {key} to {}", s.scheduler),
             Self::RemoveService(key) => write!(f, "remove virtual service {key}"),

@@ -1,16 +1,19 @@
-//! What the kernel holds, as data: links, addresses, routes and rules, and the IPVS table.
+//! What the kernel holds, as data: links, addresses, routes and rules, the firewall's table, and the IPVS table.
 //!
 //! Pure: nothing here touches the kernel. `sys` reads it into these types and carries out a [`Change`];
 //! `engine` says what should be there. Start with [`state`], then [`plan`].
 
 mod change;
+mod firewall;
 mod ipvs;
 mod plan;
 mod route;
 mod rule;
 mod state;
+mod virtual_link;
 
 pub use change::{Change, Routing, RoutingNews};
+pub use firewall::{Firewall, FirewallTable};
 pub use ipvs::{
     Counters, Destination, DestinationKey, Forwarding, ObservedDestination, ObservedService, ObservedTable, Protocol,
     Scheduler, Service, ServiceKey, Table, UnknownWord,
@@ -21,3 +24,4 @@ pub use route::{
 };
 pub use rule::{Rule, RuleAction, RuleKey};
 pub use state::{Address, AddressFlags, Link, Scope};
+pub use virtual_link::{IpvlanMode, VirtualLink, VirtualLinkKind};

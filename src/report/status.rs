@@ -50,6 +50,7 @@ fn tables(snapshots: &[Snapshot], out: &mut dyn Write) -> io::Result<()> {
         if !snapshot.bfd.sessions.is_empty() {
             sessions(snapshot).write(out)?;
         }
+        plumbing(snapshot, out)?;
         for service in &snapshot.services {
             write_service(snapshot, service, out)?;
         }
@@ -144,6 +145,19 @@ fn sessions(s: &Snapshot) -> Table {
 
 fn millis(duration: Duration) -> String {
     format!("{} ms", duration.as_micros() as f64 / 1e3)
+}
+
+/// Virtual links, and what is kept from the addresses.
+fn plumbing(s: &Snapshot, out: &mut dyn Write) -> io::Result<()> {
+    for i in &s.instances {
+        for link in &i.virtual_links {
+            writeln!(out, "  {}: {}", plain(&i.name), plain(&link.to_string()))?;
+        }
+        if let Some(firewall) = &i.firewall {
+            writeln!(out, "  {}: {}", plain(&i.name), plain(&firewall.to_string()))?;
+        }
+    }
+    Ok(())
 }
 
 fn state(i: &Instance) -> String {

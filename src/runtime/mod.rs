@@ -1,7 +1,8 @@
 //! The engine's thread: wait, drain, step, perform, publish. The only place where effects meet verbs.
 //!
 //! Nothing else runs on this thread. Addresses, routes and rules are changed on `addresses`, news of routes and
-//! rules come from `routing`, checks and scripts run on `workers`, BFD on `bfd`, the load
+//! rules come from `routing`, virtual links and the firewall
+//! on `plumbing`, checks and scripts run on `workers`, BFD on `bfd`, the load
 //! balancer's table is read and written on `dataplane`, consoles are served by `control`, and the log is written by a
 //! thread of its own; all of them hand their results in as inputs and none of them can hold an advert back. Start with
 //! [`turn`].
@@ -17,6 +18,7 @@ mod links;
 mod log;
 mod notify;
 mod perform;
+mod plumbing;
 mod processes;
 mod reload;
 mod routing;

@@ -3,6 +3,7 @@
 use super::turn::{Ended, Turning};
 use super::workers::Job;
 use crate::engine::{Effect, Input};
+use crate::kernel::Change;
 use crate::time::Duration;
 
 /// For the answer to whoever asked for the end of this engine.
@@ -17,10 +18,10 @@ impl Turning {
                 sent.err().map(|error| Input::SendFailed { link: advert.link, error: error.to_string() })
             }
             Effect::Apply(change) => {
-                let gone = "the thread for addresses has ended".to_owned();
-                let told = self.addresses.send(change.clone()).is_ok();
+                let gone = "the thread for such changes has ended".to_owned();
+                let told = self.apply(change.clone());
                 if !told {
-                    // Without it no address can be moved or renewed: another engine can.
+                    // Without it nothing can be moved or renewed: another engine can.
                     self.ended = Some(Ended::Failed);
                 }
                 (!told).then_some(Input::Applied { change, result: Err(gone) })
@@ -76,6 +77,12 @@ impl Turning {
                 None
             }
         }
+    }
+
+    /// Hands a change of the kernel to its thread; false if that has ended.
+    pub(super) fn apply(&self, change: Change) -> bool {
+        let thread = if change.is_plumbing() { &self.plumbing } else { &self.addresses };
+        thread.send(change).is_ok()
     }
 
     fn work(&self, job: Job) {

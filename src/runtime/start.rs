@@ -9,7 +9,7 @@ use super::notify::Notifier;
 use super::reload::Reader;
 use super::turn::{Ended, STOP_WITHIN, Turning};
 use super::watches::Watches;
-use super::{addresses, dataplane, journal, keep, routing, workers};
+use super::{addresses, dataplane, journal, keep, plumbing, routing, workers};
 use crate::cli;
 use crate::conf::{self, Config, Severity};
 use crate::control::{Access, Board, default_socket, server};
@@ -25,7 +25,6 @@ use crate::sys::succession::Succession;
 use crate::time::{Duration, Instant};
 use anyhow::Context;
 use std::collections::BTreeMap;
-use std::io::IsTerminal;
 use std::path::Path;
 use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
@@ -92,6 +91,7 @@ pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> 
     let file = std::path::absolute(&args.file).with_context(|| format!("find {}", args.file.display()))?;
     let fifos = Fifos::start(engine.fifos(), results_in.clone()).context("start the thread for FIFOs")?;
     let bfd = Bfd::start(clock, results_in.clone(), engine.bfds());
+    let sweep = engine.firewall().is_empty().then(|| engine.firewall().table.clone());
     let watches = Watches::start(&engine, results_in.clone())?;
     let hears_routing = routing::start_if_needed(&engine, &results_in)?;
     keeper.begin(&clock, &engine).context("what the next engine goes on from")?;
@@ -101,6 +101,7 @@ pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> 
         engine,
         links,
         addresses: addresses::start(results_in.clone())?,
+        plumbing: plumbing::start(results_in.clone(), sweep)?,
         monitor,
         hears_routing,
         table,
@@ -214,7 +215,7 @@ fn log_to_stderr() -> anyhow::Result<Log> {
         .unwrap_or_else(|_unset| tracing_subscriber::EnvFilter::new("info"));
     let log = Log::start().context("start the log")?;
     let writer = log.clone();
-    let to = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(std::io::stderr().is_terminal());
+    let to = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false);
     let _ = to.with_target(false).with_writer(move || writer.clone()).try_init();
     Ok(log)
 }

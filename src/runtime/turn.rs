@@ -50,6 +50,8 @@ pub(super) struct Turning {
     pub(super) engine: Engine,
     pub(super) links: Links,
     pub(super) addresses: mpsc::UnboundedSender<Change>,
+    /// For virtual links and the firewall.
+    pub(super) plumbing: mpsc::UnboundedSender<Change>,
     pub(super) monitor: Monitor,
     /// News of routes and rules come in.
     pub(super) hears_routing: bool,
@@ -174,7 +176,7 @@ impl Turning {
     async fn remove_leftovers(&mut self) {
         for change in self.engine.leftovers() {
             tracing::error!("not released in time: {change}");
-            let _ = self.addresses.send(change);
+            let _ = self.apply(change);
         }
         let _ = tokio::time::timeout(LAST_RESULTS, async {
             while !self.engine.leftovers().is_empty()

@@ -180,11 +180,7 @@ impl Host {
                     service.destinations.remove(to);
                 }
             }
-            Change::AddAddress(_)
-            | Change::LeaseAddress(..)
-            | Change::RenewAddress(..)
-            | Change::RemoveAddress(_)
-            | Change::Routing(_) => {}
+            _ => {}
         }
     }
 

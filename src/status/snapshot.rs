@@ -237,6 +237,12 @@ pub struct Instance {
     /// What moves with them and stands in no advert: further addresses, routes, rules.
     #[serde(default)]
     pub moves: Vec<Kept>,
+    /// Links that the instance made for itself (`use_vmac`, `use_ipvlan`), its own first.
+    #[serde(default)]
+    pub virtual_links: Vec<VirtualLinkStatus>,
+    /// Packets to the addresses are to be dropped (`no_accept`); none: they are accepted.
+    #[serde(default)]
+    pub firewall: Option<FirewallStatus>,
     /// Why it is in FAULT.
     pub faults: Vec<String>,
     /// The newest last; the oldest are dropped.
@@ -255,6 +261,55 @@ impl Instance {
     /// Whether every address is on its link, as far as the kernel has told.
     pub fn holds_all(&self) -> bool {
         !self.vips.is_empty() && self.vips.iter().all(|v| v.present == Presence::Yes)
+    }
+}
+
+/// A link over another one that an instance made for itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VirtualLinkStatus {
+    pub name: LinkName,
+    /// The link below.
+    pub base: LinkName,
+    /// The virtual router's hardware address; none: that of the link below (ipvlan).
+    pub mac: Option<Mac>,
+    /// None: the link is not there.
+    pub up: Option<bool>,
+    /// Why it could not be made.
+    pub error: Option<String>,
+}
+
+/// Whether packets to an instance's addresses are dropped as they should be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FirewallStatus {
+    /// The nftables table, of family inet.
+    pub table: String,
+    pub in_force: bool,
+    /// Why it could not be set.
+    pub error: Option<String>,
+}
+
+impl fmt::Display for VirtualLinkStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} over {}", self.name, self.base)?;
+        if let Some(mac) = self.mac {
+            write!(f, ", {mac}")?;
+        }
+        match (&self.error, self.up) {
+            (Some(error), _) => write!(f, ", could not be made: {error}"),
+            (None, Some(true)) => f.write_str(", up"),
+            (None, Some(false)) => f.write_str(", down"),
+            (None, None) => f.write_str(", not there"),
+        }
+    }
+}
+
+impl fmt::Display for FirewallStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.in_force, &self.error) {
+            (true, _) => write!(f, "packets to the VIPs are dropped (nftables, inet {})", self.table),
+            (false, Some(error)) => write!(f, "packets to the VIPs should be dropped and are ACCEPTED: {error}"),
+            (false, None) => write!(f, "the table inet {} is not in force yet", self.table),
+        }
     }
 }
 

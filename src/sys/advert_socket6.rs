@@ -50,6 +50,8 @@ impl AdvertSocket6 {
         socket.set_unicast_hops_v6(u32::from(vrrp::TTL))?;
         socket.set_multicast_if_v6(index)?;
         socket.set_tclass_v6(TRAFFIC_CLASS)?;
+        // On a virtual link adverts leave with the address of the link below it.
+        socket.set_freebind_v6(true)?;
         socket.set_recv_hoplimit_v6(true)?;
         setsockopt(&socket, sockopt::Ipv6RecvPacketInfo, &true)?;
         // What came before it was bound, from any link, goes.

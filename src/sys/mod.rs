@@ -21,6 +21,7 @@ pub mod ipvs;
 pub mod limits;
 pub mod netlink;
 pub mod netns;
+pub mod nft;
 pub mod packet_socket;
 pub mod probe;
 pub mod process;
@@ -31,6 +32,7 @@ pub mod small_files;
 pub mod state_file;
 pub mod succession;
 pub mod sysctl;
+pub mod virtual_link;
 pub mod watched_files;
 pub mod wiring;
 

@@ -29,7 +29,7 @@ pub use instance::{Grouping, Heard, Input, Instance, Order, Output, Refusal};
 pub use notify::{Command, Notify, RunAs};
 pub use rise_fall::RiseFall;
 pub use spec::{
-    BadVrid, ChecksumStyle, GROUP_V4, GROUP_V6, Garp, IpvlanMode, OldUnicast, Peer, Peering, Spec, Track, Tracker,
-    Unicast, Version, VirtualLink, VirtualLinkKind, Vrid,
+    BadVrid, ChecksumStyle, GROUP_V4, GROUP_V6, Garp, OldUnicast, OwnLink, Peer, Peering, Spec, Track, Tracker,
+    Unicast, Version, Vrid,
 };
 pub use state::{Conditions, Hold, Role, State, Term};

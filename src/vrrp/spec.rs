@@ -2,8 +2,8 @@
 
 use super::auth::Auth;
 use super::notify::Notify;
-use crate::kernel::{Address, Route, Rule};
-use crate::net::{Family, IpNet, LinkName, Mac};
+use crate::kernel::{Address, Route, Rule, VirtualLink, VirtualLinkKind};
+use crate::net::{Family, LinkName};
 use crate::time::Duration;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -97,8 +97,10 @@ pub struct Garp {
     /// The sets after a lower priority was heard as master; 0: none.
     pub lower_priority_repeat: u32,
     pub lower_priority_delay: Duration,
-    /// Periodic announcements on links of VIPs other than the router's own; zero: none (`garp_extra_if`).
+    /// Periodic announcements of addresses on virtual links other than the router's own; zero: none (`garp_extra_if`).
     pub extra_links: Duration,
+    /// On every link of its addresses, its own among them.
+    pub extra_all: bool,
 }
 
 impl Default for Garp {
@@ -111,6 +113,7 @@ impl Default for Garp {
             lower_priority_repeat: 5,
             lower_priority_delay: Duration::from_secs(5),
             extra_links: Duration::ZERO,
+            extra_all: false,
         }
     }
 }
@@ -151,32 +154,10 @@ pub struct Track {
 
 /// The virtual link an instance makes for itself (`use_vmac`, `use_ipvlan`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct VirtualLink {
-    pub name: LinkName,
-    pub kind: VirtualLinkKind,
-    /// The interface group it is put in.
-    pub group: Option<u32>,
+pub struct OwnLink {
+    pub link: VirtualLink,
     /// Adverts leave on the base link all the same (`vmac_xmit_base`).
     pub adverts_on_base: bool,
-    /// Also for addresses on other links (`use_vmac_addr`).
-    pub for_addresses: bool,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum VirtualLinkKind {
-    /// A private macvlan with the virtual router's hardware address (RFC 9568, 7.3).
-    Macvlan(Mac),
-    Ipvlan {
-        mode: IpvlanMode,
-        address: Option<IpNet>,
-    },
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum IpvlanMode {
-    Bridge,
-    Private,
-    Vepa,
 }
 
 /// How the checksum of VRRPv3 over IPv4 is made, against the RFC, for others' sake.
@@ -244,7 +225,9 @@ pub struct Spec {
     pub owner_ignore_adverts: bool,
     /// A master that slept longer than a router of this priority waits goes to backup (`timer_expired_backup`).
     pub timer_expired_backup: Option<u8>,
-    pub virtual_link: Option<VirtualLink>,
+    pub virtual_link: Option<OwnLink>,
+    /// Virtual links for addresses on other links (`use_vmac_addr`).
+    pub address_links: Vec<VirtualLink>,
     /// Sets that sysctl on the link.
     pub promote_secondaries: bool,
     /// Bytes for the receive buffer (`kernel_rx_buf_size`).
@@ -287,6 +270,7 @@ impl Spec {
             owner_ignore_adverts: false,
             timer_expired_backup: None,
             virtual_link: None,
+            address_links: Vec::new(),
             promote_secondaries: false,
             receive_buffer: None,
             notify: Notify::default(),
@@ -303,12 +287,36 @@ impl Spec {
         matches!(&self.peering, Peering::Unicast(unicast) if unicast.peers.len() == 1)
     }
 
-    /// The link adverts leave on and arrive on.
+    /// The link adverts leave on.
     pub fn advert_link(&self) -> &LinkName {
         match &self.virtual_link {
-            Some(link) if !link.adverts_on_base => &link.name,
+            Some(own) if !own.adverts_on_base => &own.link.name,
             _ => &self.link,
         }
+    }
+
+    /// The links adverts arrive on, the best first. A frame with the virtual router's hardware address reaches only the
+    /// macvlan that has the same; a macvlan hears all other multicast, too. What is sent to this machine alone arrives
+    /// on the base link.
+    pub fn heard_on(&self) -> [Option<&LinkName>; 2] {
+        let multicast = matches!(self.peering, Peering::Multicast(_));
+        match &self.virtual_link {
+            Some(own) if multicast && matches!(own.link.kind, VirtualLinkKind::Macvlan(_)) => {
+                [Some(&own.link.name), Some(&self.link)]
+            }
+            Some(own) if !own.adverts_on_base => [Some(&own.link.name), None],
+            _ => [Some(&self.link), None],
+        }
+    }
+
+    /// Every virtual link it needs.
+    pub fn virtual_links(&self) -> impl Iterator<Item = &VirtualLink> {
+        self.virtual_link.iter().map(|own| &own.link).chain(&self.address_links)
+    }
+
+    /// Packets to its addresses are dropped: it does not own them, and does not accept them for their owner.
+    pub const fn refuses_packets(&self) -> bool {
+        !self.accept && !self.is_owner()
     }
 
     /// Every address that moves with the state, those in adverts first.
@@ -319,7 +327,8 @@ impl Spec {
     /// Other links that its addresses, routes and rules need, each with what needs it: without one of them it is in
     /// FAULT, as in keepalived. Routes with several ways need none of them in particular.
     pub fn beside(&self) -> impl Iterator<Item = (LinkName, String)> {
-        let own = |link: &LinkName| *link == self.link || self.virtual_link.as_ref().is_some_and(|v| v.name == *link);
+        let own =
+            |link: &LinkName| *link == self.link || self.virtual_link.as_ref().is_some_and(|v| v.link.name == *link);
         let mut all: BTreeMap<LinkName, String> = BTreeMap::new();
         let mut needs = |link: &LinkName, what: &dyn fmt::Display| {
             if !own(link) && !all.contains_key(link) {

@@ -169,3 +169,15 @@ fn the_examples_agree() {
         assert_eq!(nodes(&[read(one), read(two)]), [], "{one}");
     }
 }
+
+#[test]
+fn what_neighbours_and_clients_would_see_change_is_told() {
+    let (one, two) = pair();
+    let with = |text: &String, line: &str| text.replace("advert_int 1", &format!("advert_int 1\n    {line}"));
+    let ids = |texts: &[String]| nodes(texts).iter().map(|d| d.id).collect::<Vec<_>>();
+    let quiet = ids(&[one.clone(), two.clone()]);
+    let told = |texts: &[String]| ids(texts).into_iter().filter(|id| !quiet.contains(id)).collect::<Vec<_>>();
+    assert_eq!(told(&[with(&one, "use_vmac"), two.clone()]), ["hardware-address-differs"]);
+    assert_eq!(told(&[with(&one, "no_accept"), two.clone()]), ["accept-differs"]);
+    assert!(told(&[with(&one, "use_vmac"), with(&two, "use_vmac")]).is_empty());
+}

@@ -101,6 +101,8 @@ fn samples(argument: &str, name: &str) -> Option<(String, &'static str)> {
     let group = name.contains("mcast_") && !name.contains("src");
     Some(match inner {
         "" => return None,
+        _ if name == "use_vmac" || name == "use_ipvlan" => ("vrrp.5".into(), "a-name-that-is-too-long"),
+        "TABLE" => ("vipdeck".into(), "1st"),
         "on|off" => ("off".into(), "perhaps"),
         // A choice of one.
         "PASS" | "TCP" | "never" | "allow_if_changes" => (inner.into(), "neither"),

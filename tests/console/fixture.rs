@@ -96,6 +96,8 @@ fn instance(node: u8, which: u8) -> Instance {
             wanted: is_master,
         }],
         moves: Vec::new(),
+        virtual_links: vec![],
+        firewall: None,
         faults: vec![],
         transitions: vec![Transition {
             at: at(3_609_375),

@@ -79,6 +79,8 @@ fn instance() -> Instance {
             wanted: true,
         }],
         moves: Vec::new(),
+        virtual_links: Vec::new(),
+        firewall: None,
         faults: Vec::new(),
         transitions: Vec::new(),
         transitions_total: 0,

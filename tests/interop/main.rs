@@ -1,5 +1,5 @@
 //! vipdeck and keepalived, or FRR, as the two nodes of one pair, on a switch of their own. Needs root, and Debian's keepalived,
-//! frr, tcpdump and tshark.
+//! frr, tcpdump, tshark and nftables.
 
 #![expect(
     clippy::unwrap_used,
@@ -21,10 +21,10 @@ mod elections;
 #[path = "../common/engine.rs"]
 mod engine;
 mod failover;
+mod firewall;
 mod frr;
 mod kinds;
 #[path = "../kernel/namespaces.rs"]
-#[expect(dead_code, reason = "shared with other tests")]
 mod namespaces;
 mod node;
 mod packets;
@@ -32,8 +32,10 @@ mod password;
 #[path = "../common/programs.rs"]
 mod programs;
 mod signed;
+mod solo;
 mod stage;
 mod timing;
+mod vmac;
 mod watch;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -42,5 +44,5 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 fn alone() -> Option<MutexGuard<'static, ()>> {
     static ONE: Mutex<()> = Mutex::new(());
     let guard = ONE.lock().unwrap_or_else(PoisonError::into_inner);
-    programs::has(&["keepalived", "tcpdump", "tshark"]).then_some(guard)
+    programs::has(&["keepalived", "tcpdump", "tshark", "nft"]).then_some(guard)
 }

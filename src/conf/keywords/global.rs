@@ -1,8 +1,8 @@
 //! `global_defs`.
 
-use super::Takes::{Fifo, Ip, Link, Nothing, Seconds, Switch, Text, User, Whole, Words};
+use super::Takes::{Fifo, Ip, Line, Link, Nothing, Seconds, Switch, Text, User, Whole, Words};
 use super::options::Options;
-use super::{Keyword, key, noted, refused, root, warned};
+use super::{Keyword, key, noted, noted_why, old, refused, root, virtual_link, warned};
 use crate::conf::lower::{Cx, walk};
 use crate::conf::source::Spanned;
 use crate::conf::tree::{Body, Statement};
@@ -33,6 +33,12 @@ pub(in crate::conf) struct Draft {
     /// Where iproute2 keeps its names, and the administrator those of the machine.
     pub iproute_usr: Option<String>,
     pub iproute_etc: Option<String>,
+    pub virtual_prefix: Option<Spanned<String>>,
+    pub address_prefix: Option<Spanned<String>>,
+    /// `nftables` and what belongs to it.
+    pub table: Option<String>,
+    pub table_priority: Option<i32>,
+    pub table_counters: bool,
 }
 
 pub(super) fn lower(cx: &mut Cx<'_>, root: &mut root::Draft, statement: &Statement, body: &Body) {
@@ -40,7 +46,7 @@ pub(super) fn lower(cx: &mut Cx<'_>, root: &mut root::Draft, statement: &Stateme
     walk(cx, "global_defs", TABLE, &mut root.globals, &body.statements);
 }
 
-const GARP: &str = "gratuitous ARP is sent on becoming MASTER and once more, not at other times";
+const NFT: &str = "vipdeck keeps packets out with nftables: see `nftables`";
 const LOGGED: &str = "vipdeck has its own log and event list";
 const PROCESS: &str = "vipdeck is one process and schedules itself";
 const SNMP: &str = "vipdeck serves its state on its control socket, not by SNMP or D-Bus";
@@ -208,8 +214,31 @@ pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
     noted("no_checker_emails", "[on|off]", "No mail about real servers"),
     noted("vrrp_garp_interval", "SECONDS", "The least time between two gratuitous ARPs"),
     noted("vrrp_gna_interval", "SECONDS", "The least time between two neighbour advertisements"),
-    warned("vrrp_garp_extra_if", "[all] SECONDS", "Gratuitous ARP on other interfaces", GARP),
-    warned("vrrp_vmac_garp_intvl", "[all] SECONDS", "The old name of vrrp_garp_extra_if", GARP),
+    key(
+        "vrrp_garp_extra_if",
+        "0",
+        "Gratuitous ARP again and again for addresses on virtual links beside the instance's own; all: on every link",
+        Line {
+            argument: virtual_link::EXTRA,
+            read: |cx, d, s| {
+                d.options.garp_extra = Some(virtual_link::extra(cx, s, "vrrp_garp_extra_if")?);
+                Ok(())
+            },
+        },
+    ),
+    old(
+        "vrrp_vmac_garp_intvl",
+        "vrrp_garp_extra_if",
+        "0",
+        "Gratuitous ARP again and again for addresses on other virtual links",
+        Line {
+            argument: virtual_link::EXTRA,
+            read: |cx, d, s| {
+                d.options.garp_extra = Some(virtual_link::extra(cx, s, "vrrp_vmac_garp_intvl")?);
+                Ok(())
+            },
+        },
+    ),
     key(
         "default_interface",
         "eth0",
@@ -223,17 +252,56 @@ pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
         Words { what: "[allow_if_changes]", set: |d, v| d.dynamic_interfaces = Some(v) },
     ),
     noted("vrrp_notify_priority_changes", "[on|off]", "Priority changes to the FIFO"),
-    noted("vmac_prefix", "TEXT", "Names of virtual MAC interfaces"),
-    noted("vmac_addr_prefix", "TEXT", "Names of virtual MAC interfaces"),
+    key(
+        "vmac_prefix",
+        "vrrp",
+        "Virtual links are named so, with a point and the VRID behind it",
+        Text { what: "NAME", set: |d, v| d.virtual_prefix = Some(v) },
+    ),
+    key(
+        "vmac_addr_prefix",
+        "vmac_prefix",
+        "The same for those of use_vmac_addr",
+        Text { what: "NAME", set: |d, v| d.address_prefix = Some(v) },
+    ),
     noted("disable_local_igmp", "", "No IGMP reports for local groups"),
     noted("vrrp_rx_bufs_policy", "MTU|ADVERT|BYTES", "Receive buffers"),
     noted("vrrp_rx_bufs_multiplier", "COUNT", "Receive buffers"),
-    noted("vrrp_iptables", "[CHAIN [CHAIN]]", "Firewall chains of no_accept"),
-    noted("vrrp_ipsets", "[NAME...]", "Sets of no_accept"),
-    noted("nftables", "[TABLE]", "The firewall table of no_accept"),
-    noted("nftables_priority", "NUMBER", "The firewall chain's priority"),
-    noted("nftables_ifindex", "", "Firewall rules by interface index"),
-    noted("nftables_counters", "", "Counters in firewall rules"),
+    noted_why("vrrp_iptables", "[CHAIN [CHAIN]]", "Firewall chains of no_accept and use_vmac", NFT),
+    noted_why("vrrp_ipsets", "[NAME...]", "Sets of no_accept and use_vmac", NFT),
+    key(
+        "nftables",
+        "keepalived",
+        "The table of no_accept and use_vmac, of family inet; each engine of a network namespace needs its own",
+        Line {
+            argument: "[TABLE]",
+            read: |cx, d, s| {
+                let Some(word) = s.words.get(1) else { return Ok(()) };
+                d.table = Some(virtual_link::table(word)?);
+                cx.no_more_words(s, 2);
+                Ok(())
+            },
+        },
+    ),
+    key(
+        "nftables_priority",
+        "-1",
+        "The priority of its chains; 0 is where filters are",
+        Whole {
+            min: -2_147_483_648,
+            max: 2_147_483_647,
+            unit: "",
+            bare: None,
+            set: |d, v| d.table_priority = i32::try_from(v.value).ok(),
+        },
+    ),
+    noted_why(
+        "nftables_ifindex",
+        "",
+        "Firewall rules by interface index",
+        "rules name their interface, so that they hold when it is made anew",
+    ),
+    key("nftables_counters", "off", "Its rules count packets", Nothing(|d, _| d.table_counters = true)),
     key(
         "iproute_usr_dir",
         "/usr/share/iproute2",

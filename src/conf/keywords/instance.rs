@@ -3,7 +3,7 @@
 use super::Takes::{Block, Ip, Line, Link, Nothing, OneOf, Script, Seconds, Switch, Text, Whole};
 use super::options::Options;
 use super::signed::{self, Signed};
-use super::{Keyword, key, noted, old, refused, root, warned};
+use super::{Keyword, key, noted, old, refused, root, virtual_link, warned};
 use crate::conf::check_routing::RuleLines;
 use crate::conf::diagnostic::Diagnostic;
 use crate::conf::lower::{Cx, Failed, addresses, peer_lines, track_line, track_lines, walk};
@@ -51,6 +51,12 @@ pub(in crate::conf) struct Draft {
     pub ignore_link: bool,
     /// `timer_expired_backup`.
     pub slept: Option<Spanned<i64>>,
+    /// `accept` or `no_accept`, the last of them.
+    pub accept: Option<Spanned<bool>>,
+    pub virtual_link: Option<virtual_link::Written>,
+    /// Where `use_vmac_addr` is written.
+    pub address_links: Option<Span>,
+    pub xmit_base: Option<Span>,
     pub notify: Notify,
     /// The lines of `virtual_routes` and `virtual_rules`.
     pub routes: Vec<Statement>,
@@ -83,6 +89,8 @@ pub(in crate::conf) struct Vip {
     pub tracked: bool,
     /// Of a static address.
     pub track_group: Option<Spanned<String>>,
+    /// Where `use_vmac` is written: on a virtual link over the one it names.
+    pub virtual_link: Option<Span>,
 }
 
 impl Vip {
@@ -141,6 +149,10 @@ pub(super) fn lower(cx: &mut Cx<'_>, root: &mut root::Draft, statement: &Stateme
         track_source: false,
         ignore_link: false,
         slept: None,
+        accept: None,
+        virtual_link: None,
+        address_links: None,
+        xmit_base: None,
         notify: Notify::default(),
         routes: Vec::new(),
         rules: Vec::new(),
@@ -216,8 +228,6 @@ fn old_checksum(cx: &mut Cx<'_>, draft: &mut Draft, statement: &Statement) -> Re
     });
     Ok(())
 }
-
-const GARP: &str = "gratuitous ARP is sent on becoming MASTER and once more, not at other times";
 
 pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
     key(
@@ -445,12 +455,76 @@ pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
     noted("notify_priority_changes", "[on|off]", "Priority changes to the FIFO"),
     noted("smtp_alert", "[on|off]", "Mail about this instance"),
     noted("debug", "[LEVEL]", "Without effect in keepalived too"),
-    noted("accept", "", "Packets to the addresses are accepted; they are"),
     noted("kernel_rx_buf_size", "BYTES", "Receive buffers"),
-    warned("garp_extra_if", "[all] SECONDS", "Gratuitous ARP on other interfaces", GARP),
-    warned("vmac_garp_intvl", "[all] SECONDS", "The old name of garp_extra_if", GARP),
+    key(
+        "garp_extra_if",
+        "vrrp_garp_extra_if",
+        "Gratuitous ARP again and again for addresses on virtual links beside the instance's own; all: on every link",
+        Line {
+            argument: virtual_link::EXTRA,
+            read: |cx, d, s| {
+                d.options.garp_extra = Some(virtual_link::extra(cx, s, "garp_extra_if")?);
+                Ok(())
+            },
+        },
+    ),
+    old(
+        "vmac_garp_intvl",
+        "garp_extra_if",
+        "vrrp_garp_extra_if",
+        "Gratuitous ARP again and again for addresses on other virtual links",
+        Line {
+            argument: virtual_link::EXTRA,
+            read: |cx, d, s| {
+                d.options.garp_extra = Some(virtual_link::extra(cx, s, "vmac_garp_intvl")?);
+                Ok(())
+            },
+        },
+    ),
+    key(
+        "accept",
+        "on; in strict mode for owners (255)",
+        "Packets to the addresses are accepted by whoever is MASTER",
+        Nothing(|d, span| d.accept = Some(Spanned { value: true, span })),
+    ),
+    key(
+        "no_accept",
+        "",
+        "Packets to the addresses are dropped unless this node owns them (255); takes nftables",
+        Nothing(|d, span| d.accept = Some(Spanned { value: false, span })),
+    ),
+    key(
+        "use_vmac",
+        "off",
+        "A virtual link with the virtual router's hardware address, for adverts and addresses; takes nftables",
+        Line {
+            argument: virtual_link::VMAC,
+            read: |cx, d, s| {
+                d.virtual_link = Some(virtual_link::vmac(cx, s)?);
+                Ok(())
+            },
+        },
+    ),
+    key("use_vmac_addr", "off", "The same for addresses on other links", Nothing(|d, at| d.address_links = Some(at))),
+    key(
+        "vmac_xmit_base",
+        "off; on with unicast_peer",
+        "Adverts leave on the link below the virtual one",
+        Nothing(|d, at| d.xmit_base = Some(at)),
+    ),
+    key(
+        "use_ipvlan",
+        "off",
+        "An ipvlan link for adverts and addresses; over IPv4 it needs an address of its own",
+        Line {
+            argument: virtual_link::IPVLAN,
+            read: |cx, d, s| {
+                d.virtual_link = Some(virtual_link::ipvlan(cx, s)?);
+                Ok(())
+            },
+        },
+    ),
     warned("linkbeat_use_polling", "", "Poll the link's state", "vipdeck is told of link changes and polls nothing"),
-    refused("no_accept", "", "Drop packets to the addresses unless their owner"),
     refused("vrf", "INTERFACE", "Work inside a VRF"),
     key(
         "promote_secondaries",
@@ -460,10 +534,6 @@ pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
     ),
     key("virtual_routes", "", "The routes that move with the addresses, one a line", Block { head: "", lower: routes }),
     key("virtual_rules", "", "The rules that move with the addresses, one a line", Block { head: "", lower: rules }),
-    refused("use_vmac", "[INTERFACE] [MAC]", "A virtual MAC address"),
-    refused("use_vmac_addr", "", "Virtual MAC addresses on other links too"),
-    refused("vmac_xmit_base", "", "Send adverts from the link below the virtual MAC"),
-    refused("use_ipvlan", "[INTERFACE] [ADDRESS]", "An ipvlan link for the addresses"),
     key("track_bfd", "", "BFD sessions that change priority or state, one a line", Block { head: "", lower: bfds }),
     refused("lvs_sync_daemon_interface", "INTERFACE", "Share IPVS connections between directors"),
 ];

@@ -16,6 +16,7 @@ pub(super) mod server;
 pub(super) mod signed;
 mod tiers;
 pub(super) mod tracker;
+pub(super) mod virtual_link;
 
 pub use tiers::Tier;
 
@@ -141,6 +142,17 @@ pub(super) const fn old<D>(
 /// Accepted; not acting on it leaves the cluster as it is.
 pub(super) const fn noted<D>(name: &'static str, argument: &'static str, help: &'static str) -> Keyword<D> {
     let takes = Takes::Noted { argument, severity: Severity::Note, why: "accepted, not yet acted on" };
+    Keyword { name, default: "", help, instead: None, takes }
+}
+
+/// Accepted; nothing is to be done, and `why` says so.
+pub(super) const fn noted_why<D>(
+    name: &'static str,
+    argument: &'static str,
+    help: &'static str,
+    why: &'static str,
+) -> Keyword<D> {
+    let takes = Takes::Noted { argument, severity: Severity::Note, why };
     Keyword { name, default: "", help, instead: None, takes }
 }
 

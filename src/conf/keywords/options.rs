@@ -13,6 +13,8 @@ pub(in crate::conf) struct Options {
     pub garp_refresh_repeat: Option<u32>,
     pub garp_lower_delay: Option<Duration>,
     pub garp_lower_repeat: Option<u32>,
+    /// How far apart, and whether on every link.
+    pub garp_extra: Option<(Duration, bool)>,
     pub min_garp: Option<bool>,
     pub down_adverts: Option<u32>,
     pub lower_prio_no_advert: Option<bool>,
@@ -36,6 +38,7 @@ impl Options {
             garp_refresh_repeat: self.garp_refresh_repeat.or(global.garp_refresh_repeat),
             garp_lower_delay: self.garp_lower_delay.or(global.garp_lower_delay),
             garp_lower_repeat: self.garp_lower_repeat.or(global.garp_lower_repeat),
+            garp_extra: self.garp_extra.or(global.garp_extra),
             min_garp: self.min_garp.or(global.min_garp),
             down_adverts: self.down_adverts.or(global.down_adverts),
             lower_prio_no_advert: self.lower_prio_no_advert.or(global.lower_prio_no_advert),
@@ -55,6 +58,7 @@ impl Options {
         let default = Garp::default();
         let few = self.min_garp == Some(true);
         let repeat = self.garp_repeat.unwrap_or(if few { 1 } else { default.repeat });
+        let (extra_links, extra_all) = self.garp_extra.unwrap_or_default();
         let delay = self.garp_delay.unwrap_or(if few { Duration::ZERO } else { default.delay });
         Garp {
             repeat,
@@ -63,7 +67,8 @@ impl Options {
             refresh_repeat: self.garp_refresh_repeat.unwrap_or(default.refresh_repeat),
             lower_priority_repeat: if strict { 0 } else { self.garp_lower_repeat.unwrap_or(repeat) },
             lower_priority_delay: if strict { Duration::ZERO } else { self.garp_lower_delay.unwrap_or(delay) },
-            ..default
+            extra_links,
+            extra_all,
         }
     }
 }

@@ -199,7 +199,25 @@ fn facts_of_wire(picture: &Picture, row: &Row) -> Vec<Line> {
         };
         lines.push(vec![dim("GARP     "), t(format!("{} sent{next}", text::count(i.announcements_sent)))]);
     }
+    lines.extend(plumbing(picture, row));
     let vips: Vec<String> = row.vips.iter().map(ToString::to_string).collect();
     lines.push(vec![dim("VIPs     "), t(vips.join(", "))]);
+    lines
+}
+
+/// Virtual links and the firewall, node by node; nothing where there is neither.
+fn plumbing(picture: &Picture, row: &Row) -> Vec<Line> {
+    let mut lines = Vec::new();
+    for (node, i) in row.all_fresh(picture) {
+        let Some(view) = picture.nodes.get(node) else { continue };
+        for link in &i.virtual_links {
+            let ink = if link.error.is_some() || link.up != Some(true) { Ink::Warn } else { Ink::Text };
+            lines.push(vec![dim("link     "), (ink, format!("{}: {link}", view.name()))]);
+        }
+        if let Some(firewall) = &i.firewall {
+            let ink = if firewall.in_force { Ink::Text } else { Ink::Warn };
+            lines.push(vec![dim("firewall "), (ink, format!("{}: {firewall}", view.name()))]);
+        }
+    }
     lines
 }

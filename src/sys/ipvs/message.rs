@@ -85,13 +85,7 @@ pub(super) fn request(change: &Change) -> Option<(Command, Attributes)> {
         Change::AddDestination(key, to, how) => (Command::NewDestination, and(key, to, Some(how))),
         Change::EditDestination(key, to, how) => (Command::SetDestination, and(key, to, Some(how))),
         Change::RemoveDestination(key, to) => (Command::DelDestination, and(key, to, None)),
-        Change::AddAddress(_)
-        | Change::LeaseAddress(..)
-        | Change::RenewAddress(..)
-        | Change::RemoveAddress(_)
-        | Change::Routing(_) => {
-            return None;
-        }
+        _ => return None,
     })
 }
 

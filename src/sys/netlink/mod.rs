@@ -10,6 +10,7 @@ mod routes;
 mod routing_monitor;
 mod rules;
 mod view;
+mod virtual_links;
 
 pub use error::NetlinkError;
 pub use monitor::Monitor;

@@ -260,12 +260,12 @@ impl Netlink {
         self.ask(request, NLM_F_DUMP).await.map_err(|cause| NetlinkError::new("read the addresses", cause))
     }
 
-    fn index(link: &LinkName, what: &str) -> Result<u32, NetlinkError> {
+    pub(super) fn index(link: &LinkName, what: &str) -> Result<u32, NetlinkError> {
         if_nametoindex(link.as_str()).map_err(|errno| NetlinkError::new(what, errno.into()))
     }
 
     /// Sends a request and gathers the answer to its end.
-    async fn ask(&self, request: RouteNetlinkMessage, flags: u16) -> io::Result<Vec<RouteNetlinkMessage>> {
+    pub(super) async fn ask(&self, request: RouteNetlinkMessage, flags: u16) -> io::Result<Vec<RouteNetlinkMessage>> {
         // The kernel answers at once, unless the answer did not fit into the socket's buffer.
         let asked = async {
             match converse(self.handle(), request.clone(), flags).await {
@@ -327,7 +327,7 @@ async fn converse(
     Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the netlink connection ended before the answer"))
 }
 
-fn outcome<T>(what: &str, result: io::Result<T>, so_already: &[Errno]) -> Result<Outcome, NetlinkError> {
+pub(super) fn outcome<T>(what: &str, result: io::Result<T>, so_already: &[Errno]) -> Result<Outcome, NetlinkError> {
     match result {
         Ok(_) => Ok(Outcome::Done),
         Err(e) if e.raw_os_error().is_some_and(|code| so_already.contains(&Errno::from_raw(code))) => {
