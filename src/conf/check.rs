@@ -7,14 +7,14 @@ use super::keywords::{global, root, script};
 use super::lower::Cx;
 use super::model::{Config, FifoKind, FifoSpec, GlobalNotify, Globals, ScriptSpec};
 use super::source::{Program, Span, Spanned};
-use super::{check_groups, check_services};
+use super::{check_garp, check_groups, check_services};
 use crate::time::Duration;
 use crate::vrrp::{Peering, Spec};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Puts everything together.
 pub(super) fn finish(cx: &mut Cx<'_>, draft: root::Draft) -> Config {
-    let root::Draft { globals, scripts, instances, groups, servers } = draft;
+    let root::Draft { globals, scripts, instances, groups, servers, garp_groups } = draft;
     duplicate_names(cx, &instances);
     let tracks = instances.iter().flat_map(|i| &i.scripts).chain(groups.iter().flat_map(|g| &g.scripts));
     let tracked: BTreeSet<String> = tracks.map(|track| track.name.value.clone()).collect();
@@ -36,6 +36,9 @@ pub(super) fn finish(cx: &mut Cx<'_>, draft: root::Draft) -> Config {
             startup_delay: globals.startup_delay.unwrap_or_default(),
             delay_after_boot: globals.delay_after_boot.unwrap_or_default(),
             log_unknown_vrids: globals.log_unknown,
+            garp_interval: globals.garp_interval.unwrap_or_default(),
+            gna_interval: globals.gna_interval.unwrap_or_default(),
+            garp_groups: check_garp::garp_groups(cx, garp_groups),
             script_security: globals.script_security,
             notify: GlobalNotify { fifos, states_on_reload: globals.states_on_reload, ..GlobalNotify::default() },
             ..Globals::default()

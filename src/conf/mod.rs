@@ -7,6 +7,7 @@
 
 mod analysis;
 mod check;
+mod check_garp;
 mod check_groups;
 mod check_instance;
 mod check_services;

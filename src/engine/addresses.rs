@@ -115,6 +115,7 @@ impl Engine {
             }
         }
         self.managed_ips = self.managed.keys().map(|(_, net)| net.addr()).collect();
+        self.rivals.index(self.managed.keys());
     }
 
     pub(super) fn holds(&self, address: &Address) -> bool {
@@ -188,7 +189,7 @@ impl Engine {
         }
         if is_add {
             link.addresses.insert(address.listed(), 0);
-            self.announce(&address, effects);
+            self.announce(now, &address, effects);
         } else {
             link.addresses.remove(&address.listed());
             let key = (address.link.clone(), address.listed());
@@ -211,32 +212,7 @@ impl Engine {
         }
     }
 
-    /// Announces one address as often as its router's set has.
-    fn announce(&mut self, address: &Address, effects: &mut Vec<Effect>) {
-        let owners = self.managed.get(&(address.link.clone(), address.listed())).map(|m| m.routers.clone());
-        let wants = |r: &super::router::Router| r.machine.state().wants_addresses();
-        let owner = owners.unwrap_or_default().into_iter().find(|i| self.routers.get(*i).is_some_and(wants));
-        let Some(router) = owner.and_then(|i| self.routers.get_mut(i)) else { return };
-        let repeat = router.machine.spec().garp.repeat;
-        router.announcements_sent += u64::from(repeat);
-        let announce = Effect::Announce { link: address.link.clone(), address: address.net.addr() };
-        effects.extend(std::iter::repeat_n(announce, repeat as usize));
-    }
-
-    /// Announces every address of a router that is on its link, round by round.
-    pub(super) fn announce_all(&mut self, index: usize, repeat: u32, effects: &mut Vec<Effect>) {
-        let Some(router) = self.routers.get(index) else { return };
-        let held: Vec<_> = router.machine.spec().all_addresses().filter(|a| self.holds(a)).cloned().collect();
-        for _ in 0..repeat {
-            let round = held.iter().map(|a| Effect::Announce { link: a.link.clone(), address: a.net.addr() });
-            effects.extend(round);
-        }
-        if let Some(router) = self.routers.get_mut(index) {
-            router.announcements_sent += u64::from(repeat) * held.len() as u64;
-        }
-    }
-
-    fn subject_of(&self, address: &Address) -> Subject {
+    pub(super) fn subject_of(&self, address: &Address) -> Subject {
         let owner = self.managed.get(&(address.link.clone(), address.listed())).and_then(|m| m.routers.first());
         let owner = owner.and_then(|index| self.routers.get(*index));
         owner.map_or(Subject::Node, |r| Subject::Instance(r.machine.spec().name.clone()))

@@ -1,11 +1,13 @@
 //! The engine: what it owns, and the one door in.
 
 use super::addresses::Managed;
+use super::announcing::Announcing;
 use super::effect::Effect;
 use super::groups::Group;
 use super::input::Input;
 use super::log::Log;
 use super::random::Random;
+use super::rivals::Rivals;
 use super::router::Router;
 use super::scripts::Script;
 use super::services::TableState;
@@ -38,6 +40,8 @@ pub struct Setup {
     pub uptime: Duration,
     /// Seconds that addresses stay without this engine, 0: for ever; none: as the master-down time suggests.
     pub lease: Option<u32>,
+    /// Whether links are asked for second owners of addresses.
+    pub probe_addresses: bool,
 }
 
 /// One node's engine. Deterministic: the same inputs at the same instants give the same effects.
@@ -73,6 +77,8 @@ pub struct Engine {
     pub(super) pending: BTreeSet<Address>,
     /// By link: what our own changes left, until news of the link show it.
     pub(super) unconfirmed: BTreeMap<String, BTreeMap<IpNet, (bool, Instant)>>,
+    pub(super) announcing: Announcing,
+    pub(super) rivals: Rivals,
     pub(super) scripts: Vec<Script>,
     pub(super) services: Vec<lvs::Service>,
     pub(super) intents_by: BTreeMap<(ServiceKey, DestinationKey), (Actor, Option<String>)>,
@@ -87,7 +93,7 @@ pub struct Engine {
 
 impl Engine {
     pub fn new(setup: Setup) -> Self {
-        let Setup { config, host, config_path, pid, seed, wall_zero_us, dataplane, uptime, lease } = setup;
+        let Setup { config, host, config_path, pid, seed, wall_zero_us, dataplane, uptime, lease, probe_addresses } = setup;
         let name = config.router_id.clone().unwrap_or(host);
         let start = Instant::ZERO;
         let mut random = Random::new(seed);
@@ -121,6 +127,8 @@ impl Engine {
             retry_address: BTreeMap::new(),
             pending: BTreeSet::new(),
             unconfirmed: BTreeMap::new(),
+            announcing: Announcing::default(),
+            rivals: Rivals::new(probe_addresses, seed),
             scripts: config.scripts.into_iter().map(|s| Script::new(s, start)).collect(),
             services,
             intents_by: BTreeMap::new(),
@@ -153,6 +161,7 @@ impl Engine {
             Input::LinkGone(name) => self.link_gone(now, &name, &mut effects),
             Input::Packet(packet) => self.packet_arrived(now, &packet, &mut effects),
             Input::Announced { link, address, mac } => self.announced(now, &link, address, mac, &mut effects),
+            Input::Claimed { link, address, mac } => self.claimed(now, &link, address, mac),
             Input::Applied { change, result } => self.change_applied(now, &change, result, &mut effects),
             Input::SendFailed { link, error } => self.send_failed(now, &link, &error),
             Input::Table(observed) => self.table_read(now, observed, &mut effects),
@@ -183,7 +192,9 @@ impl Engine {
         let services = self.services.iter().filter(|_| !self.stopping);
         let checks = services.map(lvs::Service::deadline).fold(None, earliest);
         let addresses = self.retry_address.values().copied().map(Some).fold(None, earliest);
-        [routers, scripts, checks, addresses, self.table.retry_at, self.renew_at].into_iter().fold(None, earliest)
+        let neighbours = earliest(self.announcing.deadline(), self.rivals.deadline());
+        let others = [self.table.retry_at, self.renew_at, neighbours];
+        [routers, scripts, checks, addresses].into_iter().chain(others).fold(None, earliest)
     }
 
     /// Every link that is known.
@@ -246,6 +257,8 @@ impl Engine {
             self.settle_table(effects);
         }
         self.renew_leases(now, effects);
+        self.announce_due(now, effects);
+        self.probe_due(now, effects);
         self.start_scripts(now, effects);
         self.start_checks(now, effects);
     }

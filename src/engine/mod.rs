@@ -7,6 +7,7 @@
 #![warn(clippy::wildcard_enum_match_arm, clippy::indexing_slicing)]
 
 mod addresses;
+mod announcing;
 mod commands;
 mod conditions;
 mod core;
@@ -19,6 +20,7 @@ mod network;
 mod notify;
 mod random;
 mod reload;
+mod rivals;
 mod router;
 mod scripts;
 mod services;

@@ -3,8 +3,8 @@
 use super::core::Engine;
 use super::effect::{self, Effect};
 use super::input::{Carrier, Packet};
-use super::router::{Router, Speaker};
-use crate::net::{Family, LinkName, Mac};
+use super::router::Speaker;
+use crate::net::{Family, LinkName};
 use crate::status::{PacketErrors, Role, Severity, Subject, Transition};
 use crate::time::{Duration, Instant};
 use crate::vrrp::{self, Cause, Note, Output};
@@ -133,26 +133,6 @@ impl Engine {
         listens
     }
 
-    /// Somebody else has told the link that an address is at its hardware address.
-    pub(super) fn announced(
-        &mut self,
-        now: Instant,
-        link: &LinkName,
-        address: IpAddr,
-        mac: Mac,
-        effects: &mut Vec<Effect>,
-    ) {
-        if self.links.get(link.as_str()).is_none_or(|l| l.mac == Some(mac)) {
-            return;
-        }
-        let has = |r: &Router| r.machine.spec().addresses.iter().any(|a| a.link == *link && a.net.addr() == address);
-        for index in 0..self.routers.len() {
-            if self.routers.get(index).is_some_and(has) {
-                self.drive(now, index, vrrp::Input::Announced, effects);
-            }
-        }
-    }
-
     /// One event when it begins, a finding while it lasts.
     fn refused(&mut self, now: Instant, subject: Subject, kind: &str, text: String) {
         let name = subject.to_string();
@@ -187,9 +167,12 @@ impl Engine {
         for output in outputs {
             match output {
                 Output::Advertise { priority } => self.advertise(index, priority, effects),
-                Output::Announce { repeat } => self.announce_all(index, repeat, effects),
+                Output::Announce { repeat } => self.announce_all(now, index, repeat, effects),
                 Output::Ready => self.member_ready(now, index, effects),
                 Output::Changed { from, to, cause } => {
+                    if to == vrrp::Role::Master {
+                        self.rivals.begin(now);
+                    }
                     self.changed(now, index, (from.into(), to.into()), &cause);
                     self.notify_instance(index, to.into(), effects);
                     self.settle_router(index, effects);

@@ -44,6 +44,7 @@ pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> 
         wall_zero_us: wall_us(),
         uptime: uptime(),
         lease: settings.engine.lease_seconds,
+        probe_addresses: settings.engine.probe_addresses,
         dataplane: Dataplane { kind: DataplaneKind::None, note: None },
     });
     let table = if has_services {

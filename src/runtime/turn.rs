@@ -13,6 +13,7 @@ use crate::engine::{Engine, Input};
 use crate::kernel::Change;
 use crate::net::LinkName;
 use crate::status::Reply;
+use crate::sys::announcement_socket::Claim;
 use crate::sys::clock::{Clock, wall_us};
 use crate::sys::netlink::{LinkEvent, Monitor};
 use crate::time::{Duration, Instant};
@@ -185,12 +186,15 @@ impl Turning {
     fn read_packets(&mut self) -> bool {
         let mut packets = Vec::new();
         let mut heard = Vec::new();
-        let more = self.links.adverts(&mut packets) | self.links.announcements(&mut heard);
+        let more = self.links.adverts(&mut packets) | self.links.claims(&mut heard);
         for packet in packets {
             self.step(Input::Packet(packet));
         }
-        for (link, mac, address) in heard {
-            self.step(Input::Announced { link, address, mac });
+        for (link, Claim { mac, address, is_announcement }) in heard {
+            self.step(match is_announcement {
+                true => Input::Announced { link, address, mac },
+                false => Input::Claimed { link, address, mac },
+            });
         }
         more
     }

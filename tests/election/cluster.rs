@@ -68,6 +68,7 @@ impl Cluster {
                 wall_zero_us: 0,
                 uptime: Duration::ZERO,
                 lease: Some(0),
+                probe_addresses: true,
                 dataplane: Dataplane { kind: DataplaneKind::None, note: None },
             };
             world.add_host(node_address(index), link.clone(), setup);

@@ -56,6 +56,7 @@ fn engine() -> Engine {
         dataplane,
         uptime: Duration::ZERO,
         lease: None,
+        probe_addresses: true,
     });
     let addresses = BTreeMap::from([("192.168.10.11/24".parse().unwrap(), 0)]);
     let name = LinkName::new("eth0").unwrap();

@@ -4,6 +4,7 @@
 //! makes the list of keywords from them.
 
 pub(super) mod check;
+pub(super) mod garp_group;
 pub(super) mod global;
 pub(super) mod group;
 pub(super) mod instance;
@@ -256,6 +257,7 @@ pub fn list() -> &'static [Entry] {
         let mut list = Vec::new();
         add(&mut list, "", root::TABLE);
         add(&mut list, "global_defs", global::TABLE);
+        add(&mut list, "garp_group", garp_group::TABLE);
         add(&mut list, "vrrp_script", script::TABLE);
         add(&mut list, "vrrp_instance", instance::TABLE);
         add(&mut list, "authentication", instance::AUTHENTICATION);

@@ -1,7 +1,7 @@
 //! The top level.
 
 use super::Takes::Block;
-use super::{Keyword, global, group, instance, key, noted, refused, script, server, warned};
+use super::{Keyword, garp_group, global, group, instance, key, noted, refused, script, server, warned};
 
 /// Everything that was read, before it is put together.
 #[derive(Default)]
@@ -11,6 +11,7 @@ pub(in crate::conf) struct Draft {
     pub instances: Vec<instance::Draft>,
     pub groups: Vec<group::Draft>,
     pub servers: Vec<server::Draft>,
+    pub garp_groups: Vec<garp_group::Draft>,
 }
 
 pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
@@ -35,7 +36,7 @@ pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
         "Links watched by polling",
         "vipdeck is told of link changes and polls nothing",
     ),
-    warned("garp_group", "{ }", "Limits on gratuitous ARP", "gratuitous ARP is sent without these limits"),
+    key("garp_group", "", "Limits on gratuitous ARP that links share", Block { head: "", lower: garp_group::lower }),
     warned("SSL", "{ }", "Client certificates of SSL_GET", "no check of vipdeck uses them yet"),
     refused("net_namespace", "NAME", "Run in a network namespace; vipdeck has --netns"),
     refused("net_namespace_ipvs", "[NAME]", "IPVS in another network namespace"),
