@@ -3,7 +3,7 @@
 use crate::capture::wall;
 use crate::client::ANSWER;
 use crate::engine::PROGRAM;
-use crate::figures::{Figures, Figure};
+use crate::figures::{Figure, Figures};
 use crate::programs::signal;
 use crate::stage::{ADDRESSES, Kind, Program, Stage};
 use nix::sys::signal::Signal;
@@ -105,7 +105,9 @@ impl Group {
     pub(crate) fn run(&self, stage: &mut Stage, repeat: usize, figures: &mut Figures) {
         for round in 0..repeat {
             for case in &self.cases {
-                for (case, figure) in one(stage, *case, round) {
+                let measured = one(stage, *case, round);
+                stage.no_second_owner_was_suspected();
+                for (case, figure) in measured {
                     if self.cases.contains(&case) {
                         crate::say(&format!("{:?} {}: {figure}", stage.programs, case.name()));
                         figures.add(stage.programs, case, figure);

@@ -1,17 +1,12 @@
 //! The client: an echo request each millisecond, and everything that its link hears.
 
 use crate::capture::wall;
+use crate::ear;
 use crate::namespaces::inside;
 use crate::stage::VIP;
-use nix::cmsg_space;
-use nix::sys::socket::sockopt::ReceiveTimestampns;
-use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg, setsockopt};
-use nix::sys::time::TimeSpec;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::collections::BTreeMap;
-use std::io::IoSliceMut;
 use std::net::{Ipv4Addr, SocketAddrV4};
-use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -54,16 +49,12 @@ impl Client {
     pub(crate) fn start(namespace: &str) -> Self {
         let seen = Arc::new(Mutex::new(Seen::default()));
         let stop = Arc::new(AtomicBool::new(false));
-        let (asking, hearing) = inside(namespace, || {
+        let hearing = ear::open(namespace);
+        let asking = inside(namespace, || {
             let asking = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::ICMPV4)).unwrap();
             asking.set_recv_buffer_size(0).unwrap();
             asking.set_nonblocking(true).unwrap();
-            // ETH_P_ALL, in network order: what arrives, whatever it is.
-            let hearing = Socket::new(Domain::PACKET, Type::RAW, Some(Protocol::from(i32::from(3_u16.to_be())))).unwrap();
-            hearing.set_recv_buffer_size(16 << 20).unwrap();
-            hearing.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
-            setsockopt(&hearing, ReceiveTimestampns, &true).unwrap();
-            (asking, hearing)
+            asking
         });
         let ask = {
             let (seen, stop) = (seen.clone(), stop.clone());
@@ -71,7 +62,10 @@ impl Client {
         };
         let hear = {
             let (seen, stop) = (seen.clone(), stop.clone());
-            std::thread::spawn(move || hear(&hearing, &seen, &stop))
+            std::thread::spawn(move || {
+                hurry();
+                ear::listen(&hearing, &stop, |frame, at| note(frame, at, &seen));
+            })
         };
         Self { seen, stop, threads: vec![ask, hear] }
     }
@@ -107,15 +101,6 @@ impl Client {
         let asked_after = |number: &u32| seen.asked.get(*number as usize).is_some_and(|at| *at >= from);
         let after = seen.answered.iter().filter(|(number, (_, mac))| asked_after(number) && *mac != not);
         after.map(|(_, (at, _))| *at).min()
-    }
-
-    /// How many hardware addresses answered since then.
-    pub(crate) fn answerers(&self, from: Duration) -> Vec<[u8; 6]> {
-        let seen = self.seen.lock().unwrap();
-        let mut macs: Vec<_> = seen.answered.values().filter(|(at, _)| *at >= from).map(|(_, mac)| *mac).collect();
-        macs.sort_unstable();
-        macs.dedup();
-        macs
     }
 
     /// The adverts of one sender since then, without farewells.
@@ -167,24 +152,6 @@ fn request(number: u32) -> [u8; 12] {
 }
 
 const MARK: [u8; 2] = [0x56, 0x44];
-
-fn hear(socket: &Socket, seen: &Mutex<Seen>, stop: &AtomicBool) {
-    hurry();
-    let mut buffer = [0; 256];
-    let mut control = cmsg_space!(TimeSpec);
-    while !stop.load(Ordering::Relaxed) {
-        let mut parts = [IoSliceMut::new(&mut buffer)];
-        let received = recvmsg::<()>(socket.as_raw_fd(), &mut parts, Some(&mut control), MsgFlags::empty());
-        let Ok(received) = received else { continue };
-        let stamp = received.cmsgs().unwrap().find_map(|c| match c {
-            ControlMessageOwned::ScmTimestampns(at) => Some(at),
-            _ => None,
-        });
-        let at = stamp.map_or_else(wall, |at| Duration::new(at.tv_sec() as u64, at.tv_nsec() as u32));
-        let length = received.bytes;
-        note(&buffer[..length.min(buffer.len())], at, seen);
-    }
-}
 
 fn note(frame: &[u8], at: Duration, seen: &Mutex<Seen>) {
     if frame.len() < 14 || frame[12..14] != [8, 0] {

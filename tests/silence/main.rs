@@ -22,6 +22,9 @@
 mod capture;
 mod cases;
 mod client;
+#[path = "../common/ear.rs"]
+#[expect(dead_code, reason = "shared with other tests")]
+mod ear;
 #[path = "../common/engine.rs"]
 #[expect(dead_code, reason = "shared with other tests")]
 mod engine;

@@ -1,7 +1,7 @@
 //! Two nodes and a client on a switch, and the programs on the nodes.
 
 use crate::client::Client;
-use crate::engine::{PROGRAM, status};
+use crate::engine::{PROGRAM, events, status};
 use crate::namespaces::{Pair, run, wait_for};
 use crate::programs::{Running, signal};
 use crate::watch::Watch;
@@ -213,8 +213,13 @@ impl Stage {
         let _ = Command::new("ip").args(arguments).output().unwrap();
     }
 
-    pub(crate) fn is_running(&self, node: usize) -> bool {
-        self.running[node].is_some()
+    /// No engine took a hand-over for a second owner of the address.
+    pub(crate) fn no_second_owner_was_suspected(&self) {
+        for node in (0..2).filter(|node| self.programs[*node] == Program::Vipdeck) {
+            let suspicions: Vec<_> =
+                events(&self.socket(node)).into_iter().filter(|e| e.kind == "duplicate-address").collect();
+            assert!(suspicions.is_empty(), "node {}: {suspicions:#?}", node + 1);
+        }
     }
 
     /// Waits until the preferred node alone has the address, and has had it for a while.
