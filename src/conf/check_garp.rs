@@ -29,10 +29,15 @@ pub(super) fn garp_groups(cx: &mut Cx<'_>, drafts: Vec<Draft>) -> Vec<GarpGroup>
             links.push(link.value);
         }
         let none = |message: &str, help: &str| {
-            Diagnostic::warning("empty-garp-group", message).at(span, "ignored, as keepalived does").help(help.to_owned())
+            Diagnostic::warning("empty-garp-group", message)
+                .at(span, "ignored, as keepalived does")
+                .help(help.to_owned())
         };
         if draft.garp_interval.is_none() && draft.gna_interval.is_none() {
-            cx.report(none("this garp_group limits nothing", "write `garp_interval SECONDS` or `gna_interval SECONDS`"));
+            cx.report(none(
+                "this garp_group limits nothing",
+                "write `garp_interval SECONDS` or `gna_interval SECONDS`",
+            ));
         } else if links.is_empty() {
             cx.report(none("this garp_group has no links", "write `interface NAME` or `interfaces { NAME }`"));
         } else {

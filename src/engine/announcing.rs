@@ -179,7 +179,9 @@ impl Engine {
             self.routers.get(*index).is_some_and(|r| match r.machine.state() {
                 State::Master { .. } => true,
                 State::Yielding { succeeded, .. } => !succeeded,
-                State::Init | State::Backup { .. } | State::Fault { .. } | State::Stopped => false,
+                State::Init | State::Adopting { .. } | State::Backup { .. } | State::Fault { .. } | State::Stopped => {
+                    false
+                }
             })
         };
         self.managed.get(place)?.routers.iter().copied().find(speaks)

@@ -54,6 +54,13 @@ pub enum Input {
         notice: Notice,
         outcome: Outcome,
     },
+    /// What [`Effect::PrepareRestart`](super::Effect::PrepareRestart) asked for.
+    Restartable {
+        id: u64,
+        able: Result<(), String>,
+    },
+    /// The process that would start this engine again has ended.
+    GuardLost,
     /// Something is wrong with a FIFO, and what that means.
     FifoProblem(String),
     Command {

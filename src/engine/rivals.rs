@@ -209,7 +209,8 @@ impl Engine {
         self.end_round();
         let (count, pause) = self.rivals.pace(self.managed.len());
         let mut asked = 0;
-        let suspects: Vec<_> = self.rivals.claims.iter().filter(|(_, c)| c.ask_at <= now).map(|(k, _)| k.clone()).collect();
+        let suspects: Vec<_> =
+            self.rivals.claims.iter().filter(|(_, c)| c.ask_at <= now).map(|(k, _)| k.clone()).collect();
         for key in suspects.into_iter().take(AT_ONCE) {
             if let Some(claim) = self.rivals.claims.get_mut(&key) {
                 claim.ask_at = now + AGAIN;
@@ -324,11 +325,13 @@ mod tests {
                 host: "node".into(),
                 config_path: "test.conf".into(),
                 pid: 1,
+                guard: None,
                 seed: 7,
                 wall_zero_us: 0,
                 dataplane: Dataplane { kind: DataplaneKind::None, note: None },
                 uptime: Duration::ZERO,
                 lease: Some(0),
+                legacy: None,
                 probe_addresses: true,
             });
             engine.take_events();

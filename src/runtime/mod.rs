@@ -9,6 +9,7 @@ mod addresses;
 mod dataplane;
 mod fifos;
 mod journal;
+mod keep;
 mod links;
 mod log;
 mod notify;

@@ -103,7 +103,8 @@ impl AnnouncementSocket {
 /// Accepts a frame whose ARP sender address is one of these. Beyond [`FILTERED`] of them, gratuitous ARP and answers:
 /// what others ask for is too much then.
 fn arp_filter(addresses: &BTreeSet<IpAddr>) -> Vec<SockFilter> {
-    let addresses: Vec<Ipv4Addr> = addresses.iter().filter_map(|a| if let IpAddr::V4(a) = a { Some(*a) } else { None }).collect();
+    let addresses: Vec<Ipv4Addr> =
+        addresses.iter().filter_map(|a| if let IpAddr::V4(a) = a { Some(*a) } else { None }).collect();
     if addresses.len() > FILTERED {
         return announcement_or_answer().into_iter().collect();
     }

@@ -14,6 +14,7 @@ pub mod control_socket;
 pub mod detached;
 pub mod fifo;
 pub mod files;
+pub mod guarded;
 pub mod ipvs;
 pub mod limits;
 pub mod netlink;
@@ -24,6 +25,7 @@ pub mod process;
 mod raw;
 pub mod small_files;
 pub mod state_file;
+pub mod succession;
 pub mod sysctl;
 pub mod wiring;
 

@@ -141,7 +141,10 @@ mod tests {
         let packet = SlicedPacket::from_ethernet(&frame).unwrap();
         let Some(etherparse::NetSlice::Ipv6(ip)) = packet.net else { panic!("no IPv6 in {frame:?}") };
         let to: Ipv6Addr = "ff02::1:ff12:3456".parse().unwrap();
-        assert_eq!((ip.header().source_addr(), ip.header().destination_addr(), ip.header().hop_limit()), (source, to, 255));
+        assert_eq!(
+            (ip.header().source_addr(), ip.header().destination_addr(), ip.header().hop_limit()),
+            (source, to, 255)
+        );
         let Some(TransportSlice::Icmpv6(icmp)) = packet.transport else { panic!("no ICMPv6 in {frame:?}") };
         assert!(icmp.is_checksum_valid(ip.header().source(), ip.header().destination()));
         assert_eq!(icmp.type_u8(), NEIGHBOUR_SOLICITATION);

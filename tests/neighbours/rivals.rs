@@ -37,7 +37,10 @@ fn nft(namespace: &str, rules: &str) {
 }
 
 fn suspicions(node: &Node) -> Vec<Event> {
-    events(&node.socket).into_iter().filter(|e| e.kind == "duplicate-address" && e.severity == Severity::Alarm).collect()
+    events(&node.socket)
+        .into_iter()
+        .filter(|e| e.kind == "duplicate-address" && e.severity == Severity::Alarm)
+        .collect()
 }
 
 fn mac(namespace: &str) -> String {
@@ -71,7 +74,10 @@ fn two_masters_that_do_not_hear_each_other_find_each_other_by_arp_and_ndp() {
         for (event, address) in suspicions(node).iter().zip([VIP, "fd00:9::20"]) {
             let all = suspicions(node);
             let found = all.iter().find(|e| e.text.contains(address)).unwrap_or_else(|| panic!("{address}: {all:#?}"));
-            assert!(found.text.contains(own) && found.text.contains(other) && found.text.contains("eth0"), "{event:#?}");
+            assert!(
+                found.text.contains(own) && found.text.contains(other) && found.text.contains("eth0"),
+                "{event:#?}"
+            );
         }
         let snapshot = status(&node.socket).unwrap();
         let findings: Vec<_> = snapshot.findings.iter().filter(|f| f.kind == "duplicate-address").collect();

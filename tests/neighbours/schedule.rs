@@ -1,9 +1,9 @@
 //! When and how often addresses are announced.
 
+use crate::Node;
 use crate::capture::{Frame, wall};
 use crate::ear::Ear;
 use crate::namespaces::{Pair, inside, run};
-use crate::Node;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddrV4};
 use std::thread::sleep;
@@ -131,7 +131,8 @@ fn a_limit_spaces_announcements_of_a_link_or_of_several_and_delays_no_advert() {
     let of = |prefix: &str| -> Vec<(Duration, IpAddr)> {
         heard.iter().filter(|(_, address)| address.to_string().starts_with(prefix)).copied().collect()
     };
-    let grouped: Vec<_> = heard.iter().filter(|(_, a)| a.is_ipv4() && !a.to_string().starts_with("10.8.2.")).copied().collect();
+    let grouped: Vec<_> =
+        heard.iter().filter(|(_, a)| a.is_ipv4() && !a.to_string().starts_with("10.8.2.")).copied().collect();
     for (name, sent, interval, count) in [
         ("garp_group over eth0 and eth1", grouped, 50, 15),
         ("vrrp_garp_interval on eth2", of("10.8.2."), 20, 15),

@@ -84,7 +84,8 @@ impl Stage {
         run(&["-n", switch, "link", "add", "br0", "type", "bridge", "mcast_snooping", "0", "forward_delay", "0"]);
         run(&["-n", switch, "link", "set", "br0", "up"]);
         run(&["-n", &pair.a, "link", "delete", "eth0"]);
-        let ends = [(&pair.a, ADDRESSES[0], PORTS[0]), (&pair.b, ADDRESSES[1], PORTS[1]), (&spare.client, CLIENT, "port3")];
+        let ends =
+            [(&pair.a, ADDRESSES[0], PORTS[0]), (&pair.b, ADDRESSES[1], PORTS[1]), (&spare.client, CLIENT, "port3")];
         for (namespace, address, port) in ends {
             let cable = ["link", "add", "eth0", "netns", namespace, "type", "veth", "peer", "name", port];
             run(&[&cable[..], &["netns", switch]].concat());
@@ -100,8 +101,7 @@ impl Stage {
         let directory = tempfile::tempdir().unwrap();
         let watch = Watch::start([&pair.a, &pair.b]);
         let client = Client::start(&spare.client);
-        let mut stage =
-            Self { running: [None, None], programs, kind, watch, client, directory, _spare: spare, pair };
+        let mut stage = Self { running: [None, None], programs, kind, watch, client, directory, _spare: spare, pair };
         stage.write(0, 0);
         stage.write(1, 0);
         stage.start(0);
@@ -170,7 +170,8 @@ impl Stage {
 
     /// `vipdeck VERB VI_1`.
     pub(crate) fn ask(&self, node: usize, verb: &str, arguments: &[&str]) {
-        let output = Command::new(PROGRAM).arg(verb).args(arguments).arg("--at").arg(self.socket(node)).output().unwrap();
+        let output =
+            Command::new(PROGRAM).arg(verb).args(arguments).arg("--at").arg(self.socket(node)).output().unwrap();
         assert!(output.status.success(), "{verb}: {}", String::from_utf8_lossy(&output.stderr));
     }
 
@@ -178,7 +179,9 @@ impl Stage {
     pub(crate) fn engine_pid(&self, node: usize) -> u32 {
         match self.programs[node] {
             Program::Vipdeck => status(&self.socket(node)).expect("the engine answers").node.pid,
-            Program::Keepalived => std::fs::read_to_string(self.path(node, ".vrrp.pid")).unwrap().trim().parse().unwrap(),
+            Program::Keepalived => {
+                std::fs::read_to_string(self.path(node, ".vrrp.pid")).unwrap().trim().parse().unwrap()
+            }
         }
     }
 
