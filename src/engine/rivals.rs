@@ -24,6 +24,8 @@ const PACE: Duration = Duration::from_secs(10);
 /// Between two wake-ups for it, and how many addresses are asked for in one: 20 a second at most.
 const TICK: Duration = Duration::from_millis(250);
 const AT_ONCE: usize = 5;
+/// The same for addresses that somebody claims: their alarms are to last as long as the claims do.
+const SUSPECTS_AT_ONCE: usize = 25;
 /// Who was heard to claim an address is asked after this, and then again and again.
 const CONFIRM: Duration = Duration::from_secs(1);
 const AGAIN: Duration = Duration::from_secs(4);
@@ -36,7 +38,10 @@ const CLAIMS: usize = 1024;
 pub(super) struct Rivals {
     enabled: bool,
     random: Random,
-    next_at: Option<Instant>,
+    /// When the round goes on.
+    round_at: Option<Instant>,
+    /// When somebody is asked who claims an address.
+    suspects_at: Option<Instant>,
     /// The address that was asked for last.
     cursor: Option<Place>,
     /// No router is master: there is nothing to ask for.
@@ -61,7 +66,8 @@ impl Rivals {
         Self {
             enabled,
             random: Random::new(!seed),
-            next_at: None,
+            round_at: None,
+            suspects_at: None,
             cursor: None,
             idle: true,
             hurried: 0,
@@ -71,15 +77,15 @@ impl Rivals {
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.next_at
+        earliest(self.round_at, self.suspects_at)
     }
 
     /// A router has become master.
     pub(super) fn begin(&mut self, now: Instant) {
         self.idle = false;
         self.hurried = if self.cursor.is_some() { 2 } else { 1 };
-        if self.enabled && self.next_at.is_none() {
-            self.next_at = Some(now + SETTLED + self.jittered(TICK * 2));
+        if self.enabled && self.round_at.is_none() {
+            self.round_at = Some(now + SETTLED + self.jittered(TICK * 2));
         }
     }
 
@@ -156,7 +162,7 @@ impl Engine {
         let Some(claim) = self.rivals.claims.get_mut(&key) else { return };
         let (lasts, ask_at) = (now.since(claim.first) >= LASTING, claim.ask_at);
         claim.alarmed |= lasts;
-        self.rivals.next_at = earliest(self.rivals.next_at, Some(ask_at));
+        self.rivals.suspects_at = earliest(self.rivals.suspects_at, Some(ask_at));
         if lasts {
             self.alarm(now, &key.0, mac);
         }
@@ -202,29 +208,30 @@ impl Engine {
 
     /// Asks for what is due, and forgets what is no longer claimed.
     pub(super) fn probe_due(&mut self, now: Instant, effects: &mut Vec<Effect>) {
-        if self.rivals.next_at.is_none_or(|at| at > now) {
-            return;
+        if self.rivals.suspects_at.is_some_and(|at| at <= now) {
+            self.probe_suspects(now, effects);
         }
+        if self.rivals.round_at.is_some_and(|at| at <= now) {
+            self.end_round();
+            let (count, pause) = self.rivals.pace(self.managed.len());
+            self.probe_next(now, count, effects);
+            // Of a cluster's backups, none is woken.
+            self.rivals.round_at = (!self.rivals.idle).then(|| now + pause);
+        }
+    }
+
+    fn probe_suspects(&mut self, now: Instant, effects: &mut Vec<Effect>) {
         self.forget_claims(now);
-        self.end_round();
-        let (count, pause) = self.rivals.pace(self.managed.len());
-        let mut asked = 0;
-        let suspects: Vec<_> =
-            self.rivals.claims.iter().filter(|(_, c)| c.ask_at <= now).map(|(k, _)| k.clone()).collect();
-        for key in suspects.into_iter().take(AT_ONCE) {
+        let due = self.rivals.claims.iter().filter(|(_, claim)| claim.ask_at <= now).map(|(key, _)| key.clone());
+        let due: Vec<_> = due.take(SUSPECTS_AT_ONCE).collect();
+        for key in due {
             if let Some(claim) = self.rivals.claims.get_mut(&key) {
                 claim.ask_at = now + AGAIN;
             }
             self.probe(&key.0, effects);
-            asked += 1;
         }
-        if asked == 0 {
-            self.probe_next(now, count, effects);
-        }
-        let suspects = self.rivals.claims.values().map(|c| c.ask_at).min();
-        // Of a cluster's backups, none is woken.
-        let regular = (!self.rivals.idle).then(|| now + pause);
-        self.rivals.next_at = earliest(regular, suspects.map(|at| at.max(now + TICK)));
+        let next = self.rivals.claims.values().map(|claim| claim.ask_at).min();
+        self.rivals.suspects_at = next.map(|at| at.max(now + TICK));
     }
 
     /// After the last address comes the first.
@@ -453,6 +460,6 @@ mod tests {
         let mut bench = Bench::new(3, 100);
         bench.run(3000);
         assert!(bench.probes.is_empty());
-        assert_eq!(bench.engine.rivals.next_at, None);
+        assert_eq!(bench.engine.rivals.deadline(), None);
     }
 }

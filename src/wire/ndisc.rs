@@ -126,7 +126,7 @@ mod tests {
         for length in 0..frame.len() {
             assert_eq!(claimed(&frame[..length]), None);
         }
-        let mut answer = frame;
+        let mut answer = frame.clone();
         answer[58] |= SOLICITED;
         assert_eq!(claimed(&answer), Some(Claim { is_announcement: false, ..claim }));
         assert_eq!(claimed(&answer[..78]), Some(Claim { is_announcement: false, ..claim }), "without the option");

@@ -23,7 +23,6 @@ mod engine;
 #[expect(dead_code, reason = "shared with other tests")]
 mod namespaces;
 #[path = "../common/programs.rs"]
-#[expect(dead_code, reason = "shared with other tests")]
 mod programs;
 mod rivals;
 mod schedule;

@@ -33,8 +33,6 @@ const OPEN: &[(&str, &str)] = &[
     ("45", "an error of `check`"),
     ("46", "put back at once; no test of the time"),
     ("47", "no test of its own"),
-    ("49", "the packet is tested beside its codec; no capture"),
-    ("51", "no effect"),
     ("52", "an error of `check`"),
     ("53", "an error of `check`"),
     ("54", "no comparison with keepalived"),

@@ -10,10 +10,10 @@ use std::time::Duration;
 /// One time of one case, in milliseconds.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Figure {
-    lost: f64,
-    longest: f64,
+    pub(crate) lost: f64,
+    pub(crate) longest: f64,
     /// Both had the address; none where one of them is out of reach.
-    two_owners: Option<f64>,
+    pub(crate) two_owners: Option<f64>,
     /// From the end of the master-down time to the first answer, and to the successor's first advert.
     pub(crate) excess: Option<f64>,
     pub(crate) advert: Option<f64>,

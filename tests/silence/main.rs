@@ -4,7 +4,8 @@
 //! A client asks the address each millisecond (ICMP echo; the kernel of whoever has the address answers). The ordinary
 //! run is short: vipdeck alone, once, with bounds that hold on a busy machine. `VIPDECK_LONG=1 cargo test --release
 //! --test silence -- --nocapture` measures both programs ten times and asks for the goals;
-//! `VIPDECK_SILENCE=host-dies,stop VIPDECK_REPEAT=3` picks cases and how often. Needs root and keepalived.
+//! `VIPDECK_SILENCE=host-dies,stop VIPDECK_REPEAT=3` picks cases and how often; `VIPDECK_BUSY=1` gives both programs
+//! real-time priority, on a machine that has other work. Needs root and keepalived.
 
 #![expect(
     clippy::unwrap_used,
@@ -36,7 +37,6 @@ mod namespaces;
 mod programs;
 mod stage;
 #[path = "../interop/watch.rs"]
-#[expect(dead_code, reason = "shared with other tests")]
 mod watch;
 
 use cases::{Case, SHORT};
