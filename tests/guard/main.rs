@@ -169,7 +169,7 @@ fn a_killed_engine_is_followed_by_another_before_anybody_notices() {
     bench.assert_nobody_noticed();
     assert!(bench.widest_gap() < Duration::from_millis(2000), "{:?}", bench.widest_gap());
     // And the next one, too: what an engine inherits it leaves.
-    bench.through(|s| signal(s.node.engine_pid, Signal::SIGSEGV));
+    bench.through(|s| signal(s.node.engine_pid, Signal::SIGABRT));
     bench.assert_nobody_noticed();
 }
 
@@ -293,5 +293,7 @@ fn the_guard_passes_on_what_it_is_told_and_its_own_end_is_no_outage() {
         "early",
         &[PROGRAM, "run", "--headless", "-f", &text(&bench.file(1)), "--control", &text(&bench.socket(1))],
     );
+    let children = format!("/proc/{0}/task/{0}/children", early.pid());
+    wait_for("its engine", 5, || std::fs::read_to_string(&children).is_ok_and(|c| !c.is_empty()));
     assert!(early.stop().success());
 }
