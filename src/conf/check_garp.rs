@@ -33,6 +33,9 @@ pub(super) fn garp_groups(cx: &mut Cx<'_>, drafts: Vec<Draft>) -> Vec<GarpGroup>
                 .at(span, "ignored, as keepalived does")
                 .help(help.to_owned())
         };
+        if draft.is_faulty {
+            continue;
+        }
         if draft.garp_interval.is_none() && draft.gna_interval.is_none() {
             cx.report(none(
                 "this garp_group limits nothing",

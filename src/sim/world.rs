@@ -35,6 +35,8 @@ pub struct World {
     queue: BTreeMap<(Instant, u64), Happening>,
     queued: u64,
     random: Random,
+    /// Of who asks for addresses and who answers, so that nothing else depends on it.
+    asking: Random,
     wall_zero_us: u64,
     pub lan: Lan,
     pub hosts: Vec<Host>,
@@ -129,6 +131,7 @@ impl World {
             queue: BTreeMap::new(),
             queued: 0,
             random: Random::new(seed),
+            asking: Random::new(!seed),
             wall_zero_us,
             lan: Lan::default(),
             hosts: Vec::new(),
@@ -205,7 +208,7 @@ impl World {
             Happening::Asked { host, from, link, address } => {
                 let holder = self.hosts.get(host).filter(|h| h.link_up && h.holds(address)).map(|h| h.mac);
                 let Some(mac) = holder else { return };
-                for delay in self.lan.arrivals(host, from, &mut self.random) {
+                for delay in self.lan.arrivals(host, from, &mut self.asking) {
                     self.later(delay, Happening::Claimed { host: from, link: link.clone(), address, mac });
                 }
             }
@@ -519,7 +522,7 @@ impl World {
     /// Every machine that has the address answers, whatever its engine does.
     fn probe(&mut self, from: usize, link: &LinkName, address: IpAddr) {
         for to in (0..self.hosts.len()).filter(|to| *to != from) {
-            for delay in self.lan.arrivals(from, to, &mut self.random) {
+            for delay in self.lan.arrivals(from, to, &mut self.asking) {
                 self.later(delay, Happening::Asked { host: to, from, link: link.clone(), address });
             }
         }

@@ -51,7 +51,7 @@ fn every_keyword_is_answered_as_the_table_says() {
 fn within(block: &str, line: String) -> String {
     match block {
         "" => line,
-        "global_defs" => format!("global_defs {{\n{line}}}\n"),
+        "global_defs" | "garp_group" => format!("{block} {{\n{line}}}\n"),
         "vrrp_script" | "vrrp_instance" | "vrrp_sync_group" => format!("{block} X {{\n{line}}}\n"),
         "virtual_server" => format!("virtual_server 192.0.2.1 80 {{\n{line}}}\n"),
         "real_server" => format!("virtual_server 192.0.2.1 80 {{\nreal_server 192.0.2.2 80 {{\n{line}}}\n}}\n"),

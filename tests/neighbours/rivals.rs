@@ -15,12 +15,12 @@ use vipdeck::wire::{arp, ndisc};
 
 const VIP: &str = "10.9.0.20";
 
-/// One instance of each family.
+/// One instance of each family, with an advert five times a second.
 fn text(priority: u8) -> String {
     let instance = |id: u8, address: &str| {
         format!(
-            "vrrp_instance VI_{id} {{\ninterface eth0\nvirtual_router_id {id}\npriority {priority}\n\
-             virtual_ipaddress {{\n{address}\n}}\n}}\n"
+            "vrrp_instance VI_{id} {{\ninterface eth0\nversion 3\nadvert_int 0.2\nvirtual_router_id {id}\n\
+             priority {priority}\nvirtual_ipaddress {{\n{address}\n}}\n}}\n"
         )
     };
     instance(4, "10.9.0.20/24") + &instance(6, "fd00:9::20/64")

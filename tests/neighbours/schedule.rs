@@ -181,15 +181,14 @@ fn after_a_rival_was_heard_and_mastership_kept_the_neighbours_are_told_again() {
     let directory = tempfile::tempdir().unwrap();
     let instance = |id: u8, more: &str| {
         format!(
-            "vrrp_instance VI_{id} {{\ninterface eth0\nvirtual_router_id {id}\npriority 200\ngarp_master_delay 0\n\
-             garp_lower_prio_delay 1\n{more}\nvirtual_ipaddress {{\n10.9.0.{}\n}}\n}}\n",
+            "vrrp_instance VI_{id} {{\nstate MASTER\ninterface eth0\nvirtual_router_id {id}\npriority 255\n\
+             garp_master_delay 0\ngarp_lower_prio_delay 1\n{more}\nvirtual_ipaddress {{\n10.9.0.{}\n}}\n}}\n",
             20 + id
         )
     };
     let text = instance(1, "garp_lower_prio_repeat 3") + &instance(2, "lower_prio_no_advert");
     let _node = Node::start(&pair.a, directory.path(), "rival", &text, &[]);
-    // Both have taken over.
-    sleep(Duration::from_millis(4200));
+    sleep(Duration::from_millis(1200));
     let ear = Ear::start(&pair.b);
     sleep(Duration::from_millis(100));
     let from = [1, 2].map(|vrid| rival(&pair.b, vrid));
@@ -210,7 +209,7 @@ fn after_a_rival_was_heard_and_mastership_kept_the_neighbours_are_told_again() {
         }
     }
     // Without an answer the next advert keeps its time: none within 50 ms unless it was due.
-    let ours = ear.heard(|f| f.advert().filter(|(_, a)| a.vrid == 2 && a.priority == 200).map(|_| ()));
+    let ours = ear.heard(|f| f.advert().filter(|(_, a)| a.vrid == 2 && a.priority == 255).map(|_| ()));
     let gaps: Vec<_> = ours.windows(2).map(|pair| pair[1].0 - pair[0].0).collect();
     assert!(gaps.iter().all(|gap| *gap > Duration::from_millis(700)), "no advert besides its own: {gaps:?}");
 }

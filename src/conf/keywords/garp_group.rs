@@ -16,12 +16,14 @@ pub(in crate::conf) struct Draft {
     pub gna_interval: Option<Duration>,
     pub link: Option<Spanned<LinkName>>,
     pub links: Vec<Spanned<LinkName>>,
+    /// Something in it was refused: what is missing has been told.
+    pub is_faulty: bool,
 }
 
 pub(super) fn lower(cx: &mut Cx<'_>, root: &mut root::Draft, statement: &Statement, body: &Body) {
     cx.no_more_words(statement, 1);
     let mut draft = Draft { span: statement.words.first().map(|word| word.span), ..Draft::default() };
-    walk(cx, "garp_group", TABLE, &mut draft, &body.statements);
+    draft.is_faulty |= !walk(cx, "garp_group", TABLE, &mut draft, &body.statements).is_empty();
     let link = draft.link.take();
     draft.links.extend(link);
     root.garp_groups.push(draft);
@@ -34,7 +36,10 @@ fn links(cx: &mut Cx<'_>, draft: &mut Draft, statement: &Statement, body: &Body)
     for word in words {
         match LinkName::new(&word.value) {
             Ok(link) => draft.links.push(Spanned { value: link, span: word.span }),
-            Err(error) => cx.report(Diagnostic::error("bad-interface", error.to_string()).at(word.span, "")),
+            Err(error) => {
+                cx.report(Diagnostic::error("bad-interface", error.to_string()).at(word.span, ""));
+                draft.is_faulty = true;
+            }
         }
     }
 }

@@ -257,11 +257,11 @@ pub fn list() -> &'static [Entry] {
         let mut list = Vec::new();
         add(&mut list, "", root::TABLE);
         add(&mut list, "global_defs", global::TABLE);
-        add(&mut list, "garp_group", garp_group::TABLE);
         add(&mut list, "vrrp_script", script::TABLE);
         add(&mut list, "vrrp_instance", instance::TABLE);
         add(&mut list, "authentication", instance::AUTHENTICATION);
         add(&mut list, "vrrp_sync_group", group::TABLE);
+        add(&mut list, "garp_group", garp_group::TABLE);
         add(&mut list, "virtual_server", server::TABLE);
         add(&mut list, "real_server", server::REAL);
         add(&mut list, "TCP_CHECK", check::TCP);
