@@ -51,7 +51,9 @@ impl Engine {
             return;
         }
         let interval = advertised(&advert);
-        let differs = interval != spec.interval;
+        // Once is a farewell: a master that resigns tells its backups to hurry.
+        let before = router.speakers.get(&packet.source).map(|s| s.interval);
+        let differs = interval != spec.interval && before == Some(interval);
         let known = router.machine.master().is_some_and(|m| m.from == packet.source);
         let other_list =
             if spec.skip_check_adv_addr && known { None } else { different_addresses(spec, packet.source, &advert) };
@@ -169,7 +171,8 @@ impl Engine {
         self.mark(index);
         for output in outputs {
             match output {
-                Output::Advertise { priority } => self.advertise(index, priority, effects),
+                Output::Advertise { priority } => self.advertise(index, priority, None, effects),
+                Output::Hasten { priority, interval } => self.advertise(index, priority, Some(interval), effects),
                 Output::Announce { repeat } => self.announce_all(now, index, repeat, effects),
                 Output::Ready => self.member_ready(now, index, effects),
                 Output::Changed { from, to, cause } => {
@@ -195,7 +198,8 @@ impl Engine {
         }
     }
 
-    fn advertise(&mut self, index: usize, priority: u8, effects: &mut Vec<Effect>) {
+    /// With the interval of the configuration, unless another is given.
+    fn advertise(&mut self, index: usize, priority: u8, interval: Option<Duration>, effects: &mut Vec<Effect>) {
         let Some(router) = self.routers.get_mut(index) else { return };
         let spec = router.machine.spec();
         let Some(source) = router.machine.conditions().source else { return };
@@ -203,7 +207,12 @@ impl Engine {
             vrrp::Peering::Multicast(group) => (vec![*group], TTL),
             vrrp::Peering::Unicast(unicast) => (unicast.peers.iter().map(|p| p.address).collect(), unicast.hop_limit),
         };
-        let advert = Advert { vrid: spec.vrid.get(), priority, body: body(spec), addresses: listed(spec).collect() };
+        let advert = Advert {
+            vrid: spec.vrid.get(),
+            priority,
+            body: body(spec, interval.unwrap_or(spec.interval)),
+            addresses: listed(spec).collect(),
+        };
         let link = spec.advert_link().clone();
         let v3_as_v2 = spec.checksum.v3_as_v2;
         for destination in destinations {
@@ -369,16 +378,16 @@ fn acceptable(spec: &vrrp::Spec, packet: &Packet, advert: &Advert) -> Result<(),
 }
 
 /// What the versions do not share, of our own adverts.
-fn body(spec: &vrrp::Spec) -> Body {
+fn body(spec: &vrrp::Spec, interval: Duration) -> Body {
     match spec.version {
         vrrp::Version::V2 => Body::V2 {
-            interval: u8::try_from(spec.interval.as_secs()).unwrap_or(u8::MAX),
+            interval: u8::try_from(interval.as_secs()).unwrap_or(u8::MAX),
             auth: match &spec.auth {
                 vrrp::Auth::Pass(password) => Auth::Simple(password.0),
                 vrrp::Auth::None | vrrp::Auth::Ah(_) | vrrp::Auth::Hmac(_) => Auth::None,
             },
         },
-        vrrp::Version::V3 => Body::V3 { interval: u16::try_from(spec.interval.as_millis() / 10).unwrap_or(u16::MAX) },
+        vrrp::Version::V3 => Body::V3 { interval: u16::try_from(interval.as_millis() / 10).unwrap_or(u16::MAX) },
     }
 }
 

@@ -180,7 +180,7 @@ impl Stage {
     /// Of the process that runs the protocol: the engine, or keepalived's child.
     pub(crate) fn engine_pid(&self, node: usize) -> u32 {
         match self.programs[node] {
-            Program::Vipdeck => status(&self.socket(node)).expect("the engine answers").node.pid,
+            Program::Vipdeck => status(&self.socket(node)).expect("the engine answers").node.engine_pid,
             Program::Keepalived => {
                 std::fs::read_to_string(self.path(node, ".vrrp.pid")).unwrap().trim().parse().unwrap()
             }
