@@ -19,11 +19,17 @@ impl Engine {
         self.keep_unconfirmed(now, &mut link);
         let before = self.links.insert(name.as_str().to_owned(), link);
         let changed = self.difference(&name, before.as_ref());
-        if before.is_some() {
+        let is_new = before.is_none();
+        if !is_new {
             self.note_stolen(now, &changed);
         }
         if before.is_none_or(|before| self.links.get(name.as_str()).is_none_or(|link| self.bears(&before, link))) {
             self.conditions_changed(now, &name, effects);
+        }
+        let is_kept = |a: &Address| self.holds(a) && self.is_desired(a);
+        if is_new && changed.iter().any(is_kept) {
+            // Of an engine before this one: nobody has renewed its lease since that ended.
+            self.renew_at = self.lease.map(|_| now);
         }
         for address in changed {
             self.settle_address(&address, effects);

@@ -27,8 +27,8 @@ pub(crate) enum Case {
 }
 
 /// What the ordinary run does.
-pub(crate) const SHORT: [Case; 6] =
-    [Case::HostDies, Case::Return, Case::Stop, Case::Demote, Case::Restore, Case::Reload];
+pub(crate) const SHORT: [Case; 7] =
+    [Case::HostDies, Case::Return, Case::Stop, Case::Demote, Case::Restore, Case::KillEngine, Case::Upgrade];
 
 /// After the event that ends a case, for what may still follow.
 const SETTLE: Duration = Duration::from_millis(1500);
@@ -137,10 +137,15 @@ fn one(stage: &mut Stage, case: Case, round: usize) -> Vec<(Case, Figure)> {
         // Measured after a demotion.
         Case::Restore => Vec::new(),
         Case::Restart => vec![(case, stays(stage, restart))],
-        Case::Upgrade => vec![(case, stays(stage, |stage| stage.ask(0, "restart", &[])))],
+        Case::Upgrade => {
+            let figure = stays(stage, |stage| stage.ask(0, "restart", &[]));
+            stage.the_lease_was_renewed(0);
+            vec![(case, figure)]
+        }
         Case::Reload => vec![(case, stays(stage, |stage| stage.reload(0, round + 1)))],
         Case::KillEngine => {
             let figure = stays(stage, |stage| signal(stage.engine_pid(0), Signal::SIGKILL));
+            stage.the_lease_was_renewed(0);
             vec![(case, figure)]
         }
         Case::KillAll => vec![(case, kill_all(stage))],

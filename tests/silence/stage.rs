@@ -218,6 +218,16 @@ impl Stage {
         let _ = Command::new("ip").args(arguments).output().unwrap();
     }
 
+    /// An engine that goes on for another has renewed its addresses at once, not when it would have itself.
+    pub(crate) fn the_lease_was_renewed(&self, node: usize) {
+        if self.programs[node] == Program::Vipdeck {
+            let shown = run(&["-n", self.namespace(node), "-oneline", "address", "show", "to", &format!("{VIP}/32")]);
+            let left =
+                shown.split("valid_lft ").nth(1).and_then(|t| t.split_once("sec")).map(|(n, _)| n.parse::<u32>());
+            assert!(left.is_some_and(|seconds| seconds.is_ok_and(|n| n >= 3)), "of 8 s are left: {shown}");
+        }
+    }
+
     /// No engine took a hand-over for a second owner of the address.
     pub(crate) fn no_second_owner_was_suspected(&self) {
         for node in (0..2).filter(|node| self.programs[*node] == Program::Vipdeck) {
