@@ -141,8 +141,11 @@ fn a_limit_spaces_announcements_of_a_link_or_of_several_and_delays_no_advert() {
         assert_eq!(sent.len(), count, "{name}: nothing is lost: {sent:?}");
         let gaps: Vec<_> = sent.windows(2).map(|pair| pair[1].0 - pair[0].0).collect();
         let (least, most) = (*gaps.iter().min().unwrap(), *gaps.iter().max().unwrap());
-        // The kernel's stamps are those of the sends; a late send may be followed by one on time.
-        assert!(least >= Duration::from_millis(interval * 9 / 10), "{name}: {gaps:?}");
+        // A busy machine may hold a send back after its moment, and then the next seems to come early.
+        let early = gaps.iter().filter(|gap| **gap < Duration::from_millis(interval * 9 / 10)).count();
+        let span = gaps.iter().sum::<Duration>();
+        assert!(early <= count / 5, "{name}: {gaps:?}");
+        assert!(span >= Duration::from_millis(interval * (count as u64 - 1) * 9 / 10), "{name}: {gaps:?}");
         eprintln!("measured: {name}: {count} announcements, {least:?} to {most:?} apart, limit {interval} ms");
         let mut addresses: Vec<_> = sent.iter().map(|(_, a)| *a).collect();
         addresses.truncate(count / 5);
