@@ -322,6 +322,7 @@ fn argument<D>(
             used += usize::from(reverse);
             set(draft, spanned((i32::try_from(number).unwrap_or(0), reverse), word));
         }
+        Takes::Line { read, .. } => return read(cx, draft, statement),
         // Handled before.
         Takes::Block { .. } | Takes::Noted { .. } | Takes::Refused { .. } => return Ok(()),
     }

@@ -52,13 +52,12 @@ impl Queue {
             self.free_at = now + interval;
         }
         if more > 0 {
-            match self.left.get_mut(place) {
+            if let Some(left) = self.left.get_mut(place) {
                 // A set that begins while another goes on does not lengthen it beyond its own length.
-                Some(left) => *left = more.max(*left),
-                None => {
-                    self.left.insert(place.clone(), more);
-                    if at_once { &mut self.again } else { &mut self.first }.push_back(place.clone());
-                }
+                *left = more.max(*left);
+            } else {
+                self.left.insert(place.clone(), more);
+                if at_once { &mut self.again } else { &mut self.first }.push_back(place.clone());
             }
         }
         at_once

@@ -7,7 +7,9 @@
 #![warn(clippy::wildcard_enum_match_arm, clippy::indexing_slicing)]
 
 mod addresses;
+mod admission;
 mod announcing;
+mod authentic;
 mod commands;
 mod conditions;
 mod core;

@@ -360,10 +360,10 @@ mod tests {
             let mut inputs = vec![input];
             while let Some(input) = inputs.pop() {
                 for effect in self.engine.handle(self.now, input) {
-                    match effect {
-                        Effect::Apply(change) => inputs.push(Input::Applied { change, result: Ok(()) }),
-                        Effect::Probe { address, .. } => self.probes.push((self.now, address)),
-                        _ => {}
+                    if let Effect::Apply(change) = effect {
+                        inputs.push(Input::Applied { change, result: Ok(()) });
+                    } else if let Effect::Probe { address, .. } = effect {
+                        self.probes.push((self.now, address));
                     }
                 }
             }

@@ -226,10 +226,12 @@ impl Turning {
             self.step(Input::Packet(packet));
         }
         for (link, Claim { mac, address, is_announcement }) in heard {
-            self.step(match is_announcement {
-                true => Input::Announced { link, address, mac },
-                false => Input::Claimed { link, address, mac },
-            });
+            let said = if is_announcement {
+                Input::Announced { link, address, mac }
+            } else {
+                Input::Claimed { link, address, mac }
+            };
+            self.step(said);
         }
         more
     }

@@ -5,6 +5,7 @@ use crate::capture::{Frame, wall};
 use crate::ear::Ear;
 use crate::namespaces::{Pair, inside, run};
 use socket2::{Domain, Protocol, Socket, Type};
+use std::fmt::Write;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddrV4};
 use std::thread::sleep;
 use std::time::Duration;
@@ -99,9 +100,8 @@ fn each_address_is_announced_in_sets_as_the_file_says() {
 #[test]
 fn a_limit_spaces_announcements_of_a_link_or_of_several_and_delays_no_advert() {
     let Some(pair) = Pair::new() else { return };
-    for link in ["eth1", "eth2"] {
+    for (link, number) in [("eth1", 1), ("eth2", 2)] {
         run(&["link", "add", link, "netns", &pair.a, "type", "veth", "peer", "name", link, "netns", &pair.b]);
-        let number = &link[3..];
         run(&["-n", &pair.a, "address", "add", &format!("10.8.{number}.1/24"), "dev", link]);
         for namespace in [&pair.a, &pair.b] {
             run(&["-n", namespace, "link", "set", link, "up"]);
@@ -120,10 +120,12 @@ fn a_limit_spaces_announcements_of_a_link_or_of_several_and_delays_no_advert() {
         (3, "eth2", "10.8.2.21\n10.8.2.22\n10.8.2.23"),
         (4, "eth2", "fd00:9::21\nfd00:9::22"),
     ] {
-        text += &format!(
+        write!(
+            text,
             "vrrp_instance VI_{id} {{\nstate MASTER\ninterface {link}\nvirtual_router_id {id}\npriority 255\n\
              garp_master_delay 0\nvirtual_ipaddress {{\n{addresses}\n}}\n}}\n"
-        );
+        )
+        .unwrap();
     }
     let _node = Node::start(&pair.a, directory.path(), "paced", &text, &[]);
     sleep(Duration::from_millis(3200));

@@ -184,7 +184,7 @@ impl Drop for Engine {
         if std::thread::panicking() && is_running(self.pid) {
             signal(self.engine_pid, Signal::SIGCONT);
             signal(self.pid, Signal::SIGCONT);
-            self.signal(Signal::SIGTERM);
+            signal(self.pid, Signal::SIGTERM);
         }
     }
 }

@@ -76,8 +76,8 @@ impl Case {
     fn applies(self, pair: [Program; 2]) -> bool {
         match (self, pair) {
             (Self::Stop | Self::Demote, [Program::Vipdeck, Program::Keepalived]) => true,
-            (_, [Program::Vipdeck, Program::Keepalived]) => false,
-            (Self::Demote | Self::Restore | Self::Upgrade, [Program::Keepalived, _]) => false,
+            (_, [Program::Vipdeck, Program::Keepalived])
+            | (Self::Demote | Self::Restore | Self::Upgrade, [Program::Keepalived, _]) => false,
             (Self::Upgrade, _) => knows("restart"),
             _ => true,
         }
@@ -127,15 +127,13 @@ fn one(stage: &mut Stage, case: Case, round: usize) -> Vec<(Case, Figure)> {
             let back = comes_back(stage, |stage| stage.start(0));
             vec![(Case::Stop, figure), (Case::Return, back)]
         }
-        // Measured after a stop and after the death of the host.
-        Case::Return => Vec::new(),
         Case::Demote => {
             let figure = taken_over(stage, |stage| stage.ask(0, "demote", &["VI_1"]));
             let back = comes_back(stage, |stage| stage.ask(0, "restore", &["VI_1"]));
             vec![(Case::Demote, figure), (Case::Restore, back)]
         }
-        // Measured after a demotion.
-        Case::Restore => Vec::new(),
+        // Measured after a stop and the death of the host, and after a demotion.
+        Case::Return | Case::Restore => Vec::new(),
         Case::Restart => vec![(case, stays(stage, restart))],
         Case::Upgrade => {
             let figure = stays(stage, |stage| stage.ask(0, "restart", &[]));

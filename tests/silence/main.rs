@@ -54,10 +54,9 @@ fn clients_are_left_without_an_answer_no_longer_than_allowed() {
     }
     let cases = chosen.unwrap_or_else(|| if is_long { Case::ALL.to_vec() } else { SHORT.to_vec() });
     let repeat = std::env::var("VIPDECK_REPEAT").map_or(if is_long { 10 } else { 1 }, |n| n.parse().expect("a number"));
-    let pairs: &[[Program; 2]] = match compares {
-        true => &[[Program::Vipdeck; 2], [Program::Keepalived; 2], [Program::Vipdeck, Program::Keepalived]],
-        false => &[[Program::Vipdeck; 2]],
-    };
+    let ours = [Program::Vipdeck; 2];
+    let all = [ours, [Program::Keepalived; 2], [Program::Vipdeck, Program::Keepalived]];
+    let pairs = if compares { &all[..] } else { &all[..1] };
     let mut figures = Figures::default();
     for pair in pairs {
         for group in cases::groups(&cases, *pair) {

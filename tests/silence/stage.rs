@@ -55,7 +55,7 @@ pub(crate) struct Stage {
     pub(crate) watch: Watch,
     pub(crate) client: Client,
     directory: tempfile::TempDir,
-    _spare: Namespaces,
+    spare: Namespaces,
     pair: Pair,
 }
 
@@ -101,7 +101,7 @@ impl Stage {
         let directory = tempfile::tempdir().unwrap();
         let watch = Watch::start([&pair.a, &pair.b]);
         let client = Client::start(&spare.client);
-        let mut stage = Self { running: [None, None], programs, kind, watch, client, directory, _spare: spare, pair };
+        let mut stage = Self { running: [None, None], programs, kind, watch, client, directory, spare: spare, pair };
         stage.write(0, 0);
         stage.write(1, 0);
         stage.start(0);
@@ -205,7 +205,7 @@ impl Stage {
         // disabled, forwarding (bridge(8)).
         let state = if is_open { "3" } else { "0" };
         let output = Command::new("ip")
-            .args(["netns", "exec", &self._spare.switch, "bridge", "link", "set", "dev", PORTS[node], "state", state])
+            .args(["netns", "exec", &self.spare.switch, "bridge", "link", "set", "dev", PORTS[node], "state", state])
             .output()
             .unwrap();
         assert!(output.status.success(), "bridge: {}", String::from_utf8_lossy(&output.stderr));

@@ -12,11 +12,12 @@ pub(super) mod options;
 pub(super) mod root;
 pub(super) mod script;
 pub(super) mod server;
+pub(super) mod signed;
 mod tiers;
 
 pub use tiers::Tier;
 
-use super::diagnostic::Severity;
+use super::diagnostic::{Diagnostic, Severity};
 use super::lower::Cx;
 use super::source::{Span, Spanned};
 use super::tree::{Body, Statement};
@@ -78,6 +79,11 @@ pub(super) enum Takes<D: 'static> {
     Fifo(fn(&mut D, Spanned<Pipe>)),
     /// −253 to 253, then perhaps `reverse`.
     Weight(fn(&mut D, Spanned<(i32, bool)>)),
+    /// Words that it reads itself.
+    Line {
+        argument: &'static str,
+        read: fn(&mut Cx<'_>, &mut D, &Statement) -> Result<(), Diagnostic>,
+    },
     Block {
         head: &'static str,
         lower: fn(&mut Cx<'_>, &mut D, &Statement, &Body),
@@ -166,7 +172,9 @@ impl<D> Takes<D> {
             Self::Weight(_) => "-253..253 [reverse]".into(),
             Self::Block { head: "", .. } => "{ }".into(),
             Self::Block { head, .. } => format!("{head} {{ }}"),
-            Self::Noted { argument, .. } | Self::Refused { argument } => (*argument).into(),
+            Self::Line { argument, .. } | Self::Noted { argument, .. } | Self::Refused { argument } => {
+                (*argument).into()
+            }
         }
     }
 
@@ -180,7 +188,10 @@ impl<D> Takes<D> {
 
     /// Whether writing it twice in one block is a mistake.
     pub(super) fn is_single(&self) -> bool {
-        !matches!(self, Self::Nothing(_) | Self::Block { .. } | Self::Noted { .. } | Self::Refused { .. })
+        !matches!(
+            self,
+            Self::Nothing(_) | Self::Line { .. } | Self::Block { .. } | Self::Noted { .. } | Self::Refused { .. }
+        )
     }
 
     /// What a missing or a wrong argument gets, for people. An error keeps the file from being used.
@@ -200,6 +211,7 @@ impl<D> Takes<D> {
             Self::Command(_) | Self::Script(_) => {
                 "none, or its arguments without quotes: an error; keepalived would run its first word only"
             }
+            Self::Line { .. } => "what it does not take: an error; keepalived passes over the line",
             Self::Block { .. } => "no `{`: an error; what is wrong inside is told line by line",
             Self::Noted { argument, .. } if argument.is_empty() || argument.starts_with(['[', '{']) => "",
             Self::Noted { .. } => "none: an error; nothing else is looked at",
@@ -260,6 +272,7 @@ pub fn list() -> &'static [Entry] {
         add(&mut list, "vrrp_script", script::TABLE);
         add(&mut list, "vrrp_instance", instance::TABLE);
         add(&mut list, "authentication", instance::AUTHENTICATION);
+        add(&mut list, "auth_hmac", signed::TABLE);
         add(&mut list, "vrrp_sync_group", group::TABLE);
         add(&mut list, "garp_group", garp_group::TABLE);
         add(&mut list, "virtual_server", server::TABLE);
