@@ -240,7 +240,7 @@ impl Stage {
     /// Waits until the preferred node alone has the address, and has had it for a while.
     pub(crate) fn rest(&self) {
         self.watch.until("the preferred node has the address", [true, false], Duration::from_secs(20));
-        std::thread::sleep(Duration::from_millis(1500));
+        std::thread::sleep(Duration::from_millis(1000));
         assert_eq!(self.watch.owners(), [true, false], "at rest");
     }
 
