@@ -6,12 +6,14 @@ use super::effect::Effect;
 use super::groups::Group;
 use super::input::Input;
 use super::legacy::Legacy;
+use super::link_delays::Flap;
 use super::log::Log;
 use super::random::Random;
 use super::rivals::Rivals;
 use super::router::Router;
 use super::scripts::Script;
 use super::services::TableState;
+use super::trackers::Trackers;
 use crate::cluster::Findings;
 use crate::conf::{Config, Globals};
 use crate::kernel::{Address, Change, DestinationKey, Link, ServiceKey};
@@ -89,7 +91,10 @@ pub struct Engine {
     pub(super) unconfirmed: BTreeMap<String, BTreeMap<IpNet, (bool, Instant)>>,
     pub(super) announcing: Announcing,
     pub(super) rivals: Rivals,
+    /// Links whose state does not count yet.
+    pub(super) flaps: BTreeMap<String, Flap>,
     pub(super) scripts: Vec<Script>,
+    pub(super) trackers: Trackers,
     pub(super) services: Vec<lvs::Service>,
     pub(super) intents_by: BTreeMap<(ServiceKey, DestinationKey), (Actor, Option<String>)>,
     pub(super) table: TableState,
@@ -129,6 +134,7 @@ impl Engine {
         let mut log = Log::new(name.clone(), wall_zero_us);
         log.add(start, Subject::Node, Severity::Notice, "start", format!("engine started from {config_path}"), None);
         let globals = &config.globals;
+        let trackers = Trackers::new(&config, start);
         let routers = match &legacy {
             Some(legacy) => legacy.routers(config.instances, start),
             None => {
@@ -166,6 +172,8 @@ impl Engine {
             unconfirmed: BTreeMap::new(),
             announcing: Announcing::default(),
             rivals: Rivals::new(probe_addresses, seed),
+            flaps: BTreeMap::new(),
+            trackers,
             scripts: config.scripts.into_iter().map(|s| Script::new(s, start)).collect(),
             services,
             intents_by: BTreeMap::new(),
@@ -203,6 +211,7 @@ impl Engine {
         match input {
             Input::Link(link) => self.link_changed(now, link, &mut effects),
             Input::LinkGone(name) => self.link_gone(now, &name, &mut effects),
+            Input::LinksTold => self.links_told(now, &mut effects),
             Input::Packet(packet) => self.packet_arrived(now, &packet, &mut effects),
             Input::Announced { link, address, mac } => self.announced(now, &link, address, mac, &mut effects),
             Input::Claimed { link, address, mac } => self.claimed(now, &link, address, mac),
@@ -212,6 +221,13 @@ impl Engine {
             Input::TableDone(failures) => self.table_done(now, failures),
             Input::Checked { id, outcome } => self.checked(now, id, outcome, &mut effects),
             Input::ScriptDone { name, outcome } => self.script_done(now, &name, outcome, &mut effects),
+            Input::FileRead { name, reading } => self.file_read(now, &name, reading, &mut effects),
+            Input::ProcessesCounted { counts, by } => self.processes_counted(now, counts, by, &mut effects),
+            Input::ProcessesWatched { scanned } => self.processes_watched(now, scanned),
+            Input::WatchProblem(text) => {
+                self.findings.raise(now, "not-watched", Severity::Alarm, "node", text.clone());
+                self.log.add(now, Subject::Node, Severity::Alarm, "track", text, None);
+            }
             Input::Notified { notice, outcome } => self.notified(now, &notice, outcome),
             Input::FifoProblem(text) => self.log.add(now, Subject::Node, Severity::Warning, "notify", text, None),
             Input::Restartable { id, able } => self.restartable(now, id, able, &mut effects),
@@ -238,8 +254,9 @@ impl Engine {
         let services = self.services.iter().filter(|_| !self.stopping);
         let checks = services.map(lvs::Service::deadline).fold(None, earliest);
         let addresses = self.retry_address.values().copied().map(Some).fold(None, earliest);
+        let trackers = earliest(self.trackers.deadline(), self.flaps_due());
         let neighbours = earliest(self.announcing.deadline(), self.rivals.deadline());
-        let others = [self.table.retry_at, self.renew_at, neighbours];
+        let others = [trackers, neighbours, self.table.retry_at, self.renew_at];
         [routers, scripts, checks, addresses].into_iter().chain(others).fold(None, earliest)
     }
 
@@ -302,6 +319,8 @@ impl Engine {
             self.table.retry_at = None;
             self.settle_table(effects);
         }
+        self.settle_flaps(now, effects);
+        self.settle_processes(now, effects);
         self.renew_leases(now, effects);
         self.announce_due(now, effects);
         self.probe_due(now, effects);

@@ -8,15 +8,18 @@
 mod addresses;
 mod dataplane;
 mod fifos;
+mod files;
 mod journal;
 mod keep;
 mod links;
 mod log;
 mod notify;
 mod perform;
+mod processes;
 mod reload;
 mod start;
 mod turn;
+mod watches;
 mod workers;
 
 pub use start::{configuration, run_headless};

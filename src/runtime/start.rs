@@ -7,6 +7,7 @@ use super::log::Log;
 use super::notify::Notifier;
 use super::reload::Reader;
 use super::turn::{Ended, STOP_WITHIN, Turning};
+use super::watches::Watches;
 use super::{addresses, dataplane, journal, keep, workers};
 use crate::cli;
 use crate::conf::{self, Config, Severity};
@@ -89,6 +90,7 @@ pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> 
     }
     let file = std::path::absolute(&args.file).with_context(|| format!("find {}", args.file.display()))?;
     let fifos = Fifos::start(engine.fifos(), results_in.clone()).context("start the thread for FIFOs")?;
+    let watches = Watches::start(&engine, results_in.clone())?;
     keeper.begin(&clock, &engine).context("what the next engine goes on from")?;
     release_signals().context("take signals")?;
     let turning = Turning {
@@ -104,6 +106,7 @@ pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> 
         replies: BTreeMap::new(),
         notifier: Notifier::start(results_in.clone()).context("start the thread for notify scripts")?,
         fifos,
+        watches,
         reader: Reader { file, reading: args.reading.clone(), results: results_in },
         hangups,
         board,

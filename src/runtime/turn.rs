@@ -8,6 +8,7 @@ use super::keep::Keeper;
 use super::links::Links;
 use super::notify::Notifier;
 use super::reload::Reader;
+use super::watches::Watches;
 use super::workers::Job;
 use crate::control::{Board, Request};
 use crate::engine::{Engine, Input};
@@ -57,6 +58,7 @@ pub(super) struct Turning {
     pub(super) replies: BTreeMap<u64, oneshot::Sender<Reply>>,
     pub(super) notifier: Notifier,
     pub(super) fifos: Fifos,
+    pub(super) watches: Watches,
     pub(super) reader: Reader,
     pub(super) hangups: mpsc::Receiver<()>,
     pub(super) board: Arc<Board>,
@@ -264,7 +266,7 @@ impl Turning {
                 self.links.forget(&name);
                 self.step(Input::LinkGone(name));
             }
-            LinkEvent::Resynced => {}
+            LinkEvent::Resynced => self.step(Input::LinksTold),
         }
     }
 

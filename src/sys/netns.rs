@@ -8,11 +8,28 @@ use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 /// Moves the calling thread into the namespace `name` below /run/netns. Call it before any other thread starts.
 pub fn enter(name: &str) -> anyhow::Result<()> {
     let file = open(name)?;
     setns(file, CloneFlags::CLONE_NEWNET).with_context(|| format!("enter network namespace {name}"))
+}
+
+/// The same for the whole process; where it came from stays known ([`started_in`]).
+pub fn move_to(name: &str) -> anyhow::Result<()> {
+    if let Ok(here) = File::open("/proc/thread-self/ns/net") {
+        // The first move counts.
+        let _ = STARTED_IN.set(here);
+    }
+    enter(name)
+}
+
+static STARTED_IN: OnceLock<File> = OnceLock::new();
+
+/// The network namespace this process was in before it moved to another.
+pub fn started_in() -> Option<File> {
+    STARTED_IN.get().and_then(|file| file.try_clone().ok())
 }
 
 /// The namespace's handle.
