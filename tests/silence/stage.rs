@@ -198,6 +198,10 @@ impl Stage {
         }
         wait_for("everything on the node is dead", 5, || pids().trim().is_empty());
         self.running[node] = None;
+        // keepalived takes the process ids in them for its own.
+        for file in [".pid", ".vrrp.pid"] {
+            let _ = std::fs::remove_file(self.path(node, file));
+        }
     }
 
     /// Whether frames pass between the node and the switch; its carrier stays.
