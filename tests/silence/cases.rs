@@ -31,7 +31,7 @@ pub(crate) const SHORT: [Case; 7] =
     [Case::HostDies, Case::Return, Case::Stop, Case::Demote, Case::Restore, Case::KillEngine, Case::Upgrade];
 
 /// After the event that ends a case, for what may still follow.
-const SETTLE: Duration = Duration::from_millis(1000);
+const SETTLE: Duration = Duration::from_secs(1);
 /// Both are watched for so long after all processes of one were killed.
 const KILLED: Duration = Duration::from_secs(14);
 

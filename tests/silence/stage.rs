@@ -101,7 +101,7 @@ impl Stage {
         let directory = tempfile::tempdir().unwrap();
         let watch = Watch::start([&pair.a, &pair.b]);
         let client = Client::start(&spare.client);
-        let mut stage = Self { running: [None, None], programs, kind, watch, client, directory, spare: spare, pair };
+        let mut stage = Self { running: [None, None], programs, kind, watch, client, directory, spare, pair };
         stage.write(0, 0);
         stage.write(1, 0);
         stage.start(0);
@@ -244,7 +244,7 @@ impl Stage {
     /// Waits until the preferred node alone has the address, and has had it for a while.
     pub(crate) fn rest(&self) {
         self.watch.until("the preferred node has the address", [true, false], Duration::from_secs(20));
-        std::thread::sleep(Duration::from_millis(1000));
+        std::thread::sleep(Duration::from_secs(1));
         assert_eq!(self.watch.owners(), [true, false], "at rest");
     }
 
