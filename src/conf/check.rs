@@ -8,7 +8,7 @@ use super::keywords::{global, group, root, script};
 use super::lower::Cx;
 use super::model::{Config, FifoKind, FifoSpec, FirewallSpec, GlobalNotify, Globals, ScriptSpec};
 use super::source::{Program, Span, Spanned};
-use super::{check_bfd, check_groups, check_links, check_routing, check_services, check_trackers};
+use super::{check_bfd, check_garp, check_groups, check_links, check_routing, check_services, check_trackers};
 use crate::time::Duration;
 use crate::vrrp::{Peering, Spec, Tracker};
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,6 +30,7 @@ pub(super) fn finish(cx: &mut Cx<'_>, draft: root::Draft) -> Config {
         static_routes,
         static_rules,
         track_groups,
+        garp_groups,
     } = draft;
     duplicate_names(cx, &instances);
     let tracked = tracked(&instances, &groups);
@@ -86,6 +87,9 @@ pub(super) fn finish(cx: &mut Cx<'_>, draft: root::Draft) -> Config {
             default_interface: globals.default_interface,
             link_delays,
             log_unknown_vrids: globals.log_unknown,
+            garp_interval: globals.garp_interval.unwrap_or_default(),
+            gna_interval: globals.gna_interval.unwrap_or_default(),
+            garp_groups: check_garp::garp_groups(cx, garp_groups),
             script_security: globals.script_security,
             firewall,
             notify: GlobalNotify { fifos, states_on_reload: globals.states_on_reload, ..GlobalNotify::default() },

@@ -27,12 +27,18 @@ impl Engine {
             self.retry_address.retain(|address, _| address.link != name);
         }
         let changed = self.difference(&name, before.as_ref());
-        if before.is_some() {
+        let is_new = before.is_none();
+        if !is_new {
             self.note_stolen(now, &changed);
         }
         let bears = |before: &Link| self.links.get(name.as_str()).is_none_or(|link| self.bears(before, link));
         if before.as_ref().is_none_or(bears) {
             self.conditions_changed(now, &name, effects);
+        }
+        let is_kept = |a: &Address| self.holds(a) && self.is_desired(a);
+        if is_new && changed.iter().any(is_kept) {
+            // Of an engine before this one: nobody has renewed its lease since that ended.
+            self.renew_at = self.lease.map(|_| now);
         }
         for address in changed {
             self.settle_address(&address, effects);
@@ -142,6 +148,7 @@ impl Engine {
     fn index_moving(&mut self) {
         let moving = self.managed.iter().filter(|(_, m)| !m.fixed || !m.routers.is_empty());
         self.managed_ips = moving.map(|((_, net), _)| net.addr()).collect();
+        self.rivals.index(self.managed.keys());
     }
 
     pub(super) fn holds(&self, address: &Address) -> bool {
@@ -252,7 +259,7 @@ impl Engine {
         }
         if is_add {
             link.addresses.insert(address.listed(), 0);
-            self.announce(&address, effects);
+            self.announce(now, &address, effects);
         } else {
             link.addresses.remove(&address.listed());
             let key = (address.link.clone(), address.listed());
@@ -276,32 +283,7 @@ impl Engine {
         }
     }
 
-    /// Announces one address as often as its router's set has.
-    fn announce(&mut self, address: &Address, effects: &mut Vec<Effect>) {
-        let owners = self.managed.get(&(address.link.clone(), address.listed())).map(|m| m.routers.clone());
-        let wants = |r: &super::router::Router| r.machine.state().wants_addresses();
-        let owner = owners.unwrap_or_default().into_iter().find(|i| self.routers.get(*i).is_some_and(wants));
-        let Some(router) = owner.and_then(|i| self.routers.get_mut(i)) else { return };
-        let repeat = router.machine.spec().garp.repeat;
-        router.announcements_sent += u64::from(repeat);
-        let announce = Effect::Announce { link: address.link.clone(), address: address.net.addr() };
-        effects.extend(std::iter::repeat_n(announce, repeat as usize));
-    }
-
-    /// Announces every address of a router that is on its link, round by round.
-    pub(super) fn announce_all(&mut self, index: usize, repeat: u32, effects: &mut Vec<Effect>) {
-        let Some(router) = self.routers.get(index) else { return };
-        let held: Vec<_> = router.machine.spec().all_addresses().filter(|a| self.holds(a)).cloned().collect();
-        for _ in 0..repeat {
-            let round = held.iter().map(|a| Effect::Announce { link: a.link.clone(), address: a.net.addr() });
-            effects.extend(round);
-        }
-        if let Some(router) = self.routers.get_mut(index) {
-            router.announcements_sent += u64::from(repeat) * held.len() as u64;
-        }
-    }
-
-    fn subject_of(&self, address: &Address) -> Subject {
+    pub(super) fn subject_of(&self, address: &Address) -> Subject {
         let owner = self.managed.get(&(address.link.clone(), address.listed())).and_then(|m| m.routers.first());
         let owner = owner.and_then(|index| self.routers.get(*index));
         owner.map_or(Subject::Node, |r| Subject::Instance(r.machine.spec().name.clone()))

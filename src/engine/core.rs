@@ -1,6 +1,7 @@
 //! The engine: what it owns, and the one door in.
 
 use super::addresses::Managed;
+use super::announcing::Announcing;
 use super::bfd::Bfds;
 use super::effect::Effect;
 use super::firewall::Firewalling;
@@ -10,6 +11,7 @@ use super::legacy::Legacy;
 use super::link_delays::Seen;
 use super::log::Log;
 use super::random::Random;
+use super::rivals::Rivals;
 use super::router::Router;
 use super::routing::RoutingState;
 use super::scripts::Script;
@@ -47,6 +49,8 @@ pub struct Setup {
     pub uptime: Duration,
     /// Seconds that addresses stay without this engine, 0: for ever; none: as the master-down time suggests.
     pub lease: Option<u32>,
+    /// Whether links are asked for second owners of addresses.
+    pub probe_addresses: bool,
     /// What the engine before this one left; none: there was none.
     pub legacy: Option<Legacy>,
 }
@@ -97,6 +101,8 @@ pub struct Engine {
     pub(super) extra_garp: BTreeSet<(Instant, usize)>,
     /// By link: what our own changes left, until news of the link show it.
     pub(super) unconfirmed: BTreeMap<String, BTreeMap<IpNet, (bool, Instant)>>,
+    pub(super) announcing: Announcing,
+    pub(super) rivals: Rivals,
     /// Routes, rules and static objects.
     pub(super) routing: RoutingState,
     pub(super) scripts: Vec<Script>,
@@ -122,8 +128,20 @@ pub struct Engine {
 impl Engine {
     #[expect(clippy::too_many_lines, reason = "one line for each field")]
     pub fn new(setup: Setup) -> Self {
-        let Setup { config, host, config_path, pid, guard, seed, wall_zero_us, dataplane, uptime, lease, legacy } =
-            setup;
+        let Setup {
+            config,
+            host,
+            config_path,
+            pid,
+            guard,
+            seed,
+            wall_zero_us,
+            dataplane,
+            uptime,
+            lease,
+            probe_addresses,
+            legacy,
+        } = setup;
         let name = config.router_id.clone().unwrap_or(host);
         let start = legacy.as_ref().map_or(Instant::ZERO, |legacy| legacy.now);
         let mut random = Random::new(seed);
@@ -170,6 +188,8 @@ impl Engine {
             unsettled: false,
             extra_garp: BTreeSet::new(),
             unconfirmed: BTreeMap::new(),
+            announcing: Announcing::default(),
+            rivals: Rivals::new(probe_addresses, seed),
             trackers,
             routing: RoutingState::new(config.statics, config.track_groups),
             scripts: config.scripts.into_iter().map(|s| Script::new(s, start)).collect(),
@@ -216,6 +236,7 @@ impl Engine {
             Input::LinkGone(name) => self.link_gone(now, &name, &mut effects),
             Input::Packet(packet) => self.packet_arrived(now, &packet, &mut effects),
             Input::Announced { link, address, mac } => self.announced(now, &link, address, mac, &mut effects),
+            Input::Claimed { link, address, mac } => self.claimed(now, &link, address, mac),
             Input::Applied { change, result } => self.change_applied(now, &change, result, &mut effects),
             Input::SendFailed { link, error } => self.send_failed(now, &link, &error),
             Input::Table(observed) => self.table_read(now, observed, &mut effects),
@@ -260,11 +281,13 @@ impl Engine {
         let trackers = earliest(self.trackers.deadline(), self.flaps_due());
         let routing = self.routing_retry_at();
         let plumbing = earliest(self.plumbing_retry_at(), self.extra_garp.first().map(|(at, _)| *at));
+        let neighbours = earliest(self.announcing.deadline(), self.rivals.deadline());
         [
             routers,
             scripts,
             trackers,
             plumbing,
+            neighbours,
             checks,
             addresses,
             routing,
@@ -341,6 +364,8 @@ impl Engine {
         self.renew_leases(now, effects);
         self.forget_inherited(now, effects);
         self.announce_extra(now, effects);
+        self.announce_due(now, effects);
+        self.probe_due(now, effects);
         self.start_scripts(now, effects);
         self.start_checks(now, effects);
     }

@@ -7,7 +7,7 @@ use crate::kernel::{Change, DestinationKey, ServiceKey};
 use crate::net::LinkName;
 use crate::status::{Ask, Reply};
 use crate::vrrp::Command;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +20,12 @@ pub enum Effect {
     Announce {
         link: LinkName,
         address: IpAddr,
+    },
+    /// Ask a link who has an address that is ours (ARP probe, neighbour solicitation); over IPv6 from `source`.
+    Probe {
+        link: LinkName,
+        address: IpAddr,
+        source: Option<Ipv6Addr>,
     },
     /// Change the table, in order; failures and then the table as it stands come back as inputs.
     Table(Vec<Change>),

@@ -28,6 +28,12 @@ pub enum Input {
         address: IpAddr,
         mac: Mac,
     },
+    /// A station of the link says that an address is at its hardware address: an answer to a probe, or any ARP.
+    Claimed {
+        link: LinkName,
+        address: IpAddr,
+        mac: Mac,
+    },
     /// An address change was carried out, or refused by the kernel.
     Applied {
         change: Change,

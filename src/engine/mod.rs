@@ -8,6 +8,7 @@
 
 mod addresses;
 mod admission;
+mod announcing;
 mod authentic;
 mod bfd;
 mod commands;
@@ -27,6 +28,7 @@ mod network;
 mod notify;
 mod random;
 mod reload;
+mod rivals;
 mod router;
 mod routing;
 mod scripts;

@@ -4,8 +4,8 @@ use super::admission::{acceptable, advertised, count_malformed, read, same_inter
 use super::core::Engine;
 use super::effect::{self, Effect};
 use super::input::Packet;
-use super::router::{Router, Speaker};
-use crate::net::{Family, LinkName, Mac};
+use super::router::Speaker;
+use crate::net::{Family, LinkName};
 use crate::status::{Role, Severity, Subject, Transition};
 use crate::time::{Duration, Instant};
 use crate::vrrp::{self, Cause, Note, Output};
@@ -157,27 +157,6 @@ impl Engine {
         listens
     }
 
-    /// Somebody else has told the link that an address is at its hardware address.
-    pub(super) fn announced(
-        &mut self,
-        now: Instant,
-        link: &LinkName,
-        address: IpAddr,
-        mac: Mac,
-        effects: &mut Vec<Effect>,
-    ) {
-        // Nothing we send arrives on a virtual link: its hardware address is also another's who is master.
-        if self.links.get(link.as_str()).is_none_or(|l| l.mac == Some(mac) && !self.is_virtual(link)) {
-            return;
-        }
-        let has = |r: &Router| r.machine.spec().addresses.iter().any(|a| a.link == *link && a.net.addr() == address);
-        for index in 0..self.routers.len() {
-            if self.routers.get(index).is_some_and(has) {
-                self.drive(now, index, vrrp::Input::Announced, effects);
-            }
-        }
-    }
-
     /// Gives one input to one router and carries out what it asks for.
     pub(super) fn drive(&mut self, now: Instant, index: usize, input: vrrp::Input, effects: &mut Vec<Effect>) {
         let Some(router) = self.routers.get_mut(index) else { return };
@@ -208,9 +187,12 @@ impl Engine {
                 Output::Hasten { priority, interval } => {
                     self.advertise(now, index, (priority, Some(interval)), effects);
                 }
-                Output::Announce { repeat } => self.announce_all(index, repeat, effects),
+                Output::Announce { repeat } => self.announce_all(now, index, repeat, effects),
                 Output::Ready => self.member_ready(now, index, effects),
                 Output::Changed { from, to, cause } => {
+                    if to == vrrp::Role::Master {
+                        self.rivals.begin(now);
+                    }
                     self.changed(now, index, (from.into(), to.into()), &cause);
                     self.settle_router(now, index, effects);
                     self.notify_instance(index, to.into(), effects);

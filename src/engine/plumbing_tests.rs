@@ -39,6 +39,7 @@ impl Bench {
             dataplane: Dataplane { kind: DataplaneKind::None, note: None },
             uptime: Duration::ZERO,
             lease: Some(0),
+            probe_addresses: false,
             legacy: None,
         });
         Self { engine, now: Instant::ZERO, asked: Vec::new(), ended: false }

@@ -57,6 +57,7 @@ fn engine_after(legacy: Option<Legacy>, config: Config) -> Engine {
         dataplane,
         uptime: Duration::ZERO,
         lease: None,
+        probe_addresses: false,
         guard: None,
         legacy,
     })

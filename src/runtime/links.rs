@@ -5,10 +5,10 @@ use crate::kernel::Link;
 use crate::net::{Family, LinkName, Mac};
 use crate::sys::advert_socket::{AdvertSocket, Received};
 use crate::sys::advert_socket6::AdvertSocket6;
-use crate::sys::announcement_socket::AnnouncementSocket;
+use crate::sys::announcement_socket::{AnnouncementSocket, Claim};
 use crate::sys::packet_socket::PacketSocket;
 use crate::wire::ipv4::{self, Header};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -36,6 +36,8 @@ struct Wanted {
 #[derive(Default)]
 struct Known {
     wanted: Wanted,
+    /// What others may say something about.
+    addresses: BTreeSet<IpAddr>,
     index: u32,
     mac: Option<Mac>,
     v4: Option<AdvertSocket>,
@@ -57,12 +59,20 @@ impl Known {
             self.v6 = Some(AdvertSocket6::open(name, self.index, groups)?);
         }
         if self.arp.is_none() {
-            self.arp = Some(AnnouncementSocket::open(self.index, Family::V4)?);
+            self.arp = Some(AnnouncementSocket::open(self.index, Family::V4, &self.addresses)?);
         }
         if self.ndisc.is_none() {
-            self.ndisc = Some(AnnouncementSocket::open(self.index, Family::V6)?);
+            self.ndisc = Some(AnnouncementSocket::open(self.index, Family::V6, &self.addresses)?);
         }
         Ok(())
+    }
+
+    /// A socket that does not take the new filter is opened anew.
+    fn listen_for(&mut self, addresses: BTreeSet<IpAddr>) {
+        if self.addresses != addresses {
+            self.arp = self.arp.take().filter(|socket| socket.watch(&addresses).is_ok());
+            self.addresses = addresses;
+        }
     }
 
     fn close(&mut self) {
@@ -98,13 +108,18 @@ impl Links {
                 Family::V6 => wanted.v6 = Some(groups.into_iter().filter_map(v6).collect()),
             }
         }
+        for (link, address) in engine.claimable() {
+            needed.entry(link).or_default().addresses.insert(address);
+        }
         for name in engine.listens_for_ah() {
             needed.entry(name).or_default().wanted.ah = true;
         }
         for (name, known) in &mut needed {
             let Some(before) = self.needed.remove(name) else { continue };
             let wanted = std::mem::take(&mut known.wanted);
+            let addresses = std::mem::take(&mut known.addresses);
             *known = before;
+            known.listen_for(addresses);
             if known.wanted != wanted {
                 (known.v4, known.v6, known.ah) = (None, None, None);
             }
@@ -173,14 +188,14 @@ impl Links {
         more
     }
 
-    /// The announcements of others that have arrived; true if there may be more.
-    pub(super) fn announcements(&self, heard: &mut Vec<(LinkName, Mac, IpAddr)>) -> bool {
+    /// What others have said of where addresses are; true if there may be more.
+    pub(super) fn claims(&self, heard: &mut Vec<(LinkName, Claim)>) -> bool {
         let mut more = false;
         for (name, known) in &self.needed {
             for socket in known.arp.iter().chain(&known.ndisc) {
                 more |= drain(heard, || {
-                    let announced = socket.try_recv()?;
-                    Ok(announced.map(|(mac, address)| (name.clone(), mac, address)))
+                    let claim = socket.try_recv()?;
+                    Ok(claim.map(|claim| (name.clone(), claim)))
                 });
             }
         }
@@ -219,6 +234,19 @@ impl Links {
         match address {
             IpAddr::V4(address) => self.announcer.announce(known.index, mac, address),
             IpAddr::V6(address) => self.announcer.advertise(known.index, mac, address),
+        }
+    }
+}
+
+impl Links {
+    /// Asks the link who has an address; `source` asks over IPv6.
+    pub(super) fn probe(&self, link: &LinkName, address: IpAddr, source: Option<Ipv6Addr>) -> io::Result<()> {
+        let known = self.needed.get(link).ok_or_else(|| io::Error::other("the link is not there"))?;
+        let Some(mac) = known.mac else { return Ok(()) };
+        match (address, source) {
+            (IpAddr::V4(address), _) => self.announcer.probe(known.index, mac, address),
+            (IpAddr::V6(address), Some(source)) => self.announcer.solicit(known.index, mac, source, address),
+            (IpAddr::V6(_), None) => Ok(()),
         }
     }
 }

@@ -30,6 +30,10 @@ impl Turning {
                 let sent = self.links.announce(&link, address);
                 sent.err().map(|error| Input::SendFailed { link, error: format!("announcement of {address}: {error}") })
             }
+            Effect::Probe { link, address, source } => {
+                let asked = self.links.probe(&link, address, source);
+                asked.err().map(|error| Input::SendFailed { link, error: format!("probe for {address}: {error}") })
+            }
             Effect::Table(changes) => {
                 let told = self.table.as_ref().is_some_and(|table| table.send(changes.clone()).is_ok());
                 let gone = "the dataplane's thread has ended: restart vipdeck";

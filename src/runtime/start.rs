@@ -66,6 +66,7 @@ pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> 
         wall_zero_us: wall_us().saturating_sub(started.as_micros()),
         uptime: uptime(),
         lease: settings.engine.lease_seconds,
+        probe_addresses: settings.engine.probe_addresses,
         legacy,
         dataplane: Dataplane { kind: DataplaneKind::None, note: None },
     });

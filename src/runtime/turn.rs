@@ -16,6 +16,7 @@ use crate::engine::{Engine, Input};
 use crate::kernel::Change;
 use crate::net::LinkName;
 use crate::status::Reply;
+use crate::sys::announcement_socket::Claim;
 use crate::sys::clock::{Clock, wall_us};
 use crate::sys::netlink::{LinkEvent, Monitor};
 use crate::time::{Duration, Instant};
@@ -231,12 +232,17 @@ impl Turning {
     fn read_packets(&mut self) -> bool {
         let mut packets = Vec::new();
         let mut heard = Vec::new();
-        let more = self.links.adverts(&mut packets) | self.links.announcements(&mut heard);
+        let more = self.links.adverts(&mut packets) | self.links.claims(&mut heard);
         for packet in packets {
             self.step(Input::Packet(packet));
         }
-        for (link, mac, address) in heard {
-            self.step(Input::Announced { link, address, mac });
+        for (link, Claim { mac, address, is_announcement }) in heard {
+            let said = if is_announcement {
+                Input::Announced { link, address, mac }
+            } else {
+                Input::Claimed { link, address, mac }
+            };
+            self.step(said);
         }
         more
     }

@@ -11,12 +11,21 @@ pub struct Settings {
     pub engine: Engine,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Engine {
     /// Seconds that addresses stay on their links when no engine renews them any more; 0: for ever, as keepalived leaves
     /// them. None: twice the longest master-down time, at least 4.
     pub lease_seconds: Option<u32>,
+    /// Ask the links now and then who else has the addresses this node is master of (ARP probes, neighbour
+    /// solicitations), and raise an alarm if somebody does.
+    pub probe_addresses: bool,
+}
+
+impl Default for Engine {
+    fn default() -> Self {
+        Self { lease_seconds: None, probe_addresses: true }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

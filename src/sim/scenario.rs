@@ -88,6 +88,7 @@ fn add(world: &mut World, index: usize, scenario: &str, file: &str, config: Conf
         wall_zero_us: 0,
         uptime: Duration::ZERO,
         lease: Some(0),
+        probe_addresses: false,
         legacy: None,
         dataplane: Dataplane { kind, note: Some("virtual: this is the simulator's table, no kernel's".into()) },
     };

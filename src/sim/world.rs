@@ -35,6 +35,8 @@ pub struct World {
     queue: BTreeMap<(Instant, u64), Happening>,
     queued: u64,
     random: Random,
+    /// Of who asks for addresses and who answers, so that nothing else depends on it.
+    asking: Random,
     wall_zero_us: u64,
     pub lan: Lan,
     pub hosts: Vec<Host>,
@@ -63,6 +65,20 @@ enum Happening {
     },
     /// Another machine hears a gratuitous ARP.
     Announced {
+        host: usize,
+        link: LinkName,
+        address: IpAddr,
+        mac: Mac,
+    },
+    /// Another machine is asked for an address.
+    Asked {
+        host: usize,
+        from: usize,
+        link: LinkName,
+        address: IpAddr,
+    },
+    /// Its answer arrives.
+    Claimed {
         host: usize,
         link: LinkName,
         address: IpAddr,
@@ -119,6 +135,7 @@ impl World {
             queue: BTreeMap::new(),
             queued: 0,
             random: Random::new(seed),
+            asking: Random::new(!seed),
             wall_zero_us,
             lan: Lan::default(),
             hosts: Vec::new(),
@@ -192,6 +209,18 @@ impl World {
             Happening::Announced { host, link, address, mac } => {
                 if self.hosts.get(host).is_some_and(|h| !h.paused) {
                     self.feed(host, Input::Announced { link, address, mac });
+                }
+            }
+            Happening::Asked { host, from, link, address } => {
+                let holder = self.hosts.get(host).filter(|h| h.link_up && h.holds(address)).map(|h| h.mac);
+                let Some(mac) = holder else { return };
+                for delay in self.lan.arrivals(host, from, &mut self.asking) {
+                    self.later(delay, Happening::Claimed { host: from, link: link.clone(), address, mac });
+                }
+            }
+            Happening::Claimed { host, link, address, mac } => {
+                if self.hosts.get(host).is_some_and(|h| !h.paused) {
+                    self.feed(host, Input::Claimed { link, address, mac });
                 }
             }
             Happening::Neighbour { host, address } => {
@@ -482,6 +511,7 @@ impl World {
             Effect::Relisten => inputs.extend(self.trackers_of(host)),
             Effect::Notify(_) | Effect::Tell(_) => {}
             Effect::Announce { link, address } => self.announce(host, &link, address),
+            Effect::Probe { link, address, .. } => self.probe(host, &link, address),
             Effect::Table(steps) => {
                 let Some(h) = self.hosts.get_mut(host) else { return };
                 for step in &steps {
@@ -542,6 +572,15 @@ impl World {
         for to in (0..self.hosts.len()).filter(|to| *to != from) {
             for delay in self.lan.arrivals(from, to, &mut self.random) {
                 self.later(delay, Happening::Announced { host: to, link: link.clone(), address, mac });
+            }
+        }
+    }
+
+    /// Every machine that has the address answers, whatever its engine does.
+    fn probe(&mut self, from: usize, link: &LinkName, address: IpAddr) {
+        for to in (0..self.hosts.len()).filter(|to| *to != from) {
+            for delay in self.lan.arrivals(from, to, &mut self.asking) {
+                self.later(delay, Happening::Asked { host: to, from, link: link.clone(), address });
             }
         }
     }

@@ -32,6 +32,17 @@ impl PacketSocket {
         self.send(index, ndisc::ETHERTYPE, ndisc::ALL_NODES_MAC, &ndisc::advertisement(mac, address))
     }
 
+    /// Asks all stations on the link who has `address`, in a way that tells them nothing (RFC 5227, 2.1.1).
+    pub fn probe(&self, index: u32, mac: Mac, address: Ipv4Addr) -> io::Result<()> {
+        self.send(index, arp::ETHERTYPE, Mac::BROADCAST, &arp::probe(mac, address))
+    }
+
+    /// The same for IPv6, asked by `source` (neighbour solicitation).
+    pub fn solicit(&self, index: u32, mac: Mac, source: Ipv6Addr, address: Ipv6Addr) -> io::Result<()> {
+        let frame = ndisc::solicitation(mac, source, address);
+        self.send(index, ndisc::ETHERTYPE, ndisc::solicited_mac(address), &frame)
+    }
+
     /// Sends a whole Ethernet frame, at once or not at all.
     pub fn send(&self, index: u32, ethertype: u16, destination: Mac, frame: &[u8]) -> io::Result<()> {
         let index = i32::try_from(index).map_err(|e| io::Error::new(io::ErrorKind::InvalidInput, e))?;

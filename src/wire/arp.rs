@@ -1,4 +1,4 @@
-//! Gratuitous ARP (RFC 5227, 3; RFC 826).
+//! Gratuitous ARP and probes (RFC 5227, 2 and 3; RFC 826).
 
 use crate::net::Mac;
 use std::net::Ipv4Addr;
@@ -29,8 +29,36 @@ pub fn announcement(mac: Mac, address: Ipv4Addr) -> [u8; ANNOUNCEMENT_LEN] {
     frame
 }
 
-/// Who announces which address, if `frame` is a gratuitous ARP (request or reply form) over Ethernet.
-pub fn announced(frame: &[u8]) -> Option<(Mac, Ipv4Addr)> {
+/// "Who has `address`?", asked by nobody in particular (RFC 5227, 2.1.1): the sender address is 0.0.0.0, so that no
+/// station learns anything from it. Who has the address answers `mac` alone.
+pub fn probe(mac: Mac, address: Ipv4Addr) -> [u8; ANNOUNCEMENT_LEN] {
+    let mut frame = announcement(mac, address);
+    let (sender, target_mac) = (28..32, 32..38);
+    for zeroed in [sender, target_mac] {
+        for octet in frame.iter_mut().take(zeroed.end).skip(zeroed.start) {
+            *octet = 0;
+        }
+    }
+    frame
+}
+
+/// Who says to be where, if `frame` is an ARP over Ethernet with a sender address.
+pub fn claimed(frame: &[u8]) -> Option<Claim> {
+    let (mac, sender, target) = parties(frame)?;
+    (!sender.is_unspecified()).then_some(Claim { mac, address: sender, is_announcement: sender == target })
+}
+
+/// A station's word about where an address is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Claim {
+    pub mac: Mac,
+    pub address: Ipv4Addr,
+    /// Told to all, unasked: gratuitous ARP.
+    pub is_announcement: bool,
+}
+
+/// Sender hardware address, sender and target address.
+fn parties(frame: &[u8]) -> Option<(Mac, Ipv4Addr, Ipv4Addr)> {
     let (_destinations, rest) = frame.split_first_chunk::<12>()?;
     let (kind, rest) = rest.split_first_chunk::<8>()?;
     let (ethertype_arp, ethernet_ipv4) = ([0x08, 0x06], [0, 1, 8, 0, 6, 4]);
@@ -42,7 +70,7 @@ pub fn announced(frame: &[u8]) -> Option<(Mac, Ipv4Addr)> {
     let (sender, rest) = rest.split_first_chunk::<4>()?;
     let (_target_mac, rest) = rest.split_first_chunk::<6>()?;
     let (target, _) = rest.split_first_chunk::<4>()?;
-    (sender == target).then(|| (Mac(*mac), Ipv4Addr::from(*sender)))
+    Some((Mac(*mac), Ipv4Addr::from(*sender), Ipv4Addr::from(*target)))
 }
 
 #[cfg(test)]
@@ -74,19 +102,31 @@ mod tests {
         let mac = Mac([2, 0, 0, 0, 0, 9]);
         let address = Ipv4Addr::new(192, 168, 10, 20);
         let frame = announcement(mac, address);
-        assert_eq!(announced(&frame), Some((mac, address)));
+        assert_eq!(claimed(&frame), Some(Claim { mac, address, is_announcement: true }));
         let mut question = frame;
         question[41] ^= 1;
-        assert_eq!(announced(&question), None);
+        assert_eq!(claimed(&question), Some(Claim { mac, address, is_announcement: false }));
         for length in 0..frame.len() {
-            assert_eq!(announced(&frame[..length]), None);
+            assert_eq!(claimed(&frame[..length]), None);
         }
+    }
+
+    #[test]
+    fn etherparse_reads_a_probe_that_claims_nothing() {
+        let (mac, address) = (Mac([0x02, 0, 0, 0, 0, 0x11]), Ipv4Addr::new(10, 0, 0, 20));
+        let frame = probe(mac, address);
+        let packet = SlicedPacket::from_ethernet(&frame).unwrap();
+        let Some(etherparse::NetSlice::Arp(arp)) = packet.net else { panic!("no ARP in {frame:?}") };
+        assert_eq!((arp.operation(), arp.sender_hw_addr()), (ArpOperation::REQUEST, &mac.0[..]));
+        assert_eq!((arp.sender_protocol_addr(), arp.target_protocol_addr()), (&[0; 4][..], &address.octets()[..]));
+        assert_eq!(arp.target_hw_addr(), [0; 6]);
+        assert_eq!(claimed(&frame), None);
     }
 
     proptest::proptest! {
         #[test]
         fn reading_never_panics(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..80)) {
-            let _ = announced(&bytes);
+            let _ = claimed(&bytes);
         }
     }
 }

@@ -40,6 +40,7 @@ impl Node {
             dataplane: Dataplane { kind: DataplaneKind::None, note: None },
             uptime: Duration::ZERO,
             lease: None,
+            probe_addresses: false,
             legacy,
         };
         let mut node = Self { engine: Engine::new(setup), now };

@@ -12,7 +12,6 @@ const DIFFERENT: &[(&str, bool, &str)] = &[
     ("weak-password", true, "keepalived says nothing of a password without a type"),
     ("words", true, "keepalived says nothing of words that it ignores"),
     ("implied-owner", true, "keepalived says nothing of a priority 255 that nobody wrote"),
-    ("noted", false, "keepalived wants vrrp_garp_interval above 0; here the word has no effect"),
     ("weights", true, "keepalived does not add weights up before it runs"),
     ("later-script", false, "keepalived wants the script before the instance; the order does not matter here"),
 ];

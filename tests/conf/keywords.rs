@@ -51,7 +51,7 @@ fn every_keyword_is_answered_as_the_table_says() {
 fn within(block: &str, line: String) -> String {
     match block {
         "" => line,
-        "global_defs" => format!("global_defs {{\n{line}}}\n"),
+        "global_defs" | "garp_group" => format!("{block} {{\n{line}}}\n"),
         "vrrp_script" | "bfd_instance" | "vrrp_instance" | "vrrp_sync_group" | "track_file" | "vrrp_track_process" => {
             format!("{block} X {{\n{line}}}\n")
         }

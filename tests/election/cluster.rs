@@ -69,6 +69,7 @@ impl Cluster {
                 wall_zero_us: 0,
                 uptime: Duration::ZERO,
                 lease: Some(0),
+                probe_addresses: true,
                 legacy: None,
                 dataplane: Dataplane { kind: DataplaneKind::None, note: None },
             };

@@ -53,6 +53,23 @@ fn a_crash_costs_three_intervals_and_skew_after_the_last_advert() {
 }
 
 #[test]
+fn no_hand_over_is_taken_for_a_second_owner_of_the_address() {
+    let mut cluster = Cluster::settled(3, &[150, 100]);
+    for step in 0..8 {
+        match step % 4 {
+            0 => cluster.world.stop(0),
+            2 => cluster.world.crash(0),
+            _ => cluster.world.revive(0),
+        }
+        cluster.world.run_for(Duration::from_secs(10));
+        for host in 0..2 {
+            let events = cluster.world.take_events(host);
+            assert!(events.iter().all(|e| e.kind != "duplicate-address"), "{events:#?}");
+        }
+    }
+}
+
+#[test]
 fn a_stop_costs_no_moment_without_an_owner() {
     let mut cluster = Cluster::settled(1, &[150, 100]);
     cluster.world.stop(0);

@@ -70,6 +70,7 @@ fn engine(configuration: &str) -> Engine {
         dataplane,
         uptime: Duration::ZERO,
         lease: None,
+        probe_addresses: true,
         legacy: None,
     });
     let addresses = BTreeMap::from([("192.168.10.11/24".parse().unwrap(), 0)]);

@@ -7,7 +7,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 use vipdeck::net::{Family, LinkName, Mac};
 use vipdeck::sys::advert_socket::AdvertSocket;
-use vipdeck::sys::announcement_socket::AnnouncementSocket;
+use vipdeck::sys::announcement_socket::{AnnouncementSocket, Claim};
 use vipdeck::sys::packet_socket::PacketSocket;
 use vipdeck::sys::sysctl;
 use vipdeck::wire::{arp, ipv4};
@@ -151,21 +151,35 @@ fn an_announcement_is_heard_and_believed() {
 }
 
 #[test]
-fn announcements_of_others_are_heard_and_ordinary_arp_is_not() {
+fn what_others_say_of_our_addresses_is_heard_and_ordinary_arp_is_not() {
     let Some(pair) = Pair::new() else { return };
     inside_async(&pair.b, || async {
-        let socket = AnnouncementSocket::open(index("eth0"), Family::V4).unwrap();
-        let mac = Mac([2, 0, 0, 0, 0, 7]);
         let vip = Ipv4Addr::new(10, 9, 0, 77);
+        let socket = AnnouncementSocket::open(index("eth0"), Family::V4, &[vip.into()].into()).unwrap();
+        let mac = Mac([2, 0, 0, 0, 0, 7]);
         inside_async(&pair.a, || async move {
             let sender = PacketSocket::open().unwrap();
             let mut question = arp::announcement(mac, vip);
             question[41] ^= 1;
+            sender.announce(index("eth0"), mac, Ipv4Addr::new(10, 9, 0, 78)).unwrap();
+            sender.probe(index("eth0"), mac, vip).unwrap();
             sender.send(index("eth0"), arp::ETHERTYPE, Mac::BROADCAST, &question).unwrap();
             sender.announce(index("eth0"), mac, vip).unwrap();
         });
         std::future::poll_fn(|context| socket.poll_ready(context)).await;
-        assert_eq!(socket.try_recv().unwrap(), Some((mac, vip.into())));
+        let claim = Claim { mac, address: vip.into(), is_announcement: false };
+        assert_eq!(socket.try_recv().unwrap(), Some(claim), "whoever asks as the VIP claims it");
+        assert_eq!(socket.try_recv().unwrap(), Some(Claim { is_announcement: true, ..claim }));
+        assert_eq!(socket.try_recv().unwrap(), None, "neither other addresses nor probes wake anybody");
+        let many = (0..2000_u16).map(|n| Ipv4Addr::from_bits(0x0a0a_0000 + u32::from(n)).into()).collect();
+        socket.watch(&many).unwrap();
+        inside_async(&pair.a, || async move {
+            let sender = PacketSocket::open().unwrap();
+            sender.probe(index("eth0"), mac, vip).unwrap();
+            sender.announce(index("eth0"), mac, vip).unwrap();
+        });
+        std::future::poll_fn(|context| socket.poll_ready(context)).await;
+        assert_eq!(socket.try_recv().unwrap(), Some(Claim { is_announcement: true, ..claim }), "too many to list");
         assert_eq!(socket.try_recv().unwrap(), None);
     });
 }

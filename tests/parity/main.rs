@@ -18,7 +18,6 @@ const OPEN: &[(&str, &str)] = &[
     ("11", "messages carry their place; no test asks it of every message"),
     ("12", "the old names that work are taken with a message; not all of the row's work yet"),
     ("14", "the console does not show where a value came from"),
-    ("51", "no effect"),
     ("65", "notify_stop is tested; notify_deleted and rx_lower_pri are not"),
     ("66", "the VRRP lines are keepalived's, byte by byte (tests/notify/fifo.rs); LVS lines are not written"),
     ("67", "states are told again after a reload (tests/notify/fifo.rs); priority changes are not told"),

@@ -26,6 +26,8 @@ pub(in crate::conf) struct Draft {
     pub group6: Option<Spanned<IpAddr>>,
     pub startup_delay: Option<Duration>,
     pub delay_after_boot: Option<Duration>,
+    pub garp_interval: Option<Duration>,
+    pub gna_interval: Option<Duration>,
     /// `notify_fifo`, and whose it is.
     pub fifo: Option<(PathBuf, Option<RunAs>)>,
     pub vrrp_fifo: Option<(PathBuf, Option<RunAs>)>,
@@ -212,8 +214,18 @@ pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
     noted("smtp_alert_checker", "[on|off]", "Mail about real servers by default"),
     noted("no_email_faults", "", "No mail about FAULT"),
     noted("no_checker_emails", "[on|off]", "No mail about real servers"),
-    noted("vrrp_garp_interval", "SECONDS", "The least time between two gratuitous ARPs"),
-    noted("vrrp_gna_interval", "SECONDS", "The least time between two neighbour advertisements"),
+    key(
+        "vrrp_garp_interval",
+        "none",
+        "The least time between two gratuitous ARPs of a link; the first leaves at once",
+        Seconds { min: 1, max: 4_294_967_295, set: |d, v| d.garp_interval = Some(v.value) },
+    ),
+    key(
+        "vrrp_gna_interval",
+        "none",
+        "The least time between two unsolicited neighbour advertisements of a link",
+        Seconds { min: 1, max: 4_294_967_295, set: |d, v| d.gna_interval = Some(v.value) },
+    ),
     key(
         "vrrp_garp_extra_if",
         "0",

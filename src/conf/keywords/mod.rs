@@ -5,6 +5,7 @@
 
 pub(super) mod bfd;
 pub(super) mod check;
+pub(super) mod garp_group;
 pub(super) mod global;
 pub(super) mod group;
 pub(super) mod instance;
@@ -311,6 +312,7 @@ pub fn list() -> &'static [Entry] {
         add(&mut list, "authentication", instance::AUTHENTICATION);
         add(&mut list, "auth_hmac", signed::TABLE);
         add(&mut list, "vrrp_sync_group", group::TABLE);
+        add(&mut list, "garp_group", garp_group::TABLE);
         add(&mut list, "virtual_server", server::TABLE);
         add(&mut list, "real_server", server::REAL);
         add(&mut list, "TCP_CHECK", check::TCP);

@@ -1,7 +1,9 @@
 //! The top level.
 
 use super::Takes::Block;
-use super::{Keyword, bfd, global, group, instance, key, links, noted, old, refused, script, server, tracker, warned};
+use super::{
+    Keyword, bfd, garp_group, global, group, instance, key, links, noted, old, refused, script, server, tracker, warned,
+};
 use crate::conf::check_routing::RuleLines;
 use crate::conf::lower::{Cx, names, walk};
 use crate::conf::model::LinkDelay;
@@ -26,6 +28,7 @@ pub(in crate::conf) struct Draft {
     pub static_routes: Vec<Statement>,
     pub static_rules: RuleLines,
     pub track_groups: Vec<TrackGroupDraft>,
+    pub garp_groups: Vec<garp_group::Draft>,
 }
 
 /// One `track_group`.
@@ -127,7 +130,7 @@ pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
         "Links watched by polling",
         "vipdeck is told of link changes and polls nothing",
     ),
-    warned("garp_group", "{ }", "Limits on gratuitous ARP", "gratuitous ARP is sent without these limits"),
+    key("garp_group", "", "Limits on gratuitous ARP that links share", Block { head: "", lower: garp_group::lower }),
     warned("SSL", "{ }", "Client certificates of SSL_GET", "no check of vipdeck uses them yet"),
     refused("net_namespace", "NAME", "Run in a network namespace; vipdeck has --netns"),
     refused("net_namespace_ipvs", "[NAME]", "IPVS in another network namespace"),

@@ -157,6 +157,7 @@ const RARE: &[(&str, &[&str])] = &[
         ],
     ),
     ("global_defs", GLOBAL_RARE),
+    ("garp_group", &["garp_interval", "gna_interval", "interface", "interfaces"]),
     ("vrrp_sync_group", &["global_tracking", "notify_priority_changes"]),
     (
         "vrrp_instance",
