@@ -27,6 +27,7 @@ mod router;
 mod scripts;
 mod services;
 mod snapshot;
+mod spread;
 mod trackers;
 
 pub use self::core::{Engine, Setup};

@@ -18,6 +18,7 @@ pub mod guarded;
 pub mod inbox;
 pub mod ipvs;
 pub mod limits;
+pub mod memory;
 pub mod netlink;
 pub mod netns;
 pub mod packet_socket;
@@ -30,6 +31,7 @@ pub mod small_files;
 pub mod state_file;
 pub mod succession;
 pub mod sysctl;
+pub mod timer;
 pub mod watched_files;
 pub mod wiring;
 

@@ -3,11 +3,13 @@
 //! Two connections: a connection that both asks and listens would swallow the notifications about its own changes,
 //! because they carry its sequence numbers. [`Netlink`] asks, [`Monitor`] listens.
 
+mod batch;
 mod error;
 mod monitor;
 mod requests;
 mod view;
 
+pub use batch::Batches;
 pub use error::NetlinkError;
 pub use monitor::Monitor;
 pub use requests::{HostRoute, Netlink};
