@@ -28,7 +28,7 @@ pub struct AdvertSocket {
 
 #[derive(Debug)]
 struct Inbox {
-    buffers: [[u8; raw::ROOM]; raw::BATCH],
+    buffers: Vec<[u8; raw::ROOM]>,
     lengths: [usize; raw::BATCH],
     next: usize,
     count: usize,
@@ -37,9 +37,9 @@ struct Inbox {
 }
 
 impl Inbox {
-    const fn new() -> Self {
-        let (buffers, lengths) = ([[0; raw::ROOM]; raw::BATCH], [0; raw::BATCH]);
-        Self { buffers, lengths, next: 0, count: 0, had_some: false }
+    fn new() -> Self {
+        let buffers = vec![[0; raw::ROOM]; raw::BATCH];
+        Self { buffers, lengths: [0; raw::BATCH], next: 0, count: 0, had_some: false }
     }
 
     /// Copies the next packet out; its length.

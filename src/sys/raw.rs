@@ -39,21 +39,25 @@ pub(super) const ROOM: usize = 1536;
 #[expect(unsafe_code, reason = "nix's recvmmsg cannot use its headers twice")]
 pub(super) fn receive_many<'l>(
     socket: &Socket,
-    buffers: &mut [[u8; ROOM]; BATCH],
+    buffers: &mut [[u8; ROOM]],
     lengths: &'l mut [usize; BATCH],
 ) -> io::Result<&'l [usize]> {
-    let mut vectors = buffers.each_mut().map(|b| libc::iovec { iov_base: b.as_mut_ptr().cast(), iov_len: ROOM });
-    // SAFETY: zeros are a header without anything.
+    let asked = buffers.len().min(BATCH);
+    // SAFETY: zeros are an empty vector, and a header without anything.
+    let mut vectors: [libc::iovec; BATCH] = unsafe { std::mem::zeroed() };
+    // SAFETY: as above.
     let mut headers: [libc::mmsghdr; BATCH] = unsafe { std::mem::zeroed() };
-    for (header, vector) in headers.iter_mut().zip(&mut vectors) {
+    for ((header, vector), buffer) in headers.iter_mut().zip(&mut vectors).zip(buffers) {
+        *vector = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: ROOM };
         header.msg_hdr.msg_iov = vector;
         header.msg_hdr.msg_iovlen = 1;
     }
     let count = loop {
-        // SAFETY: each header names one buffer, of the length it has, and all of them outlive the call.
+        // SAFETY: each of the first `asked` headers names one buffer, of the length it has, and all of them outlive the
+        // call.
         let count = unsafe {
             let none = std::ptr::null_mut();
-            libc::recvmmsg(socket.as_raw_fd(), headers.as_mut_ptr(), BATCH as libc::c_uint, libc::MSG_DONTWAIT, none)
+            libc::recvmmsg(socket.as_raw_fd(), headers.as_mut_ptr(), asked as libc::c_uint, libc::MSG_DONTWAIT, none)
         };
         match usize::try_from(count).map_err(|_negative| io::Error::last_os_error()) {
             Ok(count) => break count,
