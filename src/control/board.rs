@@ -2,11 +2,17 @@
 
 use crate::status::{Event, Snapshot};
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::watch;
+use std::time::Duration;
+use tokio::sync::{Notify, watch};
+use tokio::time::timeout;
 
 /// How many events are kept; older ones are dropped, and readers see the gap in the sequence numbers.
 pub const EVENTS_KEPT: usize = 4096;
+
+/// For a snapshot that is made on request.
+const MADE: Duration = Duration::from_secs(1);
 
 /// Written by one engine, read by any number of consoles. The latest snapshot wins and nobody waits: the writer never
 /// blocks on a reader, a reader that is slow misses snapshots but no event within [`EVENTS_KEPT`].
@@ -14,11 +20,23 @@ pub const EVENTS_KEPT: usize = 4096;
 pub struct Board {
     snapshot: watch::Sender<Option<Arc<Snapshot>>>,
     events: Mutex<VecDeque<Arc<Event>>>,
+    /// The newest event's sequence number.
+    newest: watch::Sender<u64>,
+    /// Snapshots are made only while somebody waits for one.
+    on_request: AtomicBool,
+    /// Somebody has begun to wait.
+    wanted: Notify,
 }
 
 impl Default for Board {
     fn default() -> Self {
-        Self { snapshot: watch::Sender::new(None), events: Mutex::default() }
+        Self {
+            snapshot: watch::Sender::new(None),
+            events: Mutex::default(),
+            newest: watch::Sender::new(0),
+            on_request: AtomicBool::new(false),
+            wanted: Notify::new(),
+        }
     }
 }
 
@@ -32,10 +50,32 @@ impl Board {
             }
             ring.push_back(Arc::new(event));
         }
+        let newest = ring.back().map_or(0, |e| e.seq);
+        drop(ring);
+        self.newest.send_if_modified(|before| std::mem::replace(before, newest) != newest);
     }
 
     pub fn publish(&self, snapshot: Snapshot) {
         self.snapshot.send_replace(Some(Arc::new(snapshot)));
+    }
+
+    /// Whether snapshots are made only for those who wait for one.
+    pub fn set_on_request(&self, on_request: bool) {
+        self.on_request.store(on_request, Ordering::Relaxed);
+    }
+
+    /// Returns once somebody has begun to wait for a snapshot.
+    pub async fn wanted(&self) {
+        self.wanted.notified().await;
+    }
+
+    /// The latest snapshot; where they are made on request, a new one, unless the engine takes too long over it.
+    pub async fn fresh(&self) -> Option<Arc<Snapshot>> {
+        if self.on_request.load(Ordering::Relaxed) {
+            let mut snapshots = self.watch();
+            let _ = timeout(MADE, snapshots.changed()).await;
+        }
+        self.latest()
     }
 
     pub fn latest(&self) -> Option<Arc<Snapshot>> {
@@ -49,7 +89,14 @@ impl Board {
 
     /// Wakes at each new snapshot.
     pub fn watch(&self) -> watch::Receiver<Option<Arc<Snapshot>>> {
-        self.snapshot.subscribe()
+        let snapshots = self.snapshot.subscribe();
+        self.wanted.notify_one();
+        snapshots
+    }
+
+    /// Wakes at each new event.
+    pub fn news(&self) -> watch::Receiver<u64> {
+        self.newest.subscribe()
     }
 
     /// The events after sequence number `seq` that are still kept, oldest first. If the first one is not `seq` + 1,

@@ -29,6 +29,11 @@ use crate::vrrp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+/// Routers that act at one deadline before their adverts are sent.
+const AT_ONCE: usize = 32;
+/// Fewer of those that may take over: there is more to do for each.
+const TAKEOVERS: usize = 4;
+
 /// What an engine is made from.
 #[derive(Clone, Debug)]
 pub struct Setup {
@@ -70,6 +75,8 @@ pub struct Engine {
     pub(super) by_vrid: BTreeMap<(Family, u8), Vec<usize>>,
     /// When something is due, and of which router.
     pub(super) timers: BTreeSet<(Instant, usize)>,
+    /// Where within its interval each router advertises; empty: wherever it began.
+    pub(super) beats: Vec<Duration>,
     /// A router has left the configuration and is still there.
     pub(super) retiring: bool,
     pub(super) log_unknown_vrids: bool,
@@ -161,6 +168,7 @@ impl Engine {
             groups: Vec::new(),
             by_vrid: BTreeMap::new(),
             timers: BTreeSet::new(),
+            beats: Vec::new(),
             retiring: false,
             log_unknown_vrids: config.globals.log_unknown_vrids,
             told: BTreeSet::new(),
@@ -299,6 +307,11 @@ impl Engine {
         .fold(None, earliest)
     }
 
+    /// Whether something is due at `now` because nothing was heard: of whoever is not master.
+    pub fn silence_is_due(&self, now: Instant) -> bool {
+        self.timers.range(..=(now, usize::MAX)).any(|(_, index)| !self.is_master(*index))
+    }
+
     /// Every link that is known.
     pub fn links(&self) -> impl Iterator<Item = &Link> {
         self.links.values()
@@ -346,9 +359,10 @@ impl Engine {
 
     fn deadlines(&mut self, now: Instant, effects: &mut Vec<Effect>) {
         // Once each: what a router sets anew for this very moment is due in the next turn.
-        let due: Vec<_> = self.timers.range(..=(now, usize::MAX)).map(|(_, index)| *index).collect();
+        let due = self.due_together(now);
         for index in due {
             self.drive(now, index, vrrp::Input::Deadline, effects);
+            self.keep_beat(index);
         }
         if self.retry_address.values().any(|at| *at <= now) {
             self.retry_address.retain(|_, at| *at > now);
@@ -368,6 +382,21 @@ impl Engine {
         self.probe_due(now, effects);
         self.start_scripts(now, effects);
         self.start_checks(now, effects);
+    }
+
+    /// Some of the routers that are due at `now`: the rest follows in the next turn, once the adverts of these are sent.
+    fn due_together(&self, now: Instant) -> Vec<usize> {
+        let due = self.timers.range(..=(now, usize::MAX)).map(|(_, index)| *index);
+        let mut takeovers = 0;
+        let fits = |index: &usize| {
+            takeovers += usize::from(!self.is_master(*index));
+            takeovers <= TAKEOVERS
+        };
+        due.take(AT_ONCE).take_while(fits).collect()
+    }
+
+    fn is_master(&self, index: usize) -> bool {
+        self.routers.get(index).is_some_and(|r| matches!(r.machine.state(), vrrp::State::Master { .. }))
     }
 
     fn woke_late(&mut self, now: Instant, by: Duration, effects: &mut Vec<Effect>) {

@@ -34,6 +34,7 @@ mod routing;
 mod scripts;
 mod services;
 mod snapshot;
+mod spread;
 mod trackers;
 mod virtual_links;
 

@@ -139,6 +139,7 @@ impl Engine {
             let spec = router.machine.spec();
             self.by_vrid.entry((spec.family, spec.vrid.get())).or_default().push(index);
         }
+        self.set_beats();
     }
 
     /// What has to be listened for: on which links, of which family, in which groups.
@@ -165,7 +166,7 @@ impl Engine {
     }
 
     /// Keeps the engine's timers in step with a router's.
-    fn note_deadline(&mut self, index: usize) {
+    pub(super) fn note_deadline(&mut self, index: usize) {
         let Some(router) = self.routers.get_mut(index) else { return };
         let due = router.machine.deadline();
         if router.noted == due {

@@ -8,6 +8,7 @@
 use super::run::engine_arguments;
 use crate::cli;
 use crate::sys::guarded::{self, RESTART, Signals};
+use crate::sys::memory;
 use crate::sys::succession::Succession;
 use anyhow::Context;
 use nix::sys::signal::{Signal, kill};
@@ -69,6 +70,7 @@ impl Guard {
             let lives = self.succession.lives();
             let mut engine = guarded::spawn(&self.arguments, &self.succession).context("start the engine")?;
             let pid = engine.id();
+            memory::give_back();
             let ended = self.attend(&mut engine, lives)?;
             let lived = began.elapsed();
             if let Ended::By(status) = ended {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 pub(super) fn start(board: Arc<Board>) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-    let mut news = board.watch();
+    let mut news = board.news();
     std::thread::Builder::new().name("log".into()).spawn(move || {
         let mut last = 0;
         loop {

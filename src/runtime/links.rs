@@ -3,7 +3,7 @@
 use crate::engine::{Advert, Carrier, Engine, Packet};
 use crate::kernel::Link;
 use crate::net::{Family, LinkName, Mac};
-use crate::sys::advert_socket::{AdvertSocket, Received};
+use crate::sys::advert_socket::{AdvertSocket, Look, Received};
 use crate::sys::advert_socket6::AdvertSocket6;
 use crate::sys::announcement_socket::{AnnouncementSocket, Claim};
 use crate::sys::packet_socket::PacketSocket;
@@ -162,25 +162,25 @@ impl Links {
     }
 
     /// The adverts that have arrived; true if there may be more.
-    pub(super) fn adverts(&self, packets: &mut Vec<Packet>) -> bool {
+    pub(super) fn adverts(&self, look: Look, packets: &mut Vec<Packet>) -> bool {
         let mut buffer = [0; 2048];
         let mut more = false;
         for (name, known) in &self.needed {
             if let Some(socket) = &known.v4 {
                 more |= drain(packets, || {
-                    let received = socket.try_recv(&mut buffer)?;
+                    let received = socket.next(look, &mut buffer)?;
                     Ok(received.map(|r| packet(name, r.source.into(), r.destination.into(), r.ttl, r.payload)))
                 });
             }
             if let Some(socket) = &known.ah {
                 more |= drain(packets, || {
-                    let received = socket.try_recv(&mut buffer)?;
+                    let received = socket.next(look, &mut buffer)?;
                     Ok(received.map(|r| whole(name, r)))
                 });
             }
             if let Some(socket) = &known.v6 {
                 more |= drain(packets, || {
-                    let received = socket.try_recv(&mut buffer)?;
+                    let received = socket.next(look, &mut buffer)?;
                     Ok(received.map(|r| packet(name, r.source.into(), r.destination.into(), r.hop_limit, r.payload)))
                 });
             }
@@ -202,40 +202,78 @@ impl Links {
         more
     }
 
-    pub(super) fn send(&mut self, advert: &Advert) -> io::Result<()> {
-        let gone = || io::Error::other("the link is not there");
-        let known = self.needed.get(&advert.link).ok_or_else(gone)?;
-        if advert.carrier == Carrier::Ah {
-            return known.v4.as_ref().ok_or_else(gone)?.send(&advert.payload);
+    /// Sends adverts, those of one socket in their order and together; those that could not be sent, with the reason.
+    pub(super) fn send_all<'a>(&mut self, adverts: &[&'a Advert]) -> Vec<(&'a Advert, io::Error)> {
+        let mut failed = Vec::new();
+        let mut together: BTreeMap<&LinkName, Vec<(&'a Advert, Vec<u8>)>> = BTreeMap::new();
+        for advert in adverts.iter().copied() {
+            let sent = match self.whole(advert) {
+                Some(Ok(packet)) => {
+                    together.entry(&advert.link).or_default().push((advert, packet));
+                    Ok(())
+                }
+                Some(Err(error)) => Err(error),
+                None => self.send_six(advert),
+            };
+            failed.extend(sent.err().map(|error| (advert, error)));
         }
-        match (advert.source, advert.destination) {
-            (IpAddr::V4(source), IpAddr::V4(destination)) => {
-                self.identification = self.identification.wrapping_add(1);
-                let header = Header::advert(source, destination, advert.hop_limit);
-                let header = Header { identification: self.identification, ..header };
-                let packet = ipv4::encode(&header, &advert.payload)
-                    .map_err(|e| io::Error::new(io::ErrorKind::InvalidInput, e))?;
-                known.v4.as_ref().ok_or_else(gone)?.send(&packet)
-            }
-            (IpAddr::V6(source), IpAddr::V6(destination)) => {
-                let socket = known.v6.as_ref().ok_or_else(gone)?;
-                socket.send(source, destination, advert.hop_limit, &advert.payload)
-            }
-            (source, destination) => {
-                Err(io::Error::other(format!("{source} cannot reach {destination}: another family")))
-            }
+        for (link, packets) in together {
+            let Some(socket) = self.needed.get(link).and_then(|known| known.v4.as_ref()) else {
+                failed.extend(packets.into_iter().map(|(advert, _)| (advert, gone())));
+                continue;
+            };
+            let whole: Vec<_> = packets.iter().map(|(_, packet)| packet).collect();
+            let unsent = socket.send_all(&whole).into_iter();
+            failed.extend(unsent.filter_map(|(at, error)| Some((packets.get(at)?.0, error))));
         }
+        failed
     }
 
-    pub(super) fn announce(&self, link: &LinkName, address: IpAddr) -> io::Result<()> {
-        let known = self.needed.get(link).ok_or_else(|| io::Error::other("the link is not there"))?;
-        // A link without a hardware address has no neighbours to tell.
-        let Some(mac) = known.mac else { return Ok(()) };
-        match address {
-            IpAddr::V4(address) => self.announcer.announce(known.index, mac, address),
-            IpAddr::V6(address) => self.announcer.advertise(known.index, mac, address),
+    /// The whole IPv4 packet; none for an advert over IPv6, whose header the kernel writes.
+    fn whole(&mut self, advert: &Advert) -> Option<io::Result<Vec<u8>>> {
+        let (IpAddr::V4(source), IpAddr::V4(destination)) = (advert.source, advert.destination) else { return None };
+        if advert.carrier == Carrier::Ah {
+            // It is the whole packet already: its header is authenticated, too.
+            return Some(Ok(advert.payload.to_vec()));
         }
+        self.identification = self.identification.wrapping_add(1);
+        let header = Header::advert(source, destination, advert.hop_limit);
+        let header = Header { identification: self.identification, ..header };
+        let packet = ipv4::encode(&header, &advert.payload);
+        Some(packet.map_err(|e| io::Error::new(io::ErrorKind::InvalidInput, e)))
     }
+
+    fn send_six(&self, advert: &Advert) -> io::Result<()> {
+        let (source, destination) = match (advert.source, advert.destination) {
+            (IpAddr::V6(source), IpAddr::V6(destination)) => (source, destination),
+            (source, destination) => {
+                return Err(io::Error::other(format!("{source} cannot reach {destination}: another family")));
+            }
+        };
+        let socket = self.needed.get(&advert.link).and_then(|known| known.v6.as_ref()).ok_or_else(gone)?;
+        socket.send(source, destination, advert.hop_limit, &advert.payload)
+    }
+
+    /// Announces addresses, in their order and together; those that could not be, with the reason.
+    pub(super) fn announce_all<'a>(&self, all: &'a [(LinkName, IpAddr)]) -> Vec<(&'a (LinkName, IpAddr), io::Error)> {
+        let mut failed = Vec::new();
+        let mut frames = Vec::with_capacity(all.len());
+        for announcement in all {
+            match self.needed.get(&announcement.0) {
+                None => failed.push((announcement, gone())),
+                // A link without a hardware address has no neighbours to tell.
+                Some(known) => frames.extend(known.mac.map(|mac| (announcement, (known.index, mac, announcement.1)))),
+            }
+        }
+        let packets: Vec<_> = frames.iter().map(|(_, packet)| *packet).collect();
+        let unsent = self.announcer.announce_all(&packets).into_iter();
+        failed.extend(unsent.filter_map(|(at, error)| Some((frames.get(at)?.0, error))));
+        failed
+    }
+}
+
+fn gone() -> io::Error {
+    io::Error::other("the link is not there")
 }
 
 impl Links {

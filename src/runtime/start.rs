@@ -20,11 +20,13 @@ use crate::status::{Dataplane, DataplaneKind};
 use crate::sys::clock::{Clock, uptime, wall_us};
 use crate::sys::files::{Files, environment};
 use crate::sys::guarded::{FAILED, RESTART, release_signals};
-use crate::sys::netlink::Netlink;
+use crate::sys::memory;
+use crate::sys::netlink::Monitor;
 use crate::sys::succession::Succession;
+use crate::sys::timer::Timer;
 use crate::time::{Duration, Instant};
 use anyhow::Context;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
@@ -77,7 +79,7 @@ pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> 
     } else {
         None
     };
-    let (_requests, monitor) = Netlink::open().context("open rtnetlink")?;
+    let monitor = Monitor::on_thread().context("open rtnetlink")?;
     let links = Links::new(&engine).context("open the socket for ARP; it takes root (CAP_NET_RAW)")?;
     let board = Arc::new(Board::default());
     journal::start(board.clone())?;
@@ -99,8 +101,10 @@ pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> 
     release_signals().context("take signals")?;
     let turning = Turning {
         clock,
+        timer: Timer::new(clock).context("make a timer")?,
         engine,
         links,
+        unannounced: VecDeque::new(),
         addresses: addresses::start(results_in.clone())?,
         plumbing: plumbing::start(results_in.clone(), sweep)?,
         monitor,
@@ -119,6 +123,7 @@ pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> 
         board,
         asked: 0,
         published_at: Instant::ZERO,
+        snapshot_took: Duration::ZERO,
         changed: true,
         stop_at: None,
         keeper,
@@ -129,6 +134,7 @@ pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> 
     };
     // Without a service manager there is nobody to tell.
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+    memory::give_back();
     let ended = runtime.block_on(turning.run(stop));
     server.stop();
     let status = match ended {

@@ -16,25 +16,33 @@ use crate::engine::{Engine, Input};
 use crate::kernel::Change;
 use crate::net::LinkName;
 use crate::status::Reply;
+use crate::sys::advert_socket::Look;
 use crate::sys::announcement_socket::Claim;
 use crate::sys::clock::{Clock, wall_us};
 use crate::sys::netlink::{LinkEvent, Monitor};
+use crate::sys::timer::Timer;
 use crate::time::{Duration, Instant};
 use nix::unistd::Pid;
 use std::collections::{BTreeMap, VecDeque};
+use std::future::poll_fn;
+use std::net::IpAddr;
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
 /// A wake-up later than this is worth saying.
 const LATE: Duration = Duration::from_millis(50);
+/// A wake-up later than this may have been asleep.
+const PROMPT: Duration = Duration::from_millis(1);
+/// Adverts are asked for so often in one turn.
+const ROUNDS: usize = 4;
 /// Results and news taken in one turn, of each kind.
 const INPUTS: usize = 1024;
+/// Of them so many also while something is due.
+const ALWAYS: usize = 16;
 /// Snapshots are published at most this often, and at least once a second, so that consoles know the engine lives.
 const PUBLISH: Duration = Duration::from_millis(50);
 const PUBLISH_AT_LEAST: Duration = Duration::from_secs(1);
-/// The log.
-const OWN_READERS: usize = 1;
-/// So many instances make a snapshot costly.
+/// So many instances make a snapshot costly: without a reader there is none.
 const LARGE: usize = 100;
 /// After being asked to stop, the engine leaves within this, whatever happens.
 pub(super) const STOP_WITHIN: Duration = Duration::from_secs(3);
@@ -48,8 +56,11 @@ const LAST_RESULTS: Duration = Duration::from_millis(500);
 /// What the loop works on.
 pub(super) struct Turning {
     pub(super) clock: Clock,
+    pub(super) timer: Timer,
     pub(super) engine: Engine,
     pub(super) links: Links,
+    /// Announcements that are to be made, in their order.
+    pub(super) unannounced: VecDeque<(LinkName, IpAddr)>,
     pub(super) addresses: mpsc::UnboundedSender<Change>,
     /// For virtual links and the firewall.
     pub(super) plumbing: mpsc::UnboundedSender<Change>,
@@ -70,6 +81,8 @@ pub(super) struct Turning {
     pub(super) board: Arc<Board>,
     pub(super) asked: u64,
     pub(super) published_at: Instant,
+    /// How long the last snapshot took.
+    pub(super) snapshot_took: Duration,
     pub(super) changed: bool,
     pub(super) stop_at: Option<Instant>,
     pub(super) keeper: Keeper,
@@ -100,6 +113,8 @@ enum Woken {
     Result(Input),
     Request(Request),
     HangUp,
+    /// A console, for the first time.
+    Reader,
     Timer,
     Stop,
 }
@@ -126,13 +141,15 @@ impl Turning {
             if let Some(by) = late {
                 self.step(Input::Late(by));
             }
-            more = self.read_packets();
+            // What the kernel told of is as old as the end of the wait: after a sleep it is asked itself.
+            let slept = deadline.is_some_and(|at| now.since(at) > PROMPT);
+            more = self.read_packets(if slept { Look::Anyway } else { Look::IfTold });
             self.take(woken);
-            self.read_rest();
+            more |= self.read_rest();
+            self.believe_deadlines();
+            self.announce_some();
+            more |= !self.unannounced.is_empty() || self.is_due();
             let now = self.clock.now();
-            if self.engine.deadline().is_some_and(|at| at <= now) {
-                self.step(Input::Deadline);
-            }
             self.keeper.keep(now, &mut self.engine);
             self.publish();
             if self.restart_at.is_some_and(|at| now >= at) && self.stop_at.is_none() {
@@ -193,21 +210,27 @@ impl Turning {
     }
 
     async fn wait(&mut self, deadline: Option<Instant>, stop: &mut mpsc::Receiver<()>) -> Woken {
-        let publish_after = if self.changed { self.publish_pause() } else { PUBLISH_AT_LEAST };
-        let publish_at = Some(self.published_at + publish_after);
+        let publish_after = if self.changed { PUBLISH } else { PUBLISH_AT_LEAST };
+        // If it waits for what is due soon, that wakes us.
+        let postponed = self.clock.now() >= self.published_at + publish_after;
+        let publish_at = Some(self.published_at + if postponed { PUBLISH_AT_LEAST } else { publish_after });
         let own = [publish_at, self.stop_at, self.restart_at, self.keeper.due()];
         let wake_at = own.into_iter().chain([deadline]).flatten().min();
-        let wake_at = self.clock.to_std(wake_at.unwrap_or(self.published_at + PUBLISH_AT_LEAST));
+        if let Err(error) = self.timer.wake_by(wake_at.unwrap_or(self.published_at + PUBLISH_AT_LEAST)) {
+            // It takes a moment outside all time: nothing would ever be due.
+            tracing::error!("the timer cannot be set: {error}");
+        }
         // What an engine before this one held can be handed over once its link is known.
         let deaf = self.stop_at.is_some() || (self.engine.is_adopting() && self.clock.now() < self.adopt_by);
         tokio::select! {
             biased;
             () = self.links.ready() => Woken::Packets,
-            () = tokio::time::sleep_until(wake_at.into()) => Woken::Timer,
+            () = poll_fn(|context| self.timer.poll_expired(context)) => Woken::Timer,
             event = self.monitor.next() => Woken::Link(event),
             Some(result) = self.results.recv() => Woken::Result(result),
             Some(request) = self.requests.recv() => Woken::Request(request),
             Some(()) = self.hangups.recv() => Woken::HangUp,
+            () = self.board.wanted() => Woken::Reader,
             Some(()) = stop.recv(), if !deaf => Woken::Stop,
         }
     }
@@ -215,6 +238,7 @@ impl Turning {
     fn take(&mut self, woken: Woken) {
         match woken {
             Woken::Packets | Woken::Timer => {}
+            Woken::Reader => self.changed = true,
             Woken::Link(event) => self.link(event),
             Woken::Result(input) => self.step(input),
             Woken::Request(request) => self.request(request),
@@ -228,14 +252,38 @@ impl Turning {
         }
     }
 
-    /// Reads what has arrived; true if there may be more.
-    fn read_packets(&mut self) -> bool {
-        let mut packets = Vec::new();
-        let mut heard = Vec::new();
-        let more = self.links.adverts(&mut packets) | self.links.claims(&mut heard);
-        for packet in packets {
-            self.step(Input::Packet(packet));
+    /// What is due, once everything that could prevent it has been read: silence is believed only of sockets that were
+    /// asked this very moment.
+    fn believe_deadlines(&mut self) {
+        let now = self.clock.now();
+        if self.engine.silence_is_due(now) {
+            self.read_packets(Look::Anyway);
         }
+        if self.is_due() {
+            self.step(Input::Deadline);
+        }
+    }
+
+    fn is_due(&self) -> bool {
+        self.engine.deadline().is_some_and(|at| at <= self.clock.now())
+    }
+
+    /// Reads what has arrived; true if there may be more.
+    fn read_packets(&mut self, look: Look) -> bool {
+        let mut more = false;
+        // Who sends several sends them one after the other: the next is there when one has been dealt with.
+        for round in 0..ROUNDS {
+            let mut packets = Vec::new();
+            more = self.links.adverts(if round == 0 { look } else { Look::Again }, &mut packets);
+            if packets.is_empty() {
+                break;
+            }
+            for packet in packets {
+                self.step(Input::Packet(packet));
+            }
+        }
+        let mut heard = Vec::new();
+        more |= self.links.claims(&mut heard);
         for (link, Claim { mac, address, is_announcement }) in heard {
             let said = if is_announcement {
                 Input::Announced { link, address, mac }
@@ -247,12 +295,16 @@ impl Turning {
         more
     }
 
-    fn read_rest(&mut self) {
+    /// News and results; true if there may be more, for what is due goes before them.
+    fn read_rest(&mut self) -> bool {
         let news: Vec<_> = std::iter::from_fn(|| self.monitor.try_next()).take(INPUTS).collect();
         for event in latest(news) {
             self.link(event);
         }
-        for _ in 0..INPUTS {
+        for taken in 0..INPUTS {
+            if taken >= ALWAYS && self.is_due() {
+                return true;
+            }
             let Ok(result) = self.results.try_recv() else { break };
             self.step(result);
         }
@@ -260,6 +312,7 @@ impl Turning {
             let Ok(request) = self.requests.try_recv() else { break };
             self.request(request);
         }
+        false
     }
 
     fn link(&mut self, event: LinkEvent) {
@@ -292,6 +345,7 @@ impl Turning {
             let now = self.clock.now();
             let effects = self.engine.handle(now, input);
             self.changed = true;
+            inputs.extend(self.send(&effects));
             for effect in effects {
                 inputs.extend(self.perform(effect));
             }
@@ -299,16 +353,18 @@ impl Turning {
     }
 
     fn publish(&mut self) {
-        let since = self.clock.now().since(self.published_at);
-        if (self.changed && since >= self.publish_pause()) || since >= PUBLISH_AT_LEAST {
+        let now = self.clock.now();
+        let since = now.since(self.published_at);
+        let is_time = (self.changed && since >= PUBLISH) || since >= PUBLISH_AT_LEAST;
+        let is_soon_due = || self.engine.deadline().is_some_and(|at| at < now + self.snapshot_took);
+        // A snapshot of a thousand instances takes milliseconds, and waits for a moment with so much time.
+        if is_time && (since >= PUBLISH_AT_LEAST || !self.is_watched() || !is_soon_due()) {
             self.publish_now();
         }
     }
 
-    /// A large engine that no console looks at has no need of many snapshots.
-    fn publish_pause(&self) -> Duration {
-        let watched = self.board.readers() > OWN_READERS;
-        if watched || self.engine.size() < LARGE { PUBLISH } else { PUBLISH_AT_LEAST }
+    fn is_watched(&self) -> bool {
+        self.engine.size() < LARGE || self.board.readers() > 0
     }
 
     fn publish_now(&mut self) {
@@ -320,8 +376,12 @@ impl Turning {
         }
         let now = self.clock.now();
         self.engine.set_wall_zero(wall_us().saturating_sub(now.as_micros()));
+        self.board.set_on_request(self.engine.size() >= LARGE);
         self.board.record(self.engine.take_events());
-        self.board.publish(self.engine.snapshot(now));
+        if self.is_watched() {
+            self.board.publish(self.engine.snapshot(now));
+            self.snapshot_took = self.clock.now().since(now);
+        }
         self.published_at = now;
         self.changed = false;
     }

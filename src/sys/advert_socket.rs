@@ -8,6 +8,7 @@ use super::raw;
 use crate::net::LinkName;
 use crate::wire::{ah, ipv4};
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockAddr, Socket, Type};
+use std::cell::RefCell;
 use std::io::{self, Read};
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::task::{Context, Poll};
@@ -21,6 +22,56 @@ const RECEIVE_BUFFER: usize = 4 << 20;
 #[derive(Debug)]
 pub struct AdvertSocket {
     socket: AsyncFd<Socket>,
+    /// Taken from the kernel and not yet asked for. Made when something arrives for the first time.
+    inbox: RefCell<Option<Box<Inbox>>>,
+}
+
+#[derive(Debug)]
+struct Inbox {
+    buffers: Vec<[u8; raw::ROOM]>,
+    lengths: [usize; raw::BATCH],
+    next: usize,
+    count: usize,
+    /// Something was there when the kernel was asked last: more may have followed.
+    had_some: bool,
+}
+
+impl Inbox {
+    fn new() -> Self {
+        let buffers = vec![[0; raw::ROOM]; raw::BATCH];
+        Self { buffers, lengths: [0; raw::BATCH], next: 0, count: 0, had_some: false }
+    }
+
+    /// Copies the next packet out; its length.
+    fn take(&mut self, into: &mut [u8]) -> Option<usize> {
+        if self.next == self.count {
+            return None;
+        }
+        let (buffer, length) = (self.buffers.get(self.next)?, *self.lengths.get(self.next)?);
+        self.next += 1;
+        let length = length.min(into.len());
+        into.get_mut(..length)?.copy_from_slice(buffer.get(..length)?);
+        Some(length)
+    }
+
+    /// Only when it is empty; true if there may be more.
+    fn fill(&mut self, socket: &Socket) -> io::Result<bool> {
+        self.next = 0;
+        self.count = 0;
+        self.count = raw::receive_many(socket, &mut self.buffers, &mut self.lengths)?.len();
+        self.had_some = self.count > 0;
+        Ok(self.count == raw::BATCH)
+    }
+}
+
+/// Whether the kernel is asked although it has told of nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// Only where it has told that something is there: what it tells is as old as the last wait.
+    IfTold,
+    /// Also where something was the last time.
+    Again,
+    Anyway,
 }
 
 /// A packet that arrived, without its IPv4 header.
@@ -61,7 +112,7 @@ impl AdvertSocket {
         for group in groups {
             socket.join_multicast_v4_n(group, &InterfaceIndexOrAddress::Index(index))?;
         }
-        Ok(Self { socket: raw::readable(socket)? })
+        Ok(Self { socket: raw::readable(socket)?, inbox: RefCell::default() })
     }
 
     /// The next packet. `InvalidData`: one packet was not whole and is dropped; the socket is good. May be cancelled.
@@ -72,17 +123,36 @@ impl AdvertSocket {
 
     /// The next packet that the kernel has already, or none; never waits, and needs no wake-up before it.
     pub fn try_recv<'b>(&self, buffer: &'b mut [u8]) -> io::Result<Option<Received<'b>>> {
-        let read = match read_now(self.socket.get_ref(), buffer) {
-            // Once more through tokio, which so learns that there is nothing left to wake up for.
-            Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
-                self.socket.try_io(Interest::READABLE, |socket| read_now(socket, buffer))
+        self.next(Look::Anyway, buffer)
+    }
+
+    /// The same, with the choice not to ask the kernel where it has told of nothing.
+    pub fn next<'b>(&self, look: Look, buffer: &'b mut [u8]) -> io::Result<Option<Received<'b>>> {
+        let mut inbox = self.inbox.borrow_mut();
+        let mut taken = inbox.as_mut().and_then(|inbox| inbox.take(buffer));
+        if taken.is_none() {
+            let is_wanted = match look {
+                Look::IfTold => false,
+                Look::Again => inbox.as_ref().is_some_and(|inbox| inbox.had_some),
+                Look::Anyway => true,
+            };
+            let mut is_told = false;
+            let filled = self.socket.try_io(Interest::READABLE, |socket| {
+                is_told = true;
+                let more = inbox.get_or_insert_with(|| Box::new(Inbox::new())).fill(socket)?;
+                // tokio so learns that there is nothing left to wake up for.
+                if more { Ok(()) } else { Err(io::ErrorKind::WouldBlock.into()) }
+            });
+            match filled {
+                Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Err(error),
+                Ok(()) | Err(_) => {}
             }
-            other => other,
-        };
-        match read {
-            Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(None),
-            other => parse(buffer.get(..other?).unwrap_or_default()).map(Some),
+            if !is_told && is_wanted {
+                inbox.get_or_insert_with(|| Box::new(Inbox::new())).fill(self.socket.get_ref())?;
+            }
+            taken = inbox.as_mut().and_then(|inbox| inbox.take(buffer));
         }
+        taken.map(|length| parse(buffer.get(..length).unwrap_or_default())).transpose()
     }
 
     /// Whether a packet may have arrived; if not, the task is woken when one has. Then ask [`AdvertSocket::try_recv`]
@@ -93,14 +163,26 @@ impl AdvertSocket {
 
     /// Sends a whole IPv4 packet (`wire::ipv4::encode`) to the destination in its header, at once or not at all.
     pub fn send(&self, packet: &[u8]) -> io::Result<()> {
-        let (header, _) = ipv4::decode(packet).map_err(|e| io::Error::new(io::ErrorKind::InvalidInput, e))?;
-        let to = SockAddr::from(SocketAddrV4::new(header.destination, 0));
-        let sent = self.socket.get_ref().send_to(packet, &to)?;
-        if sent == packet.len() {
-            Ok(())
-        } else {
-            Err(io::Error::new(io::ErrorKind::WriteZero, "the kernel took a part of the packet"))
+        self.send_all(&[packet]).pop().map_or(Ok(()), |(_, error)| Err(error))
+    }
+
+    /// Sends several, in their order; those that could not be sent, by their place, with the reason.
+    pub fn send_all(&self, packets: &[impl AsRef<[u8]>]) -> Vec<(usize, io::Error)> {
+        let mut failed = Vec::new();
+        let mut whole = Vec::with_capacity(packets.len());
+        let mut places = Vec::with_capacity(packets.len());
+        for (place, packet) in packets.iter().map(AsRef::as_ref).enumerate() {
+            match ipv4::decode(packet) {
+                Ok((header, _)) => {
+                    whole.push((SockAddr::from(SocketAddrV4::new(header.destination, 0)), packet));
+                    places.push(place);
+                }
+                Err(error) => failed.push((place, io::Error::new(io::ErrorKind::InvalidInput, error))),
+            }
         }
+        let unsent = raw::send_many(self.socket.get_ref(), &whole).into_iter();
+        failed.extend(unsent.filter_map(|(at, error)| Some((*places.get(at)?, error))));
+        failed
     }
 }
 

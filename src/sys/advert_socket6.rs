@@ -3,6 +3,7 @@
 //! As its IPv4 sibling it hears its own link only and not itself. The kernel writes the IPv6 header; hop limit and
 //! destination of what arrives come as ancillary data (ipv6(7)), and the source of what is sent is chosen the same way.
 
+use super::advert_socket::Look;
 use super::raw;
 use crate::net::LinkName;
 use crate::wire::vrrp;
@@ -70,11 +71,11 @@ impl AdvertSocket6 {
 
     /// The next packet that the kernel has already, or none; never waits. `InvalidData`: one packet came without its
     /// ancillary data and is dropped.
-    pub fn try_recv<'b>(&self, buffer: &'b mut [u8]) -> io::Result<Option<Received6<'b>>> {
-        let read = match read_now(self.socket.get_ref(), buffer) {
-            // Once more through tokio, which so learns that there is nothing left to wake up for.
-            Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
-                self.socket.try_io(Interest::READABLE, |socket| read_now(socket, buffer))
+    pub fn next<'b>(&self, look: Look, buffer: &'b mut [u8]) -> io::Result<Option<Received6<'b>>> {
+        let read = match self.socket.try_io(Interest::READABLE, |socket| read_now(socket, buffer)) {
+            // Not told, or nothing is left.
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock && look != Look::IfTold => {
+                read_now(self.socket.get_ref(), buffer)
             }
             other => other,
         };

@@ -7,16 +7,21 @@ use nix::time::{ClockId, clock_gettime};
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
     start: std::time::Instant,
+    /// The same moment as the kernel counts it.
+    monotonic: Duration,
 }
 
 impl Clock {
     pub fn start() -> Self {
-        Self { start: std::time::Instant::now() }
+        Self::since(std::time::Instant::now())
     }
 
     /// Counts from `start`, which may be before this process was.
-    pub const fn since(start: std::time::Instant) -> Self {
-        Self { start }
+    pub fn since(start: std::time::Instant) -> Self {
+        // std does not tell its number; what is read a moment later makes timers late by that moment, never early.
+        let elapsed = start.elapsed();
+        let now = clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(Duration::ZERO, Duration::from);
+        Self { start, monotonic: now.saturating_sub(elapsed) }
     }
 
     pub fn now(&self) -> Instant {
@@ -27,9 +32,14 @@ impl Clock {
         Instant::ZERO + moment.saturating_duration_since(self.start)
     }
 
-    /// The moment on std's clock, for timers.
+    /// The moment on std's clock.
     pub fn to_std(&self, moment: Instant) -> std::time::Instant {
         self.start + moment.since(Instant::ZERO)
+    }
+
+    /// The moment on CLOCK_MONOTONIC, for timers.
+    pub fn monotonic(&self, moment: Instant) -> Duration {
+        self.monotonic + moment.since(Instant::ZERO)
     }
 }
 

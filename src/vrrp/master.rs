@@ -183,6 +183,17 @@ impl Instance {
         }
     }
 
+    /// Puts the next periodic advert where `beat` is within an interval of the engine's time: earlier by less than an
+    /// interval, and after the last one.
+    pub fn keep_beat(&mut self, beat: Duration) {
+        let State::Master { next_advert_at, .. } = &mut self.state else { return };
+        let interval = u64::try_from(self.spec.interval.as_micros()).unwrap_or(u64::MAX).max(1);
+        let beat = u64::try_from(beat.as_micros()).unwrap_or_default() % interval;
+        // Before the first beat there is nothing to keep.
+        let off = next_advert_at.as_micros().checked_sub(beat).map_or(0, |since| since % interval);
+        *next_advert_at = *next_advert_at - Duration::from_micros(off);
+    }
+
     /// Priority 0. Backups wait their skew, which VRRPv3 counts in the master's interval (RFC 9568, 6.1 and 6.4.2): one
     /// last advert with a short one, and the successor is there within that.
     fn resign(&self, priority: u8, out: &mut Vec<Output>) {

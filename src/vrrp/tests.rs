@@ -680,3 +680,23 @@ fn a_reload_keeps_state_and_timers_and_tells_what_can_be_seen() {
     assert!(waiting.reconfigure(ms(1500), Spec { priority: 110, ..spec(100) }).is_empty());
     assert_eq!(waiting.deadline(), Some(ms(1000) + waiting.master_down()));
 }
+
+#[test]
+fn a_beat_brings_adverts_forward_by_less_than_an_interval_and_keeps_them_there() {
+    let mut instance = master(100);
+    let sent = instance.since();
+    let beat = Duration::from_micros(123_456);
+    instance.keep_beat(beat);
+    let first = instance.deadline().unwrap();
+    assert!(first > sent && first <= sent + Duration::from_secs(1), "{first} after {sent}");
+    assert_eq!(first.as_micros() % 1_000_000, 123_456);
+    let _ = instance.handle(first + Duration::from_micros(70), Input::Deadline);
+    instance.keep_beat(beat);
+    assert_eq!(instance.deadline(), Some(first + Duration::from_secs(1)), "lateness does not move it");
+    instance.keep_beat(beat);
+    assert_eq!(instance.deadline(), Some(first + Duration::from_secs(1)));
+    let mut backup = backup(100);
+    let due = backup.deadline();
+    backup.keep_beat(beat);
+    assert_eq!(backup.deadline(), due, "only a master has a beat");
+}

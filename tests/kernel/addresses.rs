@@ -6,7 +6,7 @@ use std::process::Command;
 use vipdeck::kernel::{Address, Change, Link};
 use vipdeck::net::LinkName;
 use vipdeck::sys::Outcome;
-use vipdeck::sys::netlink::{LinkEvent, Monitor, Netlink, PROTOCOL_TAG};
+use vipdeck::sys::netlink::{Batches, LinkEvent, Monitor, Netlink, PROTOCOL_TAG};
 
 fn address(link: &str, net: &str) -> Address {
     Address::new(LinkName::new(link).unwrap(), net.parse().unwrap())
@@ -167,5 +167,42 @@ fn every_option_of_an_address_stands_in_the_kernel_and_leaves_with_it() {
         }
         let left = pair.ip_a("address show dev eth0");
         assert!(!left.contains("10.9.7.") && !left.contains("10.9.8.") && !left.contains("2001:db8"), "{left}");
+    });
+}
+
+#[test]
+fn many_changes_go_together_and_each_has_its_own_result() {
+    let Some(pair) = Pair::new() else { return };
+    let nets = (1..=100).map(|n| address("eth0", &format!("10.9.5.{n}/32"))).collect::<Vec<_>>();
+    inside_async(&pair.a, || async {
+        let mut batches = Batches::open().unwrap();
+        let leases: Vec<_> = nets.iter().map(|a| Change::LeaseAddress(a.clone(), 600)).collect();
+        assert!(batches.apply(&leases).into_iter().all(|r| r.unwrap() == Outcome::Done));
+        assert_eq!(pair.ip_a("-oneline address show dev eth0").matches("10.9.5.").count(), 100);
+
+        let mut labelled = address("eth0", "10.9.6.2/32");
+        labelled.label = Some("longer-than-a-label-may-be".into());
+        let mixed = [
+            Change::RenewAddress(nets[0].clone(), 900),
+            Change::AddAddress(nets[1].clone()),
+            Change::AddAddress(address("eth0", "10.9.6.1/32")),
+            Change::AddAddress(labelled),
+            Change::RemoveAddress(nets[2].clone()),
+            Change::RemoveAddress(address("eth0", "10.9.6.9/32")),
+            Change::AddAddress(address("nope0", "10.9.6.3/32")),
+            Change::RemoveAddress(address("nope0", "10.9.6.3/32")),
+            Change::RemoveService("tcp/192.0.2.1:80".parse().unwrap()),
+        ];
+        let results = batches.apply(&mixed);
+        let told: Vec<_> = results.iter().map(|r| r.as_ref().map_err(ToString::to_string)).collect();
+        let (done, so) = (Ok(&Outcome::Done), Ok(&Outcome::AlreadySo));
+        assert_eq!((&told[0], &told[1], &told[2]), (&done, &so, &done));
+        assert!(told[3].as_ref().unwrap_err().starts_with("add 10.9.6.2/32 to eth0: "), "{told:?}");
+        assert_eq!((&told[4], &told[5], &told[7]), (&done, &so, &so));
+        assert_eq!(told[6].as_ref().unwrap_err(), "add 10.9.6.3/32 to nope0: No such device (os error 19)");
+        assert!(told[8].is_err());
+        let listed = pair.ip_a("address show dev eth0");
+        assert!(listed.contains("valid_lft 900sec") || listed.contains("valid_lft 899sec"), "{listed}");
+        assert!(listed.contains("10.9.6.1/32") && !listed.contains("10.9.5.3/32"), "{listed}");
     });
 }

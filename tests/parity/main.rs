@@ -26,7 +26,6 @@ const OPEN: &[(&str, &str)] = &[
     ("91", "`--netns` works; `net_namespace` is an error of `check`"),
     ("92", "READY, RELOADING and STOPPING are sent; no test, no watchdog"),
     ("93", "the engine's clock is monotonic; no test"),
-    ("94", "no run of an hour"),
 ];
 
 struct Row {

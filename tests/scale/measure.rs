@@ -24,7 +24,13 @@ pub(crate) struct Figures {
 
 type Row = (&'static str, fn(&Figures) -> f64, f64);
 
+pub(crate) const FIRST_ADVERT: &str = "owner's first advert, ms";
+
 impl Figures {
+    pub(crate) const fn failover_median(&self) -> f64 {
+        self.failover[0]
+    }
+
     /// What it is, which one, and the most that it may be of keepalived's.
     pub(crate) const ROWS: &'static [Row] = &[
         ("masters, CPU s/min", |f| f.cpu[0], 0.8),
@@ -34,7 +40,7 @@ impl Figures {
         ("interval spread p99, ms", |f| f.spread_p99, 0.8),
         ("mass failover p50, ms late", |f| f.failover[0], 0.8),
         ("mass failover p99, ms late", |f| f.failover[1], 0.8),
-        ("owner's first advert, ms", |f| f.first_advert, 0.8),
+        (FIRST_ADVERT, |f| f.first_advert, 0.8),
         ("clean stop, ms", |f| f.stop_ms, 1.0),
     ];
 }
@@ -43,7 +49,13 @@ impl Figures {
 type Seen = BTreeMap<(usize, u8), [Vec<Duration>; 2]>;
 
 pub(crate) fn all(stage: &Stage, program: Program, load: &Load) -> Figures {
-    let mut figures = Figures { first_advert: first_advert(stage, program), ..Figures::default() };
+    let first_advert = first_advert(stage, program);
+    Figures { first_advert, ..pair(stage, program, load) }
+}
+
+/// All but the first advert.
+pub(crate) fn pair(stage: &Stage, program: Program, load: &Load) -> Figures {
+    let mut figures = Figures::default();
     let start = |side| stage.start(program, side, &format!("{program:?}{side}"), &many(load, side));
     let masters = start(0);
     // They have taken over, and have announced what they hold twice, before anything is measured.
@@ -147,7 +159,7 @@ fn tree(pid: u32) -> Vec<u32> {
 }
 
 /// Seconds of all threads of all its processes.
-fn cpu(running: &Running) -> f64 {
+pub(crate) fn cpu(running: &Running) -> f64 {
     let ticks = |pid| {
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
         let fields = stat.rsplit_once(')').unwrap().1;

@@ -130,7 +130,7 @@ impl IntoResponse for Shown {
 
 async fn status(_: Viewer, State(shared): State<Arc<Shared>>) -> Result<Shown, Problem> {
     let none = || Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the engine is starting: there is no snapshot yet");
-    shared.board.latest().map(Shown).ok_or_else(none)
+    shared.board.fresh().await.map(Shown).ok_or_else(none)
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -3,6 +3,7 @@
 //! Two connections: a connection that both asks and listens would swallow the notifications about its own changes,
 //! because they carry its sequence numbers. [`Netlink`] asks, [`Monitor`] listens.
 
+mod batch;
 mod error;
 mod monitor;
 mod requests;
@@ -12,6 +13,7 @@ mod rules;
 mod view;
 mod virtual_links;
 
+pub use batch::Batches;
 pub use error::NetlinkError;
 pub use monitor::Monitor;
 pub use requests::{HostRoute, Netlink};

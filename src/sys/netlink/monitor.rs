@@ -2,7 +2,7 @@
 
 use super::requests::Netlink;
 use super::view::{LinkEvent, View};
-use futures_util::{Stream, StreamExt};
+use futures_util::{FutureExt, Stream, StreamExt};
 use netlink_packet_core::{NetlinkMessage, NetlinkPayload};
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_sys::AsyncSocket;
@@ -10,12 +10,14 @@ use rtnetlink::MulticastGroup;
 use std::io;
 use std::pin::Pin;
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 const GROUPS: [MulticastGroup; 3] = [MulticastGroup::Link, MulticastGroup::Ipv4Ifaddr, MulticastGroup::Ipv6Ifaddr];
 /// Room for some thousand notifications until the engine comes round; beyond it all is read anew.
 const RECEIVE_BUFFER: usize = 1 << 20;
+/// Notifications that are taken together.
+const AT_ONCE: usize = 256;
 /// How many events may wait for the engine.
 const QUEUE: usize = 256;
 /// Between two attempts to read the kernel's state.
@@ -30,6 +32,8 @@ type Notifications = Pin<Box<dyn Stream<Item = NetlinkMessage<RouteNetlinkMessag
 pub struct Monitor {
     events: mpsc::Receiver<LinkEvent>,
     task: JoinHandle<()>,
+    /// Ends its thread, if it has one of its own.
+    thread: Option<oneshot::Sender<()>>,
 }
 
 impl Monitor {
@@ -38,7 +42,22 @@ impl Monitor {
         let notifications = subscribe()?;
         let (sender, events) = mpsc::channel(QUEUE);
         let task = tokio::spawn(watch(netlink, notifications, sender));
-        Ok(Self { events, task })
+        Ok(Self { events, task, thread: None })
+    }
+
+    /// The same on a thread of its own, where thousands of notifications at once cost nobody else time.
+    pub fn on_thread() -> io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let mut monitor = {
+            let _entered = runtime.enter();
+            Self::start(Netlink::requests_only()?)?
+        };
+        let (thread, ended) = oneshot::channel::<()>();
+        std::thread::Builder::new().name("links".into()).spawn(move || {
+            let _ = runtime.block_on(ended);
+        })?;
+        monitor.thread = Some(thread);
+        Ok(monitor)
     }
 
     /// The next event; waits for it. May be cancelled.
@@ -93,17 +112,30 @@ enum Lost {
 }
 
 async fn follow(notifications: &mut Notifications, view: &mut View, events: &mpsc::Sender<LinkEvent>) -> Lost {
-    while let Some(message) = notifications.next().await {
-        match message.payload {
-            NetlinkPayload::InnerMessage(inner) => {
-                for event in view.notice(&inner) {
-                    if events.send(event).await.is_err() {
-                        return Lost::Everything;
-                    }
-                }
+    while let Some(first) = notifications.next().await {
+        // Whatever has arrived with it, so that a link that changed a hundred times is told once.
+        let mut messages = vec![first];
+        while let Some(Some(message)) = notifications.next().now_or_never() {
+            messages.push(message);
+            if messages.len() == AT_ONCE {
+                break;
             }
-            NetlinkPayload::Overrun(_) => return Lost::Some,
-            _ => {}
+        }
+        let (mut news, mut has_lost) = (Vec::with_capacity(messages.len()), false);
+        for message in messages {
+            match message.payload {
+                NetlinkPayload::InnerMessage(inner) => news.push(inner),
+                NetlinkPayload::Overrun(_) => has_lost = true,
+                _ => {}
+            }
+        }
+        for event in view.notice_all(&news) {
+            if events.send(event).await.is_err() {
+                return Lost::Everything;
+            }
+        }
+        if has_lost {
+            return Lost::Some;
         }
     }
     Lost::Everything

@@ -89,13 +89,7 @@ impl Netlink {
     /// Puts an address on its link for so many seconds, or has it stay so much longer.
     async fn lease(&self, what: &str, address: &Address, seconds: u32) -> Result<Outcome, NetlinkError> {
         let index = Self::index(&address.link, what)?;
-        let mut message = added(address, index);
-        message.attributes.retain(|attribute| !matches!(attribute, AddressAttribute::CacheInfo(_)));
-        let mut times = CacheInfo::default();
-        // What is preferred for ever is so for as long as it is there.
-        (times.ifa_preferred, times.ifa_valid) = (address.preferred.unwrap_or(seconds).min(seconds), seconds);
-        message.attributes.push(AddressAttribute::CacheInfo(times));
-        let request = RouteNetlinkMessage::NewAddress(message);
+        let request = RouteNetlinkMessage::NewAddress(leased(address, index, seconds));
         outcome(what, self.ask(request, NLM_F_CREATE | NLM_F_REPLACE | NLM_F_ACK).await, &[])
     }
 
@@ -338,7 +332,7 @@ pub(super) fn outcome<T>(what: &str, result: io::Result<T>, so_already: &[Errno]
 }
 
 /// What names an address: rtnetlink's own helper would also make up a broadcast address.
-fn named(address: &Address, index: u32) -> AddressMessage {
+pub(super) fn named(address: &Address, index: u32) -> AddressMessage {
     let net = address.listed();
     let mut message = AddressMessage::default();
     message.header.family = if net.addr().is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
@@ -350,7 +344,7 @@ fn named(address: &Address, index: u32) -> AddressMessage {
     message
 }
 
-fn added(address: &Address, index: u32) -> AddressMessage {
+pub(super) fn added(address: &Address, index: u32) -> AddressMessage {
     let mut message = named(address, index);
     message.header.scope = AddressScope::from(address.scope.number());
     message.attributes.push(AddressAttribute::Protocol(AddressProtocol::from(PROTOCOL_TAG)));
@@ -367,6 +361,16 @@ fn added(address: &Address, index: u32) -> AddressMessage {
         (times.ifa_preferred, times.ifa_valid) = (preferred, FOR_EVER);
         message.attributes.push(AddressAttribute::CacheInfo(times));
     }
+    message
+}
+
+pub(super) fn leased(address: &Address, index: u32, seconds: u32) -> AddressMessage {
+    let mut message = added(address, index);
+    message.attributes.retain(|attribute| !matches!(attribute, AddressAttribute::CacheInfo(_)));
+    let mut times = CacheInfo::default();
+    // What is preferred for ever is so for as long as it is there.
+    (times.ifa_preferred, times.ifa_valid) = (address.preferred.unwrap_or(seconds).min(seconds), seconds);
+    message.attributes.push(AddressAttribute::CacheInfo(times));
     message
 }
 

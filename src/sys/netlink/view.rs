@@ -26,6 +26,35 @@ pub(super) struct View {
 }
 
 impl View {
+    /// What several notifications change: each link as the last of them leaves it, in the order of their first news.
+    pub(super) fn notice_all(&mut self, messages: &[RouteNetlinkMessage]) -> Vec<LinkEvent> {
+        let mut events = Vec::new();
+        let mut touched = Vec::new();
+        for message in messages {
+            match message {
+                RouteNetlinkMessage::NewAddress(address) => self.touch(address, true, &mut touched),
+                RouteNetlinkMessage::DelAddress(address) => self.touch(address, false, &mut touched),
+                other => {
+                    events.extend(self.states(&mut touched));
+                    events.extend(self.notice(other));
+                }
+            }
+        }
+        events.extend(self.states(&mut touched));
+        events
+    }
+
+    fn touch(&mut self, message: &AddressMessage, present: bool, touched: &mut Vec<u32>) {
+        let index = message.header.index;
+        if self.set_address(message, present) && !touched.contains(&index) {
+            touched.push(index);
+        }
+    }
+
+    fn states(&self, touched: &mut Vec<u32>) -> Vec<LinkEvent> {
+        touched.drain(..).filter_map(|index| self.links.get(&index).cloned()).map(LinkEvent::Link).collect()
+    }
+
     /// What one notification changes; nothing if it tells nothing new.
     pub(super) fn notice(&mut self, message: &RouteNetlinkMessage) -> Vec<LinkEvent> {
         match message {
@@ -37,8 +66,9 @@ impl View {
             RouteNetlinkMessage::DelLink(link) if link.header.interface_family == AddressFamily::Unspec => {
                 self.links.remove(&link.header.index).map(|gone| LinkEvent::Gone(gone.name)).into_iter().collect()
             }
-            RouteNetlinkMessage::NewAddress(address) => self.set_address(address, true),
-            RouteNetlinkMessage::DelAddress(address) => self.set_address(address, false),
+            RouteNetlinkMessage::NewAddress(_) | RouteNetlinkMessage::DelAddress(_) => {
+                self.notice_all(std::slice::from_ref(message))
+            }
             _ => Vec::new(),
         }
     }
@@ -50,9 +80,8 @@ impl View {
         addresses: &[RouteNetlinkMessage],
     ) -> Vec<LinkEvent> {
         let before = std::mem::take(&mut self.links);
-        for message in links.iter().chain(addresses) {
-            self.notice(message);
-        }
+        self.notice_all(links);
+        self.notice_all(addresses);
         let still = |name: &LinkName| self.links.values().any(|link| link.name == *name);
         let gone = before.into_values().map(|link| link.name).filter(|name| !still(name)).map(LinkEvent::Gone);
         let mut events: Vec<_> = gone.collect();
@@ -78,15 +107,15 @@ impl View {
         events
     }
 
-    fn set_address(&mut self, message: &AddressMessage, present: bool) -> Vec<LinkEvent> {
-        let Some((net, protocol)) = read_address(message) else { return Vec::new() };
-        let Some(link) = self.links.get_mut(&message.header.index) else { return Vec::new() };
-        let changed = if present {
+    /// True if that changed something.
+    fn set_address(&mut self, message: &AddressMessage, present: bool) -> bool {
+        let Some((net, protocol)) = read_address(message) else { return false };
+        let Some(link) = self.links.get_mut(&message.header.index) else { return false };
+        if present {
             link.addresses.insert(net, protocol) != Some(protocol)
         } else {
             link.addresses.remove(&net).is_some()
-        };
-        if changed { vec![LinkEvent::Link(link.clone())] } else { Vec::new() }
+        }
     }
 }
 

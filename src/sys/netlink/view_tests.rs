@@ -109,3 +109,21 @@ fn an_address_of_an_unknown_link_is_left_out() {
     let mut view = View::default();
     assert!(view.notice(&RouteNetlinkMessage::NewAddress(address(9, "10.0.0.9/24", 0))).is_empty());
 }
+
+#[test]
+fn of_many_notifications_each_link_is_told_once_as_the_last_leaves_it() {
+    let mut view = View::default();
+    view.notice_all(&[link(2, "eth0", up()), link(3, "eth1", up())]);
+    let add = |index, net| RouteNetlinkMessage::NewAddress(address(index, net, 18));
+    let remove = |index, net| RouteNetlinkMessage::DelAddress(address(index, net, 18));
+    let news = [add(2, "10.0.0.8/24"), add(3, "10.1.0.8/24"), add(2, "10.0.0.9/24"), remove(2, "10.0.0.8/24")];
+    let expected = ["eth0 up [10.0.0.9/24#18]", "eth1 up [10.1.0.8/24#18]"];
+    assert_eq!(told(&view.notice_all(&news)), expected);
+    let around = [add(3, "10.1.0.9/24"), link(3, "eth1", LinkFlags::Up), remove(3, "10.1.0.8/24")];
+    let expected = [
+        "eth1 up [10.1.0.8/24#18 10.1.0.9/24#18]",
+        "eth1 down [10.1.0.8/24#18 10.1.0.9/24#18]",
+        "eth1 down [10.1.0.9/24#18]",
+    ];
+    assert_eq!(told(&view.notice_all(&around)), expected);
+}
