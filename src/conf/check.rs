@@ -5,16 +5,16 @@ use super::diagnostic::Diagnostic;
 use super::keywords::instance::Draft;
 use super::keywords::{global, root, script};
 use super::lower::Cx;
-use super::model::{Config, FifoKind, FifoSpec, GlobalNotify, Globals, ScriptSpec};
-use super::source::{Program, Span, Spanned};
-use super::{check_groups, check_services};
+use super::model::{Config, Globals, ScriptSpec};
+use super::source::{Span, Spanned};
+use super::{check_groups, check_notify, check_services};
 use crate::time::Duration;
 use crate::vrrp::{Peering, Spec};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Puts everything together.
 pub(super) fn finish(cx: &mut Cx<'_>, draft: root::Draft) -> Config {
-    let root::Draft { globals, scripts, instances, groups, servers } = draft;
+    let root::Draft { globals, scripts, instances, groups, servers, net_namespace, instance: name } = draft;
     duplicate_names(cx, &instances);
     let tracks = instances.iter().flat_map(|i| &i.scripts).chain(groups.iter().flat_map(|g| &g.scripts));
     let tracked: BTreeSet<String> = tracks.map(|track| track.name.value.clone()).collect();
@@ -24,12 +24,9 @@ pub(super) fn finish(cx: &mut Cx<'_>, draft: root::Draft) -> Config {
         instances.into_iter().filter_map(|i| Some((i.name.span, instance(cx, i, &globals, &weights)?))).collect();
     same_vrid(cx, &read);
     let mut instances: Vec<Spec> = read.into_iter().map(|(_, (spec, _))| spec).collect();
-    let groups = check_groups::groups(cx, groups, &mut instances, &weights);
-    let fifos = [(FifoKind::All, globals.fifo), (FifoKind::Vrrp, globals.vrrp_fifo)];
-    let fifos = fifos
-        .into_iter()
-        .filter_map(|(kind, fifo)| fifo.map(|(path, owner)| FifoSpec { kind, path, owner, script: None }));
-    let fifos = fifos.collect();
+    let groups = check_groups::groups(cx, groups, &mut instances, &weights, &globals);
+    let alerts = instances.iter().map(|i| &i.notify).chain(groups.iter().map(|g| &g.notify)).any(|n| n.smtp_alert);
+    let notify = check_notify::globals(cx, &globals, alerts);
     Config {
         router_id: globals.router_id,
         globals: Globals {
@@ -37,7 +34,10 @@ pub(super) fn finish(cx: &mut Cx<'_>, draft: root::Draft) -> Config {
             delay_after_boot: globals.delay_after_boot.unwrap_or_default(),
             log_unknown_vrids: globals.log_unknown,
             script_security: globals.script_security,
-            notify: GlobalNotify { fifos, states_on_reload: globals.states_on_reload, ..GlobalNotify::default() },
+            notify,
+            process: globals.process.options(),
+            net_namespace: net_namespace.map(|n| n.value),
+            instance_name: name.map(|n| n.value),
             ..Globals::default()
         },
         instances,
@@ -117,25 +117,7 @@ fn script_spec(
         return None;
     }
     let user = draft.user.or_else(|| globals.script_user.clone());
-    let as_root = user.as_ref().is_none_or(|user| user.user == "root");
-    if let Some(program) = argv.value.first() {
-        let problem = match cx.loader.program(program) {
-            Some(Program::Missing) => {
-                Some(Diagnostic::note("script-missing", format!("there is no `{program}` on this machine")))
-            }
-            Some(Program::NotExecutable) => {
-                Some(Diagnostic::warning("script-not-executable", format!("`{program}` is not executable")))
-            }
-            Some(Program::Insecure(part)) if globals.script_security && as_root => {
-                let message = format!("`{program}` would run as root, and others may change {}", part.display());
-                Some(Diagnostic::error("insecure-script", message).help("enable_script_security forbids that"))
-            }
-            None | Some(Program::Runs | Program::Insecure(_)) => None,
-        };
-        if let Some(problem) = problem {
-            cx.report(problem.at(argv.span, ""));
-        }
-    }
+    check_notify::program(cx, argv.value.first(), argv.span, user.as_ref(), globals);
     let interval = draft.interval.unwrap_or(Duration::from_secs(1));
     Some(ScriptSpec {
         name: draft.name,

@@ -22,13 +22,15 @@ pub(super) struct Cx<'a> {
     pub sources: &'a Sources,
     pub loader: &'a dyn Loader,
     pub diagnostics: Vec<Diagnostic>,
+    /// What is run to notify, wherever it stands.
+    pub commands: Vec<Spanned<Command>>,
     /// The note about each keyword that is accepted without effect: it is told once.
     noted: BTreeMap<(&'static str, &'static str), usize>,
 }
 
 impl<'a> Cx<'a> {
     pub(super) fn new(sources: &'a Sources, loader: &'a dyn Loader) -> Self {
-        Self { sources, loader, diagnostics: Vec::new(), noted: BTreeMap::new() }
+        Self { sources, loader, diagnostics: Vec::new(), commands: Vec::new(), noted: BTreeMap::new() }
     }
 
     pub(super) fn report(&mut self, diagnostic: Diagnostic) {
@@ -301,7 +303,9 @@ fn argument<D>(
         }
         Takes::Script(set) => {
             needed()?;
-            set(draft, script(name, statement)?);
+            let command = script(name, statement)?;
+            cx.commands.push(command.clone());
+            set(draft, command);
             return Ok(());
         }
         Takes::User(set) => {
@@ -322,6 +326,7 @@ fn argument<D>(
             used += usize::from(reverse);
             set(draft, spanned((i32::try_from(number).unwrap_or(0), reverse), word));
         }
+        Takes::Line { lower, .. } => return lower(cx, draft, statement),
         // Handled before.
         Takes::Block { .. } | Takes::Noted { .. } | Takes::Refused { .. } => return Ok(()),
     }
@@ -350,7 +355,7 @@ fn pipe(name: &str, word: &Word, statement: &Statement) -> Result<Pipe, Diagnost
 }
 
 /// A command to notify with, quoted if it has arguments, then perhaps a user and a group.
-fn script(name: &str, statement: &Statement) -> Result<Spanned<Command>, Diagnostic> {
+pub(super) fn script(name: &str, statement: &Statement) -> Result<Spanned<Command>, Diagnostic> {
     let rest = statement.words.get(1..).unwrap_or_default();
     let Some((first, who)) = rest.split_first() else {
         return Err(Diagnostic::error("missing-argument", format!("`{name}` needs a command")));

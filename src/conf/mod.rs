@@ -9,6 +9,7 @@ mod analysis;
 mod check;
 mod check_groups;
 mod check_instance;
+mod check_notify;
 mod check_services;
 pub mod cluster_check;
 mod cluster_priorities;
@@ -38,7 +39,8 @@ pub use index::Index;
 pub use keywords::{Entry as Keyword, Support, Tier, list as keywords};
 pub use model::{
     ArgumentsMatch, BfdSpec, Config, DynamicInterfaces, FifoKind, FifoSpec, FileSpec, FirewallSpec, GarpGroup,
-    GlobalNotify, Globals, LinkDelay, MailSpec, ProcessOptions, ProcessSpec, ScriptSpec, Static, Statics, TrackGroup,
+    GlobalNotify, Globals, LinkDelay, MailSpec, ProcessOptions, ProcessSpec, ScriptSpec, Static, Statics,
+    ThreadOptions, TrackGroup,
 };
 pub use source::{Entry, EntryKind, Loader, Memory, Position, Program, Source, SourceId, Sources, Span, Spanned};
 

@@ -159,8 +159,11 @@ impl Engine {
             Input::TableDone(failures) => self.table_done(now, failures),
             Input::Checked { id, outcome } => self.checked(now, id, outcome, &mut effects),
             Input::ScriptDone { name, outcome } => self.script_done(now, &name, outcome, &mut effects),
-            Input::Notified { notice, outcome } => self.notified(now, &notice, outcome),
-            Input::FifoProblem(text) => self.log.add(now, Subject::Node, Severity::Warning, "notify", text, None),
+            Input::Notified { notice, outcome, output } => self.notified(now, &notice, outcome, &output),
+            Input::NotifySkipped { kind, name, count } => self.notify_skipped(now, kind, name, count),
+            Input::Report { severity, kind, text, cause } => {
+                self.log.add(now, Subject::Node, severity, kind, text, cause)
+            }
             Input::Command { id, ask } => self.command(now, id, ask, &mut effects),
             Input::Configured { id, ask, read } => {
                 self.configured(now, id, &ask, read.map(|config| *config), &mut effects);

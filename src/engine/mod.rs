@@ -15,6 +15,7 @@ mod groups;
 mod input;
 mod lease;
 mod log;
+mod mail;
 mod network;
 mod notify;
 mod random;
@@ -25,6 +26,6 @@ mod services;
 mod snapshot;
 
 pub use self::core::{Engine, Setup};
-pub use effect::{Advert, CheckId, Effect, Notice};
+pub use effect::{Advert, CheckId, Effect, Letter, Notice, Topic};
 pub use input::{Carrier, Input, Packet};
 pub use random::Random;

@@ -207,6 +207,7 @@ impl Engine {
                 }
             }
         }
+        self.tell_priority(index, effects);
     }
 
     fn advertise(&mut self, index: usize, priority: u8, effects: &mut Vec<Effect>) {

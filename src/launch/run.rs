@@ -32,8 +32,10 @@ pub fn run(args: &cli::Run, settings: &Settings, out: &mut dyn Write) -> anyhow:
     anyhow::ensure!(has_screen(), "there is no terminal for the console: use --headless");
     // Errors are shown here, before anything is started.
     let (config, host) = crate::runtime::configuration(&args.file, &args.reading)?;
+    let socket_name = config.socket_name(&host);
     let name = config.router_id.unwrap_or(host);
-    let socket = args.control.clone().unwrap_or_else(|| control::default_socket(&settings.control.directory, &name));
+    let socket =
+        args.control.clone().unwrap_or_else(|| control::default_socket(&settings.control.directory, &socket_name));
     let socket = std::path::absolute(&socket).with_context(|| format!("control socket {}", socket.display()))?;
     let runtime = background()?;
     let targets = control::resolve(&[socket.display().to_string()], &settings.control.directory)?;

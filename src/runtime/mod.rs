@@ -8,14 +8,19 @@
 mod addresses;
 mod dataplane;
 mod fifos;
+mod hooks;
 mod journal;
 mod links;
 mod log;
+mod mail;
 mod notify;
 mod perform;
+mod readers;
 mod reload;
+mod scheduling;
 mod start;
 mod turn;
+mod watchdog;
 mod workers;
 
 pub use start::{configuration, run_headless};

@@ -1,5 +1,6 @@
 //! Effects become verbs, in their order.
 
+use super::fifos;
 use super::turn::Turning;
 use super::workers::Job;
 use crate::engine::{Effect, Input};
@@ -42,10 +43,11 @@ impl Turning {
                 self.notifier.tell(notice);
                 None
             }
-            Effect::Tell(line) => self.fifos.tell(line),
+            Effect::Tell(topic, line) => self.fifos.tell(topic, line),
+            Effect::Mail(letter) => self.mailer.send(letter),
             Effect::Relisten => {
                 self.relisten();
-                self.fifos.need(self.engine.fifos())
+                self.refresh_beside()
             }
             Effect::Reply { id, reply } => {
                 if let Some(asker) = self.replies.remove(&id) {
@@ -59,6 +61,14 @@ impl Turning {
                 None
             }
         }
+    }
+
+    /// What is beside the engine follows another configuration, too.
+    fn refresh_beside(&mut self) -> Option<Input> {
+        self.mailer.need(self.engine.mail());
+        self.scheduling.need(self.engine.process_options());
+        self.notifier.read(fifos::readers(self.engine.fifos()));
+        self.fifos.need(self.engine.fifos())
     }
 
     fn work(&self, job: Job) {

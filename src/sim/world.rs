@@ -380,7 +380,7 @@ impl World {
                 let read = self.hosts.get(host).map(|h| Box::new(h.setup.config.clone()));
                 inputs.push_back(Input::Configured { id, ask, read: read.ok_or_else(String::new) });
             }
-            Effect::Relisten | Effect::Notify(_) | Effect::Tell(_) => {}
+            Effect::Relisten | Effect::Notify(_) | Effect::Tell(..) | Effect::Mail(_) => {}
             Effect::Announce { link, address } => self.announce(host, &link, address),
             Effect::Table(steps) => {
                 let Some(h) = self.hosts.get_mut(host) else { return };

@@ -1,9 +1,10 @@
 //! `vrrp_instance`.
 
-use super::Takes::{Block, Ip, Link, Nothing, OneOf, Script, Seconds, Switch, Text, Whole};
+use super::Takes::{Block, Ip, Line, Link, Nothing, OneOf, Script, Seconds, Switch, Text, Whole};
 use super::options::Options;
 use super::{Keyword, key, noted, old, refused, root, warned};
-use crate::conf::lower::{Cx, Failed, addresses, peer_lines, track_line, walk};
+use crate::conf::diagnostic::Diagnostic;
+use crate::conf::lower::{Cx, Failed, addresses, peer_lines, script, track_line, walk};
 use crate::conf::source::{Span, Spanned};
 use crate::conf::tree::{Body, Statement};
 use crate::kernel::{AddressFlags, Scope};
@@ -138,6 +139,13 @@ fn announced(cx: &mut Cx<'_>, draft: &mut Draft, statement: &Statement, body: &B
 fn excluded(cx: &mut Cx<'_>, draft: &mut Draft, statement: &Statement, body: &Body) {
     cx.no_more_words(statement, 1);
     addresses(cx, body, &mut draft.excluded);
+}
+
+fn deleted(cx: &mut Cx<'_>, draft: &mut Draft, statement: &Statement) -> Result<(), Diagnostic> {
+    let command = if statement.words.len() > 1 { Some(script("notify_deleted", statement)?) } else { None };
+    cx.commands.extend(command.clone());
+    draft.notify.deleted = Some(command.map(|c| c.value));
+    Ok(())
 }
 
 const GARP: &str = "gratuitous ARP is sent on becoming MASTER and once more, not at other times";
@@ -343,11 +351,25 @@ pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
     key(
         "notify_deleted",
         "",
-        "Run when a reload removes the instance",
-        Script(|d, c| d.notify.deleted = Some(Some(c.value))),
+        "Told as DELETED, not as FAULT, when a reload removes the instance; perhaps with a command to run",
+        Line {
+            argument: "[\"COMMAND\" [USER [GROUP]]]",
+            wrong: "arguments without quotes: an error; keepalived would run the first word only",
+            lower: deleted,
+        },
     ),
-    noted("notify_priority_changes", "[on|off]", "Priority changes to the FIFO"),
-    noted("smtp_alert", "[on|off]", "Mail about this instance"),
+    key(
+        "notify_priority_changes",
+        "vrrp_notify_priority_changes",
+        "Changes of the effective priority to the FIFOs",
+        Switch(|d, v| d.options.priority_changes = Some(v.value)),
+    ),
+    key(
+        "smtp_alert",
+        "smtp_alert_vrrp, smtp_alert",
+        "Mail when the state changes",
+        Switch(|d, v| d.options.smtp_alert = Some(v.value)),
+    ),
     noted("debug", "[LEVEL]", "Without effect in keepalived too"),
     noted("accept", "", "Packets to the addresses are accepted; they are"),
     noted("old_unicast_checksum", "[never]", "An old VRRPv3 checksum"),

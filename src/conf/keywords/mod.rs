@@ -7,7 +7,9 @@ pub(super) mod check;
 pub(super) mod global;
 pub(super) mod group;
 pub(super) mod instance;
+pub(super) mod mail;
 pub(super) mod options;
+pub(super) mod process;
 pub(super) mod root;
 pub(super) mod script;
 pub(super) mod server;
@@ -15,7 +17,7 @@ mod tiers;
 
 pub use tiers::Tier;
 
-use super::diagnostic::Severity;
+use super::diagnostic::{Diagnostic, Severity};
 use super::lower::Cx;
 use super::source::{Span, Spanned};
 use super::tree::{Body, Statement};
@@ -77,6 +79,12 @@ pub(super) enum Takes<D: 'static> {
     Fifo(fn(&mut D, Spanned<Pipe>)),
     /// −253 to 253, then perhaps `reverse`.
     Weight(fn(&mut D, Spanned<(i32, bool)>)),
+    /// Words of a form of their own; `wrong` says what bad ones get.
+    Line {
+        argument: &'static str,
+        wrong: &'static str,
+        lower: fn(&mut Cx<'_>, &mut D, &Statement) -> Result<(), Diagnostic>,
+    },
     Block {
         head: &'static str,
         lower: fn(&mut Cx<'_>, &mut D, &Statement, &Body),
@@ -165,7 +173,9 @@ impl<D> Takes<D> {
             Self::Weight(_) => "-253..253 [reverse]".into(),
             Self::Block { head: "", .. } => "{ }".into(),
             Self::Block { head, .. } => format!("{head} {{ }}"),
-            Self::Noted { argument, .. } | Self::Refused { argument } => (*argument).into(),
+            Self::Line { argument, .. } | Self::Noted { argument, .. } | Self::Refused { argument } => {
+                (*argument).into()
+            }
         }
     }
 
@@ -199,6 +209,7 @@ impl<D> Takes<D> {
             Self::Command(_) | Self::Script(_) => {
                 "none, or its arguments without quotes: an error; keepalived would run its first word only"
             }
+            Self::Line { wrong, .. } => wrong,
             Self::Block { .. } => "no `{`: an error; what is wrong inside is told line by line",
             Self::Noted { argument, .. } if argument.is_empty() || argument.starts_with(['[', '{']) => "",
             Self::Noted { .. } => "none: an error; nothing else is looked at",

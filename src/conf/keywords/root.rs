@@ -1,7 +1,8 @@
 //! The top level.
 
-use super::Takes::Block;
+use super::Takes::{Block, Text};
 use super::{Keyword, global, group, instance, key, noted, refused, script, server, warned};
+use crate::conf::source::Spanned;
 
 /// Everything that was read, before it is put together.
 #[derive(Default)]
@@ -11,6 +12,8 @@ pub(in crate::conf) struct Draft {
     pub instances: Vec<instance::Draft>,
     pub groups: Vec<group::Draft>,
     pub servers: Vec<server::Draft>,
+    pub net_namespace: Option<Spanned<String>>,
+    pub instance: Option<Spanned<String>>,
 }
 
 pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
@@ -37,11 +40,26 @@ pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
     ),
     warned("garp_group", "{ }", "Limits on gratuitous ARP", "gratuitous ARP is sent without these limits"),
     warned("SSL", "{ }", "Client certificates of SSL_GET", "no check of vipdeck uses them yet"),
-    refused("net_namespace", "NAME", "Run in a network namespace; vipdeck has --netns"),
+    key(
+        "net_namespace",
+        "the one it is started in",
+        "Run in this network namespace; --netns wins over it",
+        Text { what: "NAME", set: |d, v| d.net_namespace = Some(v) },
+    ),
     refused("net_namespace_ipvs", "[NAME]", "IPVS in another network namespace"),
     noted("namespace_with_ipsets", "", "Old kernels: ipsets in namespaces"),
-    warned("instance", "NAME", "Names the daemon", "vipdeck names its engine by router_id and --control"),
-    noted("use_pid_dir", "", "Where pid files go"),
+    key(
+        "instance",
+        "none",
+        "Tells this engine from others of the machine: part of the name of its control socket",
+        Text { what: "NAME", set: |d, v| d.instance = Some(v) },
+    ),
+    warned(
+        "use_pid_dir",
+        "",
+        "Where pid files go",
+        "vipdeck writes no pid files: `vipdeck status` and systemd know it",
+    ),
     noted("linkbeat_use_polling", "", "Poll link states"),
     noted("child_wait_time", "SECONDS", "How long to wait for children at the end"),
 ];
