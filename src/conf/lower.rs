@@ -303,9 +303,7 @@ fn argument<D>(
         }
         Takes::Script(set) => {
             needed()?;
-            let command = script(name, statement)?;
-            cx.commands.push(command.clone());
-            set(draft, command);
+            set(draft, script(cx, name, statement)?);
             return Ok(());
         }
         Takes::User(set) => {
@@ -355,7 +353,7 @@ fn pipe(name: &str, word: &Word, statement: &Statement) -> Result<Pipe, Diagnost
 }
 
 /// A command to notify with, quoted if it has arguments, then perhaps a user and a group.
-pub(super) fn script(name: &str, statement: &Statement) -> Result<Spanned<Command>, Diagnostic> {
+pub(super) fn script(cx: &mut Cx<'_>, name: &str, statement: &Statement) -> Result<Spanned<Command>, Diagnostic> {
     let rest = statement.words.get(1..).unwrap_or_default();
     let Some((first, who)) = rest.split_first() else {
         return Err(Diagnostic::error("missing-argument", format!("`{name}` needs a command")));
@@ -376,7 +374,9 @@ pub(super) fn script(name: &str, statement: &Statement) -> Result<Spanned<Comman
     }
     let group = who.get(1).map(|w| w.text.clone());
     let user = who.first().map(|w| RunAs { user: w.text.clone(), group });
-    Ok(Spanned { value: Command { argv, user }, span: first.span.to(last.span) })
+    let command = Spanned { value: Command { argv, user }, span: first.span.to(last.span) };
+    cx.commands.push(command.clone());
+    Ok(command)
 }
 
 /// A script line: one command, quoted if it has arguments.

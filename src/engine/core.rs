@@ -162,7 +162,7 @@ impl Engine {
             Input::Notified { notice, outcome, output } => self.notified(now, &notice, outcome, &output),
             Input::NotifySkipped { kind, name, count } => self.notify_skipped(now, kind, name, count),
             Input::Report { severity, kind, text, cause } => {
-                self.log.add(now, Subject::Node, severity, kind, text, cause)
+                self.log.add(now, Subject::Node, severity, kind, text, cause);
             }
             Input::Command { id, ask } => self.command(now, id, ask, &mut effects),
             Input::Configured { id, ask, read } => {

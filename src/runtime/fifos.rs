@@ -32,7 +32,7 @@ pub(super) struct Fifos {
 
 impl Fifos {
     /// Starts the thread and opens the pipes; what goes wrong with one comes back as an input.
-    /// `nul`: a NUL byte follows each line about services, as keepalived writes it.
+    /// `nul`: a NUL byte follows each line about services.
     pub(super) fn start(specs: &[FifoSpec], nul: bool, problems: UnboundedSender<Input>) -> io::Result<Self> {
         let (tasks, received) = sync_channel(COMING);
         let (end, ended) = oneshot::channel();

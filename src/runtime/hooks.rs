@@ -6,17 +6,23 @@ use crate::conf::Globals;
 use crate::engine::Input;
 use crate::status::Severity;
 use crate::sys::{netns, process, sched};
+use crate::time::Duration;
 use crate::vrrp::Command;
 use anyhow::Context;
 use sd_notify::NotifyState;
+use tokio::runtime::Runtime;
+use tokio::sync::mpsc::UnboundedSender;
 
 /// For systemd, beyond what a script may take.
-const MARGIN: std::time::Duration = std::time::Duration::from_secs(10);
+const MARGIN: Duration = Duration::from_secs(10);
 
 /// While there is only one thread that counts: enters `net_namespace`, sets `umask`, runs `startup_script` to its end.
-/// Once for each start of the service. What is to be said comes back; only the namespace can keep the engine from
-/// starting.
-pub(super) fn before_start(globals: &Globals, runtime: &tokio::runtime::Runtime) -> anyhow::Result<Option<Input>> {
+/// Once for each start of the service. Only the namespace can keep the engine from starting.
+pub(super) fn before_start(
+    globals: &Globals,
+    runtime: &Runtime,
+    reports: &UnboundedSender<Input>,
+) -> anyhow::Result<()> {
     if let Some(name) = globals.net_namespace.as_ref().filter(|_| netns::entered().is_none()) {
         netns::enter(name).context("net_namespace")?;
     }
@@ -24,12 +30,15 @@ pub(super) fn before_start(globals: &Globals, runtime: &tokio::runtime::Runtime)
         sched::set_umask(mask);
     }
     process::set_supplementary_groups(globals.process.supplementary_groups);
-    let Some((command, timeout)) = &globals.notify.startup else { return Ok(None) };
-    Ok(Some(runtime.block_on(run("startup_script", command, (*timeout).into()))))
+    if let Some((command, timeout)) = &globals.notify.startup {
+        // The engine reads it once it is there.
+        let _ = reports.send(runtime.block_on(run("startup_script", command, *timeout)));
+    }
+    Ok(())
 }
 
 /// Runs a script of start or end to its end, and says how it went.
-pub(super) async fn run(keyword: &str, command: &Command, timeout: std::time::Duration) -> Input {
+pub(super) async fn run(keyword: &str, command: &Command, timeout: Duration) -> Input {
     let micros = u32::try_from((timeout + MARGIN).as_micros()).unwrap_or(u32::MAX);
     // Without a service manager there is nobody to tell.
     let _ = sd_notify::notify(&[NotifyState::ExtendTimeoutUsec(micros)]);

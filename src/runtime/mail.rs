@@ -4,6 +4,7 @@ use crate::conf::MailSpec;
 use crate::engine::{Input, Letter};
 use crate::settings::{Mail, MailTls};
 use crate::status::Severity;
+use crate::sys::clock::now;
 use crate::sys::mail::{Failure, Login, Relay, Security, Trust, send};
 use jiff::Zoned;
 use std::collections::VecDeque;
@@ -114,26 +115,26 @@ impl Post {
     fn work(mut self, tasks: &Receiver<Task>) {
         loop {
             let task = match self.next_try {
-                Some(at) => tasks.recv_timeout(at.saturating_duration_since(Instant::now())),
+                Some(at) => tasks.recv_timeout(at.saturating_duration_since(now())),
                 None => tasks.recv().map_err(|_ended| RecvTimeoutError::Disconnected),
             };
             match task {
                 Ok(Task::Need(spec)) => self.spec = spec,
                 Ok(Task::Send(letter, date)) => self.queue(letter, date),
                 Ok(Task::Hurry) => {
-                    self.next_try = Some(Instant::now());
+                    self.next_try = Some(now());
                 }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
-            if self.next_try.is_none_or(|at| at <= Instant::now()) {
+            if self.next_try.is_none_or(|at| at <= now()) {
                 self.send_waiting();
             }
         }
     }
 
     fn queue(&mut self, letter: Letter, date: Zoned) {
-        self.waiting.push_back(Waiting { letter, date, since: Instant::now() });
+        self.waiting.push_back(Waiting { letter, date, since: now() });
         if self.waiting.len() > WAITING
             && let Some(oldest) = self.waiting.pop_front()
         {
@@ -176,7 +177,7 @@ impl Post {
                         self.say(Severity::Warning, format!("mail `{subject}` waits, it is tried again: {why}"));
                     }
                     self.waiting.push_front(first);
-                    self.next_try = Some(Instant::now() + self.pause);
+                    self.next_try = Some(now() + self.pause);
                     self.pause = (self.pause * 2).min(AGAIN_AT_MOST);
                     return;
                 }
@@ -189,10 +190,8 @@ impl Post {
         let spec = self.spec.as_ref().ok_or_else(|| lasting("the configuration names no relay any more"))?;
         let host = nix::unistd::gethostname().map_err(|e| lasting(&format!("this machine's name: {e}")))?;
         let host = host.to_string_lossy();
-        let complete = |address: &String| match address.contains('@') {
-            true => address.clone(),
-            false => format!("{address}@{host}"),
-        };
+        let complete =
+            |address: &String| if address.contains('@') { address.clone() } else { format!("{address}@{host}") };
         let own = || {
             let user = nix::unistd::User::from_uid(nix::unistd::geteuid()).ok().flatten();
             user.map_or_else(|| "root".to_owned(), |user| user.name)
@@ -203,7 +202,7 @@ impl Post {
             host: spec.server.clone(),
             port: spec.port,
             helo: spec.helo.clone().unwrap_or_else(|| host.clone().into_owned()),
-            timeout: spec.timeout.into(),
+            timeout: spec.timeout,
             security: security(&self.settings),
             login: login(&self.settings)?,
         };
@@ -235,6 +234,6 @@ fn message(letter: &Waiting, from: &str, to: &[String]) -> String {
     let to = to.join(", ");
     // A line end in a name would begin another field.
     let subject: String = subject.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    let body = body.iter().map(|line| format!("{line}\r\n")).collect::<String>();
-    format!("Date: {date}\r\nFrom: {from}\r\nSubject: {subject}\r\nX-Mailer: vipdeck\r\nTo: {to}\r\n\r\n{body}")
+    let body = body.join("\r\n");
+    format!("Date: {date}\r\nFrom: {from}\r\nSubject: {subject}\r\nX-Mailer: vipdeck\r\nTo: {to}\r\n\r\n{body}\r\n")
 }

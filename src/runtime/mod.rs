@@ -6,6 +6,7 @@
 //! [`turn`].
 
 mod addresses;
+mod beside;
 mod dataplane;
 mod fifos;
 mod hooks;

@@ -1,6 +1,5 @@
 //! Effects become verbs, in their order.
 
-use super::fifos;
 use super::turn::Turning;
 use super::workers::Job;
 use crate::engine::{Effect, Input};
@@ -40,14 +39,14 @@ impl Turning {
                 None
             }
             Effect::Notify(notice) => {
-                self.notifier.tell(notice);
+                self.beside.notifier.tell(notice);
                 None
             }
-            Effect::Tell(topic, line) => self.fifos.tell(topic, line),
-            Effect::Mail(letter) => self.mailer.send(letter),
+            Effect::Tell(topic, line) => self.beside.fifos.tell(topic, line),
+            Effect::Mail(letter) => self.beside.mailer.send(letter),
             Effect::Relisten => {
                 self.relisten();
-                self.refresh_beside()
+                self.beside.follow(&self.engine)
             }
             Effect::Reply { id, reply } => {
                 if let Some(asker) = self.replies.remove(&id) {
@@ -61,14 +60,6 @@ impl Turning {
                 None
             }
         }
-    }
-
-    /// What is beside the engine follows another configuration, too.
-    fn refresh_beside(&mut self) -> Option<Input> {
-        self.mailer.need(self.engine.mail());
-        self.scheduling.need(self.engine.process_options());
-        self.notifier.read(fifos::readers(self.engine.fifos()));
-        self.fifos.need(self.engine.fifos())
     }
 
     fn work(&self, job: Job) {

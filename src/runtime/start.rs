@@ -1,14 +1,10 @@
 //! From a file to a running engine.
 
-use super::fifos::{Fifos, readers};
+use super::beside::Beside;
 use super::links::Links;
 use super::log::Log;
-use super::mail::Mailer;
-use super::notify::Notifier;
 use super::reload::Reader;
-use super::scheduling::Scheduling;
 use super::turn::{STOP_WITHIN, Turning};
-use super::watchdog::Watchdog;
 use super::{addresses, dataplane, hooks, journal, workers};
 use crate::cli;
 use crate::conf::{self, Config, Severity};
@@ -34,11 +30,11 @@ pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> 
     let log = log_to_stderr()?;
     let (config, host) = configuration(&args.file, &args.reading)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let said = hooks::before_start(&config.globals, &runtime)?;
+    let (results_in, results) = mpsc::unbounded_channel();
+    hooks::before_start(&config.globals, &runtime, &results_in)?;
     let _entered = runtime.enter();
     let socket_name = config.socket_name(&host);
     let clock = Clock::start();
-    let (results_in, results) = mpsc::unbounded_channel();
     let has_services = !config.services.is_empty();
     let mut engine = Engine::new(Setup {
         config,
@@ -68,18 +64,8 @@ pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> 
     tracing::info!("{} listens for consoles at {}", engine.name(), socket.display());
     let (stop, hangups) = signals()?;
     let file = std::path::absolute(&args.file).with_context(|| format!("find {}", args.file.display()))?;
-    let fifos = Fifos::start(engine.fifos(), settings.notify.lvs_fifo_nul, results_in.clone())
-        .context("start the thread for FIFOs")?;
-    let mailer =
-        Mailer::start(engine.mail(), settings.mail.clone(), results_in.clone()).context("start the thread for mail")?;
-    let notifier = Notifier::start(results_in.clone()).context("start the thread for notify scripts")?;
-    notifier.read(readers(engine.fifos()));
-    let addresses = addresses::start(results_in.clone())?;
-    let workers = workers::start(results_in.clone())?;
-    // The engine has just begun to listen.
-    let _ = said.map(|said| results_in.send(said));
-    // Last, so that no thread starts as the engine's is scheduled.
-    let scheduling = Scheduling::start(engine.process_options(), results_in.clone());
+    let (addresses, workers) = (addresses::start(results_in.clone())?, workers::start(results_in.clone())?);
+    let beside = Beside::start(&engine, settings, &results_in)?;
     let turning = Turning {
         clock,
         engine,
@@ -91,11 +77,7 @@ pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> 
         results,
         requests,
         replies: BTreeMap::new(),
-        notifier,
-        fifos,
-        mailer,
-        scheduling,
-        watchdog: Watchdog::of_environment(),
+        beside,
         reader: Reader { file, reading: args.reading.clone(), results: results_in },
         hangups,
         board,

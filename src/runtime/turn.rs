@@ -3,14 +3,10 @@
 //! A process that was stalled finds both an expired deadline and the adverts that would have prevented it. Reading
 //! first tells a slow self from a dead peer; the lateness itself is said, as an event.
 
-use super::fifos::Fifos;
+use super::beside::Beside;
 use super::hooks;
 use super::links::Links;
-use super::mail::Mailer;
-use super::notify::Notifier;
 use super::reload::Reader;
-use super::scheduling::Scheduling;
-use super::watchdog::Watchdog;
 use super::workers::Job;
 use crate::control::{Board, Request};
 use crate::engine::{Engine, Input};
@@ -41,7 +37,7 @@ pub(super) const STOP_WITHIN: Duration = Duration::from_secs(3);
 /// For the scripts that tell STOP, as keepalived gives them.
 const LAST_SCRIPTS: Duration = Duration::from_secs(1);
 
-const LOOK: std::time::Duration = std::time::Duration::from_millis(5);
+const LOOK: Duration = Duration::from_millis(5);
 
 /// For the results of the last removals.
 const LAST_RESULTS: Duration = Duration::from_millis(500);
@@ -58,11 +54,7 @@ pub(super) struct Turning {
     pub(super) results: mpsc::UnboundedReceiver<Input>,
     pub(super) requests: mpsc::Receiver<Request>,
     pub(super) replies: BTreeMap<u64, oneshot::Sender<Reply>>,
-    pub(super) notifier: Notifier,
-    pub(super) fifos: Fifos,
-    pub(super) mailer: Mailer,
-    pub(super) scheduling: Scheduling,
-    pub(super) watchdog: Watchdog,
+    pub(super) beside: Beside,
     pub(super) reader: Reader,
     pub(super) hangups: mpsc::Receiver<()>,
     pub(super) board: Arc<Board>,
@@ -101,7 +93,7 @@ impl Turning {
             let late = deadline.map(|at| now.since(at)).filter(|by| *by > LATE);
             // Whoever slept knows it before it reads what arrived meanwhile.
             if let Some(by) = late {
-                self.scheduling.late(by);
+                self.beside.scheduling.late(by);
                 self.step(Input::Late(by));
             }
             more = self.read_packets();
@@ -112,7 +104,7 @@ impl Turning {
                 self.step(Input::Deadline);
             }
             self.publish();
-            self.watchdog.turned(self.clock.now());
+            self.beside.watchdog.turned(self.clock.now());
             if self.stop_at.is_some_and(|at| self.clock.now() >= at) {
                 self.remove_leftovers().await;
                 return false;
@@ -125,21 +117,21 @@ impl Turning {
 
     /// STOP is told before the engine ends, by scripts and by mail, and nothing of it keeps it for long.
     async fn last_scripts(&mut self) {
-        self.mailer.hurry();
-        self.wait_until(LAST_SCRIPTS, |s| s.notifier.is_idle() && s.mailer.is_idle()).await;
-        if !self.mailer.is_idle() {
+        self.beside.mailer.hurry();
+        self.wait_until(LAST_SCRIPTS, |s| s.beside.notifier.is_idle() && s.beside.mailer.is_idle()).await;
+        if !self.beside.mailer.is_idle() {
             tracing::warn!("mail is lost: its relay did not take it within {LAST_SCRIPTS:?}");
         }
         self.close_fifos().await;
         if let Some((command, timeout)) = self.engine.shutdown_script().cloned() {
-            let said = hooks::run("shutdown_script", &command, timeout.into()).await;
+            let said = hooks::run("shutdown_script", &command, timeout).await;
             self.step(said);
         }
     }
 
     /// Takes what comes in from other threads until something is so, but not for ever.
     async fn wait_until(&mut self, limit: Duration, is_so: impl Fn(&Self) -> bool) {
-        let deadline = tokio::time::Instant::now() + std::time::Duration::from(limit);
+        let deadline = tokio::time::Instant::now() + limit;
         while !is_so(self) && tokio::time::Instant::now() < deadline {
             // What only counts, without a result, is looked at now and then.
             if let Ok(Some(result)) = tokio::time::timeout(LOOK, self.results.recv()).await {
@@ -150,9 +142,9 @@ impl Turning {
 
     /// A file system that hangs does not keep the engine. What reads the pipes sees their end, and then ends itself.
     async fn close_fifos(&mut self) {
-        let _ = tokio::time::timeout(LAST_RESULTS.into(), self.fifos.close()).await;
-        self.notifier.read(Vec::new());
-        self.wait_until(LAST_RESULTS, |s| s.notifier.has_no_readers()).await;
+        let _ = tokio::time::timeout(LAST_RESULTS, self.beside.fifos.close()).await;
+        self.beside.notifier.read(Vec::new());
+        self.wait_until(LAST_RESULTS, |s| s.beside.notifier.has_no_readers()).await;
     }
 
     /// The time to stop is over: whatever the reason, no address is to outlive its engine.
@@ -161,7 +153,7 @@ impl Turning {
             tracing::error!("not released in time: {change}");
             let _ = self.addresses.send(change);
         }
-        let _ = tokio::time::timeout(LAST_RESULTS.into(), async {
+        let _ = tokio::time::timeout(LAST_RESULTS, async {
             while !self.engine.leftovers().is_empty()
                 && let Some(result) = self.results.recv().await
             {
@@ -175,7 +167,7 @@ impl Turning {
 
     async fn wait(&mut self, deadline: Option<Instant>, stop: &mut mpsc::Receiver<()>) -> Woken {
         let publish_after = if self.changed { self.publish_pause() } else { PUBLISH_AT_LEAST };
-        let wake_at = [deadline, Some(self.published_at + publish_after), self.stop_at, self.watchdog.due()]
+        let wake_at = [deadline, Some(self.published_at + publish_after), self.stop_at, self.beside.watchdog.due()]
             .into_iter()
             .flatten()
             .min();

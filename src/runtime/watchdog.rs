@@ -13,7 +13,7 @@ pub(super) struct Watchdog {
 
 impl Watchdog {
     pub(super) fn of_environment() -> Self {
-        let every = sd_notify::watchdog_enabled().map(|limit| Duration::from(limit / 2));
+        let every = sd_notify::watchdog_enabled().map(|limit| limit / 2);
         Self { every, next: Instant::ZERO }
     }
 

@@ -38,10 +38,10 @@ pub enum MailTls {
     Tls,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Notify {
-    /// A NUL byte after each line about services in a FIFO, as keepalived writes it.
+    /// A NUL byte after each line about services in a FIFO, as keepalived 2.4 writes it and 2.2.7 does not.
     pub lvs_fifo_nul: bool,
 }
 
@@ -87,12 +87,6 @@ impl Default for Console {
 impl Default for Mail {
     fn default() -> Self {
         Self { tls: MailTls::None, ca_file: None, verify: true, user: None, password_file: None }
-    }
-}
-
-impl Default for Notify {
-    fn default() -> Self {
-        Self { lvs_fifo_nul: true }
     }
 }
 

@@ -75,12 +75,16 @@ fn by_name(text: &str) -> Vec<(String, Vec<String>)> {
 /// What keepalived tells of a start, a link that goes and comes, and a stop.
 fn keepalived_says(pair: &Pair, directory: &Path) -> String {
     let path = directory.join("keepalived.fifo");
+    let running = keepalived(pair, directory, &with_fifo(&path, PLAIN));
+    events_of(pair, &path, running)
+}
+
+pub(crate) fn keepalived(pair: &Pair, directory: &Path, lines: &str) -> Running {
     let file = directory.join("keepalived.conf");
-    std::fs::write(&file, with_fifo(&path, PLAIN)).unwrap();
+    std::fs::write(&file, lines).unwrap();
     let (parent, child) = (directory.join("parent.pid"), directory.join("child.pid"));
     let argv = ["keepalived", "-n", "-l", "-D", "-P", "-f", text(&file), "-p", text(&parent), "-r", text(&child)];
-    let running = Running::start(&pair.a, directory, "keepalived", &argv);
-    events_of(pair, &path, running)
+    Running::start(&pair.a, directory, "keepalived", &argv)
 }
 
 fn events_of(pair: &Pair, path: &Path, running: Running) -> String {
@@ -96,6 +100,7 @@ fn events_of(pair: &Pair, path: &Path, running: Running) -> String {
     reader.text()
 }
 
+// parity: 66
 #[test]
 fn the_same_events_are_told_in_the_same_bytes_as_keepalived_tells_them() {
     if !has(&["keepalived"]) {
@@ -159,4 +164,99 @@ fn a_full_pipe_holds_nothing_up_and_its_lines_wait_for_a_reader() {
     wait_for("the lines that waited", 5, || reader.text().ends_with("GROUP \"VG_1\" MASTER 0\n"));
     assert!(bench.engine.take().unwrap().stop().success());
     assert!(is_pipe(&path), "a pipe that was there before stays");
+}
+
+/// With a script that can be told to fail; priorities change while MASTER and while in FAULT.
+fn with_script(path: &Path, flag: &Path) -> String {
+    let tracked = PLAIN.replacen(
+        "    virtual_ipaddress {",
+        "    track_script {\n        chk\n    }\n    notify_priority_changes\n    virtual_ipaddress {",
+        1,
+    );
+    let script = format!(
+        "vrrp_script chk {{\n    script \"/usr/bin/test ! -e {}\"\n    interval 1\n    weight -20\n}}\n",
+        flag.display()
+    );
+    let alone = tracked.split("vrrp_sync_group").next().unwrap().to_owned();
+    with_fifo(path, &format!("{script}{alone}")).replacen("{\n", "{\n    script_user root\n", 1)
+}
+
+fn priorities_of(pair: &Pair, path: &Path, flag: &Path, running: Running) -> String {
+    wait_for("the pipe", 10, || is_pipe(path));
+    let mut reader = Reader::open(path);
+    let mut ends = |line: &str| wait_for(line, 15, || of(&reader.text(), "\"VI_1\"").ends_with(&format!("{line}\n")));
+    ends("MASTER 150");
+    std::fs::write(flag, "").unwrap();
+    ends("MASTER_PRIORITY 130");
+    std::fs::remove_file(flag).unwrap();
+    ends("MASTER_PRIORITY 150");
+    pair.ip_a("link set eth0 down");
+    ends("FAULT 150");
+    std::fs::write(flag, "").unwrap();
+    ends("BACKUP_PRIORITY 130");
+    std::fs::remove_file(flag).unwrap();
+    ends("BACKUP_PRIORITY 150");
+    running.stop();
+    pair.ip_a("link set eth0 up");
+    reader.text()
+}
+
+fn of(text: &str, name: &str) -> String {
+    text.split_inclusive('\n').filter(|l| l.contains(name)).collect()
+}
+
+// parity: 67
+#[test]
+fn changes_of_the_priority_are_told_as_keepalived_tells_them() {
+    if !has(&["keepalived"]) {
+        return;
+    }
+    let Some(mut bench) = Bench::new("") else { return };
+    let (path, flag) = (bench.path("keepalived.fifo"), bench.path("failing"));
+    let running = keepalived(&bench.pair, bench.directory.path(), &with_script(&path, &flag));
+    let theirs = priorities_of(&bench.pair, &path, &flag, running);
+    let path = bench.path("vipdeck.fifo");
+    std::fs::write(bench.path("notify.conf"), with_script(&path, &flag)).unwrap();
+    bench.start();
+    let running = bench.engine.take().unwrap();
+    let ours = priorities_of(&bench.pair, &path, &flag, running);
+    let one = |text: &str| of(text, "\"VI_1\"");
+    assert_eq!(one(&ours), one(&theirs));
+    assert!(!of(&ours, "\"VI_2\"").contains("PRIORITY"), "{ours}");
+}
+
+const READER: &str = "#!/bin/sh\necho \"reads $*\" >> LOG\nwhile read -r line; do echo \"$line\" >> LOG; done < \"$2\"\n";
+
+#[test]
+fn what_reads_a_fifo_is_started_kept_over_a_reload_started_again_and_reads_the_last_line() {
+    let Some(mut bench) = Bench::new("") else { return };
+    let (path, log) = (bench.path("events.fifo"), bench.path("read"));
+    std::fs::write(bench.path("tell"), READER.replace("LOG", text(&log))).unwrap();
+    let script = format!("{{\n    vrrp_notify_fifo_script \"{} word\"\n", bench.path("tell").display());
+    let lines = with_fifo(&path, ONE).replacen("{\n", &script, 1).replace("TELL", "/bin/true");
+    std::fs::write(bench.path("notify.conf"), lines).unwrap();
+    bench.start();
+    let read = || std::fs::read_to_string(&log).unwrap_or_default();
+    let begins = format!("reads word {}\n", path.display());
+    wait_for("MASTER is read", 15, || read().ends_with("INSTANCE \"VI_1\" MASTER 150\n"));
+    assert!(read().starts_with(&begins), "{}", read());
+    let pid = bench.engine.as_ref().unwrap().pid();
+    signal(pid, Signal::SIGHUP);
+    wait_for("the reload", 5, || events(&bench.path("sock")).iter().any(|e| e.text.starts_with("configuration reloaded")));
+    assert_eq!(read().matches(&begins).count(), 1);
+    // It is a child of the engine.
+    let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    let of_task = |task: &Path| std::fs::read_to_string(task.join("children")).unwrap_or_default();
+    let all: String = tasks.map(|t| of_task(&t.unwrap().path())).collect::<String>() + &children;
+    let reader = all.split_whitespace().find(|child| {
+        std::fs::read_to_string(format!("/proc/{child}/cmdline")).is_ok_and(|line| line.contains("events.fifo"))
+    });
+    signal(reader.expect("a reader").parse().unwrap(), Signal::SIGKILL);
+    wait_for("a second one", 5, || read().matches(&begins).count() == 2);
+    let told = events(&bench.path("sock"));
+    let told = told.iter().filter(|e| e.kind == "notify").map(|e| e.text.clone()).collect::<Vec<_>>();
+    assert!(told.iter().any(|t| t.contains("has ended (killed by SIGKILL): it is started again in 1 s")), "{told:?}");
+    assert!(bench.engine.take().unwrap().stop().success());
+    assert!(read().ends_with("INSTANCE \"VI_1\" STOP 150\n"), "{}", read());
 }

@@ -12,11 +12,15 @@
 #[path = "../common/engine.rs"]
 mod engine;
 mod fifo;
+mod leaving;
+mod mail;
 #[path = "../kernel/namespaces.rs"]
 #[expect(dead_code, reason = "shared with other tests")]
 mod namespaces;
 #[path = "../common/programs.rs"]
 mod programs;
+mod sink;
+mod slow;
 
 use crate::engine::{PROGRAM, events, is_master, status};
 use crate::namespaces::{Pair, wait_for};
@@ -55,8 +59,14 @@ impl Bench {
     }
 
     fn start(&mut self) {
+        self.start_with(&[]);
+    }
+
+    /// With settings as variables.
+    fn start_with(&mut self, variables: &[&str]) {
         let (file, socket) = (self.path("notify.conf"), self.path("sock"));
-        let argv = [PROGRAM, "run", "--headless", "-f", text(&file), "--control", text(&socket)];
+        let rest = [PROGRAM, "run", "--headless", "-f", text(&file), "--control", text(&socket)];
+        let argv = [&["env"][..], variables, &rest].concat();
         self.engine = Some(Running::start(&self.pair.a, self.directory.path(), "engine", &argv));
         wait_for("the engine answers", 10, || status(&socket).is_some());
     }

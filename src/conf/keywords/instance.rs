@@ -142,8 +142,7 @@ fn excluded(cx: &mut Cx<'_>, draft: &mut Draft, statement: &Statement, body: &Bo
 }
 
 fn deleted(cx: &mut Cx<'_>, draft: &mut Draft, statement: &Statement) -> Result<(), Diagnostic> {
-    let command = if statement.words.len() > 1 { Some(script("notify_deleted", statement)?) } else { None };
-    cx.commands.extend(command.clone());
+    let command = if statement.words.len() > 1 { Some(script(cx, "notify_deleted", statement)?) } else { None };
     draft.notify.deleted = Some(command.map(|c| c.value));
     Ok(())
 }

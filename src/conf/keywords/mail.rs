@@ -19,9 +19,7 @@ pub(in crate::conf) struct Draft {
     /// `smtp_alert`, and `smtp_alert_vrrp` before it.
     pub alert: Option<Spanned<bool>>,
     pub alert_vrrp: Option<Spanned<bool>>,
-    pub alert_checker: Option<bool>,
     pub no_faults: bool,
-    pub no_checker: bool,
 }
 
 pub(in crate::conf) fn recipients(cx: &mut Cx<'_>, draft: &mut Draft, statement: &Statement, body: &Body) {
