@@ -5,7 +5,7 @@ use super::links::Links;
 use super::log::Log;
 use super::reload::Reader;
 use super::turn::{STOP_WITHIN, Turning};
-use super::{addresses, dataplane, hooks, journal, workers};
+use super::{addresses, dataplane, hooks, workers};
 use crate::cli;
 use crate::conf::{self, Config, Severity};
 use crate::control::{Access, Board, default_socket, server};
@@ -57,7 +57,6 @@ pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> 
     let (_requests, monitor) = Netlink::open().context("open rtnetlink")?;
     let links = Links::new(&engine).context("open the socket for ARP; it takes root (CAP_NET_RAW)")?;
     let board = Arc::new(Board::default());
-    journal::start(board.clone())?;
     let (requests_in, requests) = mpsc::channel(64);
     let socket = args.control.clone().unwrap_or_else(|| default_socket(&settings.control.directory, &socket_name));
     let server = server::serve(board.clone(), requests_in, &socket, &Access::from(&settings.control))?;
@@ -65,7 +64,7 @@ pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> 
     let (stop, hangups) = signals()?;
     let file = std::path::absolute(&args.file).with_context(|| format!("find {}", args.file.display()))?;
     let (addresses, workers) = (addresses::start(results_in.clone())?, workers::start(results_in.clone())?);
-    let beside = Beside::start(&engine, settings, &results_in)?;
+    let beside = Beside::start(&engine, settings, &board, &results_in)?;
     let turning = Turning {
         clock,
         engine,

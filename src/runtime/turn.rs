@@ -111,7 +111,8 @@ impl Turning {
             }
         }
         self.last_scripts().await;
-        self.publish_now();
+        self.shutdown_script().await;
+        self.publish_last().await;
         true
     }
 
@@ -123,6 +124,10 @@ impl Turning {
             tracing::warn!("mail is lost: its relay did not take it within {LAST_SCRIPTS:?}");
         }
         self.close_fifos().await;
+    }
+
+    /// After everything, whether it was released or not.
+    async fn shutdown_script(&mut self) {
         if let Some((command, timeout)) = self.engine.shutdown_script().cloned() {
             let said = hooks::run("shutdown_script", &command, timeout).await;
             self.step(said);
@@ -162,7 +167,14 @@ impl Turning {
         })
         .await;
         self.close_fifos().await;
+        self.shutdown_script().await;
+        self.publish_last().await;
+    }
+
+    /// What happened at the end is in the log, too.
+    async fn publish_last(&mut self) {
         self.publish_now();
+        self.beside.journal.catch_up().await;
     }
 
     async fn wait(&mut self, deadline: Option<Instant>, stop: &mut mpsc::Receiver<()>) -> Woken {

@@ -99,6 +99,10 @@ fn samples(argument: &str, name: &str) -> Option<(String, &'static str)> {
     Some(match inner {
         "" => return None,
         "on|off" => ("off".into(), "perhaps"),
+        "HOST [PORT" => ("relay.example.org 587".into(), "a/b"),
+        "CPU..." => ("0 1".into(), "first"),
+        "MASK" => ("0177".into(), "9"),
+        _ if argument.starts_with("[\"COMMAND\"") => ("\"/bin/true\"".into(), "/bin/echo a b c"),
         // A choice of one.
         "PASS" | "TCP" => (inner.into(), "neither"),
         "ADDRESS" if group => ("224.0.0.19".into(), "here"),

@@ -225,7 +225,8 @@ fn changes_of_the_priority_are_told_as_keepalived_tells_them() {
     assert!(!of(&ours, "\"VI_2\"").contains("PRIORITY"), "{ours}");
 }
 
-const READER: &str = "#!/bin/sh\necho \"reads $*\" >> LOG\nwhile read -r line; do echo \"$line\" >> LOG; done < \"$2\"\n";
+const READER: &str =
+    "#!/bin/sh\necho \"reads $*\" >> LOG\nwhile read -r line; do echo \"$line\" >> LOG; done < \"$2\"\n";
 
 #[test]
 fn what_reads_a_fifo_is_started_kept_over_a_reload_started_again_and_reads_the_last_line() {
@@ -242,7 +243,9 @@ fn what_reads_a_fifo_is_started_kept_over_a_reload_started_again_and_reads_the_l
     assert!(read().starts_with(&begins), "{}", read());
     let pid = bench.engine.as_ref().unwrap().pid();
     signal(pid, Signal::SIGHUP);
-    wait_for("the reload", 5, || events(&bench.path("sock")).iter().any(|e| e.text.starts_with("configuration reloaded")));
+    wait_for("the reload", 5, || {
+        events(&bench.path("sock")).iter().any(|e| e.text.starts_with("configuration reloaded"))
+    });
     assert_eq!(read().matches(&begins).count(), 1);
     // It is a child of the engine.
     let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
@@ -259,4 +262,68 @@ fn what_reads_a_fifo_is_started_kept_over_a_reload_started_again_and_reads_the_l
     assert!(told.iter().any(|t| t.contains("has ended (killed by SIGKILL): it is started again in 1 s")), "{told:?}");
     assert!(bench.engine.take().unwrap().stop().success());
     assert!(read().ends_with("INSTANCE \"VI_1\" STOP 150\n"), "{}", read());
+}
+
+/// Two real servers that answer nobody at first.
+const SERVICE: &str = "\
+virtual_server 10.9.0.20 80 {
+    delay_loop 1
+    lb_algo rr
+    lb_kind NAT
+    protocol TCP
+    real_server 127.0.0.1 8081 {
+        TCP_CHECK {
+            connect_timeout 1
+            retry 0
+        }
+    }
+    real_server 127.0.0.1 8082 {
+        TCP_CHECK {
+            connect_timeout 1
+            retry 0
+        }
+    }
+}
+";
+
+/// The lines are those of keepalived 2.2.7 under a kernel with ip_vs; 2.4 adds a NUL byte to each.
+// parity: 66
+#[test]
+fn services_are_told_in_keepalived_s_lines_with_and_without_its_nul() {
+    for end in ["\n", "\n\0"] {
+        let Some(mut bench) = Bench::new("") else { return };
+        let (lvs, both) = (bench.path("lvs.fifo"), bench.path("both.fifo"));
+        let globals = format!(
+            "global_defs {{\n    lvs_notify_fifo {}\n    notify_fifo {}\n    vrrp_notify_fifo {}\n}}\n",
+            lvs.display(),
+            both.display(),
+            bench.path("vrrp.fifo").display()
+        );
+        std::fs::write(bench.path("notify.conf"), format!("{globals}{SERVICE}{}", ONE.replace("TELL", "/bin/true")))
+            .unwrap();
+        bench.start_with(if end == "\n" { &[] } else { &["VIPDECK_NOTIFY__LVS_FIFO_NUL=true"] });
+        let mut readers = [&lvs, &both, &bench.path("vrrp.fifo")].map(|path| Reader::open(path));
+        let down = format!("VS [10.9.0.20]:tcp:80 DOWN{end}");
+        wait_for("DOWN", 10, || readers[0].text().ends_with(&down));
+        let listen = || std::net::TcpListener::bind("127.0.0.1:8081").unwrap();
+        let listener = crate::namespaces::inside(&bench.pair.a, listen);
+        let up = format!("RS [127.0.0.1]:tcp:8081 [10.9.0.20]:tcp:80 UP{end}VS [10.9.0.20]:tcp:80 UP{end}");
+        wait_for("UP", 10, || readers[0].text().ends_with(&up));
+        drop(listener);
+        let again = format!("RS [127.0.0.1]:tcp:8081 [10.9.0.20]:tcp:80 DOWN{end}{down}");
+        wait_for("DOWN again", 10, || readers[0].text().ends_with(&again));
+        let text = readers[0].text();
+        let first = |port: u16| text.find(&format!("RS [127.0.0.1]:tcp:{port} [10.9.0.20]:tcp:80 DOWN{end}")).unwrap();
+        assert!(first(8081).max(first(8082)) < text.find(&down).unwrap(), "{text:?}");
+        assert_eq!(
+            text.len(),
+            4 * "RS [127.0.0.1]:tcp:8081 [10.9.0.20]:tcp:80 DOWN".len() - 2 + 3 * down.len() - 2 + 4 * end.len()
+        );
+        // The one for all has these, too, and the one of instances none.
+        let all = readers[1].text();
+        assert_eq!(all.matches("RS [").count(), 4, "{all:?}");
+        assert!(all.contains("INSTANCE \"VI_1\" MASTER 150\n"), "{all:?}");
+        let vrrp = readers[2].text();
+        assert!(vrrp.contains("INSTANCE \"VI_1\" MASTER 150\n") && !vrrp.contains('['), "{vrrp:?}");
+    }
 }

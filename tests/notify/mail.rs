@@ -38,11 +38,14 @@ fn mails_of(bench: &Bench, running: Running, sink: &Sink) -> Vec<(Mail, String)>
     let masters = |count: usize| {
         let group = "[lvs1] VRRP Group VG_1 - Entering MASTER state";
         let all = sink.subjects();
-        all.iter().filter(|s| *s == group).count() == count && all.iter().filter(|s| s.contains("MASTER")).count() == 3 * count
+        all.iter().filter(|s| *s == group).count() == count
+            && all.iter().filter(|s| s.contains("MASTER")).count() == 3 * count
     };
     wait_for("mail about MASTER", 15, || masters(1));
     bench.pair.ip_a("link set eth0 down");
-    wait_for("mail about FAULT", 10, || sink.subjects().iter().filter(|s| s.ends_with("Entering FAULT state")).count() == 3);
+    wait_for("mail about FAULT", 10, || {
+        sink.subjects().iter().filter(|s| s.ends_with("Entering FAULT state")).count() == 3
+    });
     bench.pair.ip_a("link set eth0 up");
     wait_for("mail about MASTER again", 15, || masters(2));
     let before_stop = sink.mails().len();
@@ -72,7 +75,9 @@ fn subjects_envelopes_and_first_lines_are_keepalived_s() {
     let ours_sink = theirs_sink.after(count);
     let ours = mails_of(&bench, running, &ours_sink);
     let seen = |mails: &[(Mail, String)]| {
-        let one = |(m, s): &(Mail, String)| (s.clone(), m.from.clone(), m.to.clone(), m.header("From"), m.header("To"), m.body().to_owned());
+        let one = |(m, s): &(Mail, String)| {
+            (s.clone(), m.from.clone(), m.to.clone(), m.header("From"), m.header("To"), m.body().to_owned())
+        };
         mails.iter().map(one).collect::<Vec<_>>()
     };
     assert_eq!(seen(&ours), seen(&theirs));
@@ -119,7 +124,9 @@ fn what_a_busy_relay_does_not_take_waits_in_order_and_what_it_refuses_is_said() 
     // Not even a word about a fault.
     sink.refuses.store(false, Ordering::Relaxed);
     bench.pair.ip_a("link set eth0 down");
-    wait_for("FAULT", 5, || status(&bench.path("sock")).is_some_and(|s| s.instances[0].state == vipdeck::status::Role::Fault));
+    wait_for("FAULT", 5, || {
+        status(&bench.path("sock")).is_some_and(|s| s.instances[0].state == vipdeck::status::Role::Fault)
+    });
     assert!(bench.engine.take().unwrap().stop().success());
     assert_eq!(sink.subjects().last().unwrap(), "[lvs1] VRRP Instance VI_1 - Stopping");
     assert_eq!(sink.subjects().len(), 3);
@@ -148,7 +155,8 @@ fn starttls_checks_the_certificate_and_only_then_logs_in() {
     let sink = Sink::open(&bench.pair.a, Some((&certificate, &key)));
     std::fs::write(bench.path("notify.conf"), one("")).unwrap();
     std::fs::write(bench.path("password"), "secret\n").unwrap();
-    let login = ["VIPDECK_MAIL__TLS=starttls", "VIPDECK_MAIL__USER=lvs", &password_file(&bench.path("password"))].map(str::to_owned);
+    let login = ["VIPDECK_MAIL__TLS=starttls", "VIPDECK_MAIL__USER=lvs", &password_file(&bench.path("password"))]
+        .map(str::to_owned);
     let login: Vec<&str> = login.iter().map(String::as_str).collect();
     bench.start_with(&login);
     wait_for("a stranger's certificate is said", 10, || said(&bench, "certificate"));

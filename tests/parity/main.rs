@@ -43,15 +43,8 @@ const OPEN: &[(&str, &str)] = &[
     ("59", "an error of `check`"),
     ("60", "an error of `check`"),
     ("61", "an error of `check`"),
-    ("65", "notify_stop is tested; notify_deleted and rx_lower_pri are not"),
-    ("66", "the VRRP lines are keepalived's, byte by byte (tests/notify/fifo.rs); LVS lines are not written"),
-    ("67", "states are told again after a reload (tests/notify/fifo.rs); priority changes are not told"),
     ("88", "stops are tested with one instance each; not the row as it stands"),
     ("89", "the lease ends it (tests/lease); nothing restarts the engine yet"),
-    ("90", "no effect"),
-    ("91", "`--netns` works; `net_namespace` is an error of `check`"),
-    ("92", "READY, RELOADING and STOPPING are sent; no test, no watchdog"),
-    ("93", "the engine's clock is monotonic; no test"),
     ("94", "no run of an hour"),
 ];
 
