@@ -71,6 +71,10 @@ pub enum Mode {
     /// Read the configuration anew; what did not change is not touched. A file with errors changes nothing.
     #[command(after_help = EXIT_STATUS)]
     Reload(Reload),
+    /// Start the engine again from the program's file as it is now, for an upgrade: no advert is late, no address
+    /// leaves. Refused if the new program would not take the configuration.
+    #[command(after_help = EXIT_STATUS)]
+    Restart(Restart),
     /// Prepare this machine as a real server for direct routing: VIPs on lo, no ARP for them.
     RealServer(RealServer),
     /// Relay standard input and output to an engine's socket; what `attach ssh://HOST` runs on HOST.
@@ -164,6 +168,12 @@ pub struct Explain {
 }
 
 #[derive(Debug, Args)]
+pub struct Restart {
+    #[command(flatten)]
+    pub how: How,
+}
+
+#[derive(Debug, Args)]
 pub struct Run {
     /// The configuration, in keepalived's language.
     #[arg(short, long, value_name = "FILE", default_value = "/etc/keepalived/keepalived.conf")]
@@ -173,6 +183,18 @@ pub struct Run {
     /// No console: for a service manager.
     #[arg(long)]
     pub headless: bool,
+    /// No guard process: an engine that dies is not started again, and its addresses stay until their lease ends.
+    #[arg(long)]
+    pub no_guard: bool,
+    /// This is an engine that a guard has started.
+    #[arg(long, hide = true)]
+    pub guarded: bool,
+    /// Hand over what the engine before left, and end.
+    #[arg(long, hide = true, requires = "guarded")]
+    pub farewell: bool,
+    /// This is a guard that has replaced itself.
+    #[arg(long, hide = true)]
+    pub succeeding: bool,
     /// Where to listen for consoles and commands.
     #[arg(long, value_name = "SOCKET")]
     pub control: Option<PathBuf>,

@@ -66,6 +66,7 @@ fn dispatch(mode: Mode, settings: &Settings, out: &mut dyn Write) -> anyhow::Res
             report::verbs::run(Command::Weight { real: on.real, service, weight }, &on.how, settings, out)
         }
         Mode::Reload(args) => report::verbs::run(Command::Reload { dry_run: args.dry_run }, &args.how, settings, out),
+        Mode::Restart(args) => report::verbs::run(Command::Restart {}, &args.how, settings, out),
         Mode::RealServer(args) => real_server::command::run(&args.action, settings, out),
         Mode::Relay(at) => control::relay::run(&at, settings, out),
         Mode::LabServer(args) => lab::server::run(&args, settings, out),

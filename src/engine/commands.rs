@@ -20,6 +20,7 @@ impl Engine {
             }
             Command::Restore { instance } => self.on_instance(now, &ask, instance, None, vrrp::Input::Restore, effects),
             Command::Reload { .. } => return self.read_configuration(now, id, ask, effects),
+            Command::Restart {} => return self.prepare_restart(now, id, ask, effects),
             Command::Drain { real, service } => self.on_real(now, &ask, *real, *service, Verb::Drain, effects),
             Command::Return { real, service } => self.on_real(now, &ask, *real, *service, Verb::Return, effects),
             Command::Weight { real, service, weight } => {
@@ -114,6 +115,7 @@ impl Engine {
             let place = service.map(|key| format!(" of {key}")).unwrap_or_default();
             return Err(refused.unwrap_or_else(|| format!("{} has no real server {real}{place}", self.name)));
         }
+        self.node_unkept = true;
         for key in &done {
             let text = ask.command.to_string();
             let subject = Subject::Real(*key, real);
@@ -178,7 +180,7 @@ fn subject(command: &Command) -> Subject {
         Command::Demote { instance, .. } | Command::Restore { instance } | Command::Takeover { instance, .. } => {
             Subject::Instance(instance.clone())
         }
-        Command::Reload { .. } => Subject::Node,
+        Command::Reload { .. } | Command::Restart {} => Subject::Node,
         Command::Drain { real, service }
         | Command::Return { real, service }
         | Command::Weight { real, service, .. } => service.map_or(Subject::Node, |key| Subject::Real(key, *real)),

@@ -4,6 +4,7 @@ use super::addresses::Managed;
 use super::effect::Effect;
 use super::groups::Group;
 use super::input::Input;
+use super::legacy::Legacy;
 use super::log::Log;
 use super::random::Random;
 use super::router::Router;
@@ -29,6 +30,8 @@ pub struct Setup {
     /// The file the configuration came from.
     pub config_path: String,
     pub pid: u32,
+    /// The process that starts this engine again if it dies; none: there is none.
+    pub guard: Option<u32>,
     /// Places first checks within their warm-up.
     pub seed: u64,
     /// The wall clock at instant zero, microseconds since 1970.
@@ -38,6 +41,8 @@ pub struct Setup {
     pub uptime: Duration,
     /// Seconds that addresses stay without this engine, 0: for ever; none: as the master-down time suggests.
     pub lease: Option<u32>,
+    /// What the engine before this one left; none: there was none.
+    pub legacy: Option<Legacy>,
 }
 
 /// One node's engine. Deterministic: the same inputs at the same instants give the same effects.
@@ -46,6 +51,7 @@ pub struct Engine {
     pub(super) name: String,
     pub(super) config_path: String,
     pub(super) pid: u32,
+    pub(super) guard: Option<u32>,
     pub(super) dataplane: Dataplane,
     pub(super) links: BTreeMap<String, Link>,
     pub(super) routers: Vec<Router>,
@@ -83,20 +89,32 @@ pub struct Engine {
     pub(super) stopping: bool,
     pub(super) exited: bool,
     pub(super) revision: u64,
+    /// How many engines went before this one, and when this one started.
+    pub(super) lives: u32,
+    pub(super) started_at: Instant,
+    /// Routers whose records have changed since they were taken.
+    pub(super) unkept: BTreeSet<usize>,
+    pub(super) node_unkept: bool,
 }
 
 impl Engine {
     pub fn new(setup: Setup) -> Self {
-        let Setup { config, host, config_path, pid, seed, wall_zero_us, dataplane, uptime, lease } = setup;
+        let Setup { config, host, config_path, pid, guard, seed, wall_zero_us, dataplane, uptime, lease, legacy } =
+            setup;
         let name = config.router_id.clone().unwrap_or(host);
-        let start = Instant::ZERO;
+        let start = legacy.as_ref().map_or(Instant::ZERO, |legacy| legacy.now);
         let mut random = Random::new(seed);
         let mut log = Log::new(name.clone(), wall_zero_us);
         log.add(start, Subject::Node, Severity::Notice, "start", format!("engine started from {config_path}"), None);
         let globals = &config.globals;
-        let not_before = start + globals.startup_delay.max(globals.delay_after_boot.saturating_sub(uptime));
-        let router = |s| Router::new(vrrp::Instance::new(s, start).not_before(not_before));
-        let routers = config.instances.into_iter().map(router).collect::<Vec<_>>();
+        let routers = match &legacy {
+            Some(legacy) => legacy.routers(config.instances, start),
+            None => {
+                let not_before = start + globals.startup_delay.max(globals.delay_after_boot.saturating_sub(uptime));
+                let router = |s| Router::new(vrrp::Instance::new(s, start).not_before(not_before));
+                config.instances.into_iter().map(router).collect()
+            }
+        };
         let services = config.services.into_iter().map(|s| lvs::Service::new(s, start, || random.fraction())).collect();
         let mut engine = Self {
             groups: Vec::new(),
@@ -113,6 +131,7 @@ impl Engine {
             name,
             config_path,
             pid,
+            guard,
             dataplane,
             links: BTreeMap::new(),
             routers,
@@ -131,7 +150,14 @@ impl Engine {
             stopping: false,
             exited: false,
             revision: 0,
+            lives: legacy.as_ref().map_or(0, |legacy| legacy.lives),
+            started_at: start,
+            unkept: BTreeSet::new(),
+            node_unkept: true,
         };
+        if let Some(legacy) = &legacy {
+            engine.inherit(legacy);
+        }
         engine.index_routers();
         engine.index_addresses();
         engine.form_groups(config.groups);
@@ -164,6 +190,8 @@ impl Engine {
             Input::Report { severity, kind, text, cause } => {
                 self.log.add(now, Subject::Node, severity, kind, text, cause);
             }
+            Input::Restartable { id, able } => self.restartable(now, id, able, &mut effects),
+            Input::GuardLost => self.guard_lost(now),
             Input::Command { id, ask } => self.command(now, id, ask, &mut effects),
             Input::Configured { id, ask, read } => {
                 self.configured(now, id, &ask, read.map(|config| *config), &mut effects);

@@ -40,6 +40,12 @@ pub enum Effect {
         id: u64,
         ask: Ask,
     },
+    /// Find out whether the program, as its file is now, would take the configuration; the answer comes back as an input.
+    PrepareRestart {
+        id: u64,
+    },
+    /// End without releasing anything, to be started again.
+    Restart,
     /// Other links or groups may have to be listened on: [`Engine::listens`](super::Engine::listens).
     Relisten,
     Reply {

@@ -64,6 +64,13 @@ pub enum Input {
         text: String,
         cause: Option<String>,
     },
+    /// What [`Effect::PrepareRestart`](super::Effect::PrepareRestart) asked for.
+    Restartable {
+        id: u64,
+        able: Result<(), String>,
+    },
+    /// The process that would start this engine again has ended.
+    GuardLost,
     Command {
         id: u64,
         ask: Ask,

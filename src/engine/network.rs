@@ -99,6 +99,8 @@ impl Engine {
         self.by_vrid.clear();
         self.timers.clear();
         self.retiring = self.routers.iter().any(|r| r.retiring);
+        self.unkept = (0..self.routers.len()).collect();
+        self.node_unkept = true;
         for (index, router) in self.routers.iter_mut().enumerate() {
             router.noted = router.machine.deadline();
             self.timers.extend(router.noted.map(|at| (at, index)));
@@ -184,6 +186,7 @@ impl Engine {
     /// Carries out what one router asks for, in its order.
     pub(super) fn carry_out(&mut self, now: Instant, index: usize, outputs: Vec<Output>, effects: &mut Vec<Effect>) {
         self.note_deadline(index);
+        self.mark(index);
         for output in outputs {
             match output {
                 Output::Advertise { priority } => self.advertise(index, priority, effects),
@@ -243,7 +246,9 @@ impl Engine {
         let moved = to == Role::Master || from == Role::Master;
         let severity = match cause {
             Cause::NobodyTookOver { .. } | Cause::Conditions { .. } => Severity::Alarm,
-            Cause::Silence { .. } | Cause::Overslept { .. } | Cause::RivalOwner { .. } => Severity::Warning,
+            Cause::Adopted | Cause::Silence { .. } | Cause::Overslept { .. } | Cause::RivalOwner { .. } => {
+                Severity::Warning
+            }
             Cause::Started
             | Cause::Owner
             | Cause::MasterResigned { .. }

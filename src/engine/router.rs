@@ -1,5 +1,6 @@
 //! One virtual router with what the engine keeps beside its machine.
 
+use super::legacy::Mark;
 use crate::status::{Actor, PacketErrors, Transition};
 use crate::time::{Duration, Instant};
 use crate::vrrp::{Conditions, Instance};
@@ -18,6 +19,8 @@ pub(super) struct Router {
     pub(super) machine: Instance,
     /// Its deadline as the engine's timers have it.
     pub(super) noted: Option<Instant>,
+    /// What its record was made from last.
+    pub(super) marked: Option<Mark>,
     /// It has left the configuration and goes once it has handed over.
     pub(super) retiring: bool,
     /// The effective priority that FIFOs were told last, or started from.
@@ -60,6 +63,7 @@ impl Router {
             told_priority: machine.effective_priority(),
             machine,
             noted: None,
+            marked: None,
             retiring: false,
             group: None,
             held_by: None,

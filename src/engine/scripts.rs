@@ -25,6 +25,12 @@ impl Script {
         Self { spec, verdict, since: now, last: None, running: false, next_at: now }
     }
 
+    /// Takes the verdict of an engine before this one; the next run has the detail.
+    pub(super) fn inherit(&mut self, good: bool, since: Instant) {
+        self.verdict.record(good);
+        self.since = since;
+    }
+
     /// Whether a spec of this name runs the same command as the same user: its results still hold.
     pub(super) fn is_same(&self, spec: &ScriptSpec) -> bool {
         (&self.spec.argv, &self.spec.user) == (&spec.argv, &spec.user)
@@ -80,6 +86,7 @@ impl Engine {
         let detail = outcome.detail.clone();
         script.last = Some((now, outcome));
         if changed {
+            self.node_unkept = true;
             script.since = now;
             let good = script.verdict.good() == Some(true);
             let (severity, word) = if good { (Severity::Notice, "passing") } else { (Severity::Warning, "failing") };

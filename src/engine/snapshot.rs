@@ -42,7 +42,11 @@ impl Engine {
         Node {
             name: self.name.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            pid: self.pid,
+            pid: self.guard.unwrap_or(self.pid),
+            engine_pid: self.pid,
+            guarded: self.guard.is_some(),
+            restarts: self.lives,
+            started_at: self.started_at,
             uptime: now.since(Instant::ZERO),
             dataplane,
             config: self.config_path.clone(),
@@ -191,7 +195,7 @@ const fn timers(state: &State) -> (Option<Instant>, Option<Instant>, Option<Inst
         State::Master { next_advert_at, announce_at: None, refresh_at } => (Some(*next_advert_at), *refresh_at, None),
         State::Backup { master_down_at, .. } => (None, None, Some(*master_down_at)),
         State::Yielding { until, .. } => (None, None, Some(*until)),
-        State::Init | State::Fault { .. } | State::Stopped => (None, None, None),
+        State::Init | State::Adopting { .. } | State::Fault { .. } | State::Stopped => (None, None, None),
     }
 }
 

@@ -3,6 +3,7 @@
 pub mod attach;
 pub mod demo;
 mod engine;
+mod guard;
 mod picture;
 
 pub mod run;

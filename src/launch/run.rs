@@ -2,19 +2,21 @@
 
 use super::attach::{background, has_screen};
 use super::engine::Engine;
+use super::guard;
 
 use crate::cli;
 use crate::console::{self, Left, Start};
 use crate::control::{self, client};
 use crate::settings::{Settings, look};
 use crate::status::Mode;
+use crate::sys::netns;
 use anyhow::Context;
 use clap::Parser;
 use std::ffi::OsString;
 use std::fs::DirBuilder;
 use std::io::Write;
 use std::os::unix::fs::DirBuilderExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -24,10 +26,13 @@ use tokio::time::timeout;
 /// By how much the parts of this process may notice a signal one after the other.
 const LATE: Duration = Duration::from_millis(100);
 
-/// Runs the engine in this process with `--headless`, else in a process of its own with the console here.
+/// With `--headless` the engine runs in a process that this one guards; else with its guard in the background, and the
+/// console here.
 pub fn run(args: &cli::Run, settings: &Settings, out: &mut dyn Write) -> anyhow::Result<u8> {
-    if args.headless {
-        return crate::runtime::run_headless(args, settings);
+    match (args.headless, args.guarded || args.no_guard) {
+        (true, true) => return crate::runtime::run_headless(args, settings),
+        (true, false) => return guard::run(args, settings_file().as_deref()),
+        (false, _) => {}
     }
     anyhow::ensure!(has_screen(), "there is no terminal for the console: use --headless");
     // Errors are shown here, before anything is started.
@@ -77,25 +82,44 @@ pub fn run(args: &cli::Run, settings: &Settings, out: &mut dyn Write) -> anyhow:
 
 /// Starts the engine with the same words as this process was started with. The network namespace is inherited.
 fn start(args: &cli::Run, socket: &Path) -> anyhow::Result<Engine> {
-    let mut arguments: Vec<OsString> = ["run", "--headless", "--file"].map(OsString::from).into();
-    arguments.push(args.file.clone().into());
-    arguments.push("--control".into());
-    arguments.push(socket.into());
-    if let Some(id) = &args.reading.config_id {
-        arguments.extend(["--config-id".into(), id.into()]);
+    let mut arguments = engine_arguments(args, settings_file().as_deref());
+    if args.no_guard {
+        arguments.push("--no-guard".into());
     }
-    if args.reading.all_config {
-        arguments.push("--all-config".into());
-    }
-    if let Some(extra) = cli::Cli::try_parse().ok().and_then(|cli| cli.settings) {
-        arguments.push("--settings".into());
-        arguments.push(extra.into());
+    if args.control.is_none() {
+        arguments.extend(["--control".into(), socket.into()]);
     }
     if let Some(directory) = socket.parent() {
         let made = DirBuilder::new().recursive(true).mode(0o755).create(directory);
         made.with_context(|| format!("control socket: create directory {}", directory.display()))?;
     }
     Engine::start(&arguments, socket.with_extension("log"))
+}
+
+/// What an engine has to be told of what this process was told. The network namespace is inherited.
+pub(super) fn engine_arguments(args: &cli::Run, settings: Option<&Path>) -> Vec<OsString> {
+    // The namespace is inherited; that it was asked for here counts more than what the file says.
+    let mut arguments: Vec<OsString> =
+        netns::entered().map(|name| ["--netns", name].map(OsString::from).into()).unwrap_or_default();
+    arguments.extend(["run", "--headless", "--file"].map(OsString::from));
+    arguments.push(args.file.clone().into());
+    if let Some(socket) = &args.control {
+        arguments.extend(["--control".into(), socket.into()]);
+    }
+    if let Some(id) = &args.reading.config_id {
+        arguments.extend(["--config-id".into(), id.into()]);
+    }
+    if args.reading.all_config {
+        arguments.push("--all-config".into());
+    }
+    if let Some(file) = settings {
+        arguments.extend(["--settings".into(), file.into()]);
+    }
+    arguments
+}
+
+fn settings_file() -> Option<PathBuf> {
+    cli::Cli::try_parse().ok().and_then(|cli| cli.settings)
 }
 
 /// SIGTERM (or an interrupt while there is no screen yet) is meant for the pair. The console ends by itself.

@@ -43,7 +43,7 @@ impl Watch {
                 Some(_) => Outcome::Waiting(format!("{} is still held", i.name)),
             }),
             // Carried out when it is answered.
-            Command::Reload { .. } => Outcome::Done("as answered".into()),
+            Command::Reload { .. } | Command::Restart {} => Outcome::Done("as answered".into()),
             Command::Drain { real, service } => {
                 let reals = reals(s, |r| r.id == real, service);
                 self.drained(&reals, is_settled)

@@ -1,6 +1,7 @@
 //! What comes before everything and after everything: the network namespace, the file mode creation mask, and the
 //! scripts of start and end.
 
+use super::keep::Keeper;
 use super::workers::outcome;
 use crate::conf::Globals;
 use crate::engine::Input;
@@ -10,16 +11,22 @@ use crate::time::Duration;
 use crate::vrrp::Command;
 use anyhow::Context;
 use sd_notify::NotifyState;
+use std::pin::pin;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc::UnboundedSender;
 
+/// The guard waits for signs of life.
+const SIGN: Duration = Duration::from_secs(1);
 /// For systemd, beyond what a script may take.
 const MARGIN: Duration = Duration::from_secs(10);
 
 /// While there is only one thread that counts: enters `net_namespace`, sets `umask`, runs `startup_script` to its end.
-/// Once for each start of the service. Only the namespace can keep the engine from starting.
+/// The script only with the `first` engine of the service, not with one that goes on. Only the namespace can keep the
+/// engine from starting.
 pub(super) fn before_start(
     globals: &Globals,
+    first: bool,
+    keeper: &Keeper,
     runtime: &Runtime,
     reports: &UnboundedSender<Input>,
 ) -> anyhow::Result<()> {
@@ -30,9 +37,17 @@ pub(super) fn before_start(
         sched::set_umask(mask);
     }
     process::set_supplementary_groups(globals.process.supplementary_groups);
-    if let Some((command, timeout)) = &globals.notify.startup {
+    if let Some((command, timeout)) = globals.notify.startup.as_ref().filter(|_| first) {
         // The engine reads it once it is there.
-        let _ = reports.send(runtime.block_on(run("startup_script", command, *timeout)));
+        let _ = reports.send(runtime.block_on(async {
+            let mut script = pin!(run("startup_script", command, *timeout));
+            loop {
+                tokio::select! {
+                    said = &mut script => break said,
+                    () = tokio::time::sleep(SIGN) => keeper.wait_with_me(),
+                }
+            }
+        }));
     }
     Ok(())
 }

@@ -11,6 +11,7 @@ mod dataplane;
 mod fifos;
 mod hooks;
 mod journal;
+mod keep;
 mod links;
 mod log;
 mod mail;

@@ -1,8 +1,12 @@
 //! Effects become verbs, in their order.
 
-use super::turn::Turning;
+use super::turn::{Ended, Turning};
 use super::workers::Job;
 use crate::engine::{Effect, Input};
+use crate::time::Duration;
+
+/// For the answer to whoever asked for the end of this engine.
+const LAST_WORDS: Duration = Duration::from_millis(50);
 
 impl Turning {
     /// Performs one effect; what it leads to at once is the next input.
@@ -13,8 +17,12 @@ impl Turning {
                 sent.err().map(|error| Input::SendFailed { link: advert.link, error: error.to_string() })
             }
             Effect::Apply(change) => {
-                let gone = "the thread for addresses has ended: restart vipdeck".to_owned();
+                let gone = "the thread for addresses has ended".to_owned();
                 let told = self.addresses.send(change.clone()).is_ok();
+                if !told {
+                    // Without it no address can be moved or renewed: another engine can.
+                    self.ended = Some(Ended::Failed);
+                }
                 (!told).then_some(Input::Applied { change, result: Err(gone) })
             }
             Effect::Announce { link, address } => {
@@ -56,7 +64,15 @@ impl Turning {
                 None
             }
             Effect::Exit => {
-                self.ended = true;
+                self.ended = Some(Ended::Released);
+                None
+            }
+            Effect::PrepareRestart { id } => {
+                self.prepare_restart(id);
+                None
+            }
+            Effect::Restart => {
+                self.restart_at = Some(self.clock.now() + LAST_WORDS);
                 None
             }
         }

@@ -6,6 +6,7 @@ use super::turn::Turning;
 use crate::cli;
 use crate::engine::Input;
 use crate::status::{Actor, Ask, Command};
+use crate::sys::guarded::would_take;
 use std::path::PathBuf;
 use tokio::sync::mpsc;
 
@@ -36,8 +37,12 @@ impl Turning {
         let Reader { file, reading, results } = &self.reader;
         let (file, reading, results) = (file.clone(), reading.clone(), results.clone());
         let (refusal_to, refused) = (results.clone(), ask.clone());
+        let keep = self.keeper.keeping();
         let read = move || {
             let read = configuration(&file, &reading).map(|(config, _)| Box::new(config));
+            if let (Ok(config), Command::Reload { dry_run: false }) = (&read, &ask.command) {
+                keep(config);
+            }
             let read = read.map_err(|error| format!("{error:#}"));
             let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
             // An engine that has ended meanwhile wants nothing.
@@ -46,6 +51,28 @@ impl Turning {
         if let Err(error) = std::thread::Builder::new().name("reload".into()).spawn(read) {
             let read = Err(format!("start a thread: {error}"));
             let _ = refusal_to.send(Input::Configured { id, ask: refused, read });
+        }
+    }
+
+    /// On a thread of its own, like everything that reads files.
+    pub(super) fn prepare_restart(&self, id: u64) {
+        let results = self.reader.results.clone();
+        if !self.keeper.is_guarded() {
+            let able = Err("this engine has no guard that could start it again: use the service manager".to_owned());
+            let _ = results.send(Input::Restartable { id, able });
+            return;
+        }
+        let mut arguments = vec![self.reader.file.clone().into_os_string()];
+        if let Some(id) = &self.reader.reading.config_id {
+            arguments.extend(["--config-id".into(), id.into()]);
+        }
+        if self.reader.reading.all_config {
+            arguments.push("--all-config".into());
+        }
+        let refusal_to = results.clone();
+        let ask = move || drop(results.send(Input::Restartable { id, able: would_take(&arguments) }));
+        if let Err(error) = std::thread::Builder::new().name("restart".into()).spawn(ask) {
+            let _ = refusal_to.send(Input::Restartable { id, able: Err(format!("start a thread: {error}")) });
         }
     }
 

@@ -1,11 +1,12 @@
 //! From a file to a running engine.
 
 use super::beside::Beside;
+use super::keep::Keeper;
 use super::links::Links;
 use super::log::Log;
 use super::reload::Reader;
-use super::turn::{STOP_WITHIN, Turning};
-use super::{addresses, dataplane, hooks, workers};
+use super::turn::{Ended, STOP_WITHIN, Turning};
+use super::{addresses, dataplane, hooks, keep, workers};
 use crate::cli;
 use crate::conf::{self, Config, Severity};
 use crate::control::{Access, Board, default_socket, server};
@@ -15,8 +16,10 @@ use crate::settings::Settings;
 use crate::status::{Dataplane, DataplaneKind};
 use crate::sys::clock::{Clock, uptime, wall_us};
 use crate::sys::files::{Files, environment};
+use crate::sys::guarded::{FAILED, RESTART, release_signals};
 use crate::sys::netlink::Netlink;
-use crate::time::Instant;
+use crate::sys::succession::Succession;
+use crate::time::{Duration, Instant};
 use anyhow::Context;
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
@@ -25,26 +28,44 @@ use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
-/// Runs the engine on this thread until SIGTERM or SIGINT. Exit status 0 if everything was released, 1 if not.
+/// For the links of what an engine before this one held to be seen.
+const ADOPT_WITHIN: Duration = Duration::from_secs(1);
+
+/// Runs the engine on this thread until SIGTERM or SIGINT. Exit status 0 if everything was released, 1 if not; see
+/// [`guarded`](crate::sys::guarded) for those that a guard understands.
 pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> {
     let log = log_to_stderr()?;
-    let (config, host) = configuration(&args.file, &args.reading)?;
+    let succession = args.guarded.then(Succession::inherited).transpose().context("what a guard gives its engine")?;
+    let succession = succession.map(Arc::new);
+    let guard = succession.as_ref().map(|_| nix::unistd::getppid());
+    let clock = succession.as_ref().and_then(|s| s.zero()).map_or_else(Clock::start, Clock::since);
+    let left = succession.as_ref().filter(|s| s.zero().is_some()).map(|s| keep::legacy(s, &clock));
+    let (config, legacy) = match left {
+        Some((legacy, kept)) => (config_to_go_on_with(args, legacy.planned, kept)?, Some(legacy)),
+        None => (configuration(&args.file, &args.reading)?.0, None),
+    };
+    let started = clock.now();
+    let mut keeper = Keeper::new(succession);
+    if legacy.as_ref().is_none_or(|legacy| legacy.planned) {
+        keeper.keep_configuration(&config);
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (results_in, results) = mpsc::unbounded_channel();
-    hooks::before_start(&config.globals, &runtime, &results_in)?;
+    hooks::before_start(&config.globals, legacy.is_none(), &keeper, &runtime, &results_in)?;
     let _entered = runtime.enter();
-    let socket_name = config.socket_name(&host);
-    let clock = Clock::start();
+    let socket_name = config.socket_name(&host()?);
     let has_services = !config.services.is_empty();
     let mut engine = Engine::new(Setup {
         config,
-        host,
+        host: host()?,
         config_path: args.file.display().to_string(),
         pid: std::process::id(),
+        guard: guard.and_then(|guard| guard.as_raw().try_into().ok()),
         seed: wall_us() ^ u64::from(std::process::id()),
-        wall_zero_us: wall_us(),
+        wall_zero_us: wall_us().saturating_sub(started.as_micros()),
         uptime: uptime(),
         lease: settings.engine.lease_seconds,
+        legacy,
         dataplane: Dataplane { kind: DataplaneKind::None, note: None },
     });
     let table = if has_services {
@@ -61,10 +82,15 @@ pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> 
     let socket = args.control.clone().unwrap_or_else(|| default_socket(&settings.control.directory, &socket_name));
     let server = server::serve(board.clone(), requests_in, &socket, &Access::from(&settings.control))?;
     tracing::info!("{} listens for consoles at {}", engine.name(), socket.display());
-    let (stop, hangups) = signals()?;
+    let (stop, stop_in, hangups) = signals()?;
+    if args.farewell {
+        let _ = stop_in.try_send(());
+    }
     let file = std::path::absolute(&args.file).with_context(|| format!("find {}", args.file.display()))?;
     let (addresses, workers) = (addresses::start(results_in.clone())?, workers::start(results_in.clone())?);
     let beside = Beside::start(&engine, settings, &board, &results_in)?;
+    keeper.begin(&clock, &engine).context("what the next engine goes on from")?;
+    release_signals().context("take signals")?;
     let turning = Turning {
         clock,
         engine,
@@ -84,19 +110,52 @@ pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> 
         published_at: Instant::ZERO,
         changed: true,
         stop_at: None,
-        ended: false,
+        keeper,
+        guard,
+        adopt_by: started + ADOPT_WITHIN,
+        restart_at: None,
+        ended: None,
     };
     // Without a service manager there is nobody to tell.
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
-    let released = runtime.block_on(turning.run(stop));
+    let ended = runtime.block_on(turning.run(stop));
     server.stop();
-    if released {
-        tracing::info!("everything is released");
-    } else {
-        tracing::error!("not everything was released within {STOP_WITHIN:?}: look with `ip address` and `ipvsadm -Ln`");
-    }
+    let status = match ended {
+        Ended::Released => {
+            tracing::info!("everything is released");
+            0
+        }
+        Ended::LeftBehind => {
+            tracing::error!("not everything was released within {STOP_WITHIN:?}: see `ip address` and `ipvsadm -Ln`");
+            1
+        }
+        Ended::Restart => {
+            tracing::info!("the next engine goes on");
+            RESTART
+        }
+        Ended::Failed => {
+            tracing::error!("a part of this engine has failed: another has to go on");
+            FAILED
+        }
+    };
     log.flush();
-    Ok(u8::from(!released))
+    Ok(status)
+}
+
+/// After a crash, the configuration that was run: what lies in the file meanwhile was not asked for. On an operator's
+/// word, the file.
+fn config_to_go_on_with(args: &cli::Run, planned: bool, kept: Option<Config>) -> anyhow::Result<Config> {
+    match kept {
+        Some(kept) if !planned => Ok(kept),
+        Some(kept) => Ok(configuration(&args.file, &args.reading).map_or_else(
+            |error| {
+                tracing::error!("going on with the configuration of before: {error:#}");
+                kept
+            },
+            |(config, _)| config,
+        )),
+        None => Ok(configuration(&args.file, &args.reading)?.0),
+    }
 }
 
 /// Reads a configuration that is to be run, and this machine's name. Errors in it are the error, with their places;
@@ -110,13 +169,18 @@ pub fn configuration(file: &Path, reading: &cli::Reading) -> anyhow::Result<(Con
         .map(|d| report::check::text(d, &sources, file, report::check::Look::Plain))
         .collect();
     anyhow::ensure!(errors.is_empty(), "{} cannot be run as it is\n{}", file.display(), errors.concat().trim_end());
+    Ok((config, host()?))
+}
+
+fn host() -> anyhow::Result<String> {
     let host = nix::unistd::gethostname().context("this machine's name")?;
-    Ok((config, host.to_string_lossy().into_owned()))
+    Ok(host.to_string_lossy().into_owned())
 }
 
 /// SIGTERM and SIGINT ask to stop, SIGHUP to read the configuration anew; several at once are one.
-fn signals() -> anyhow::Result<(mpsc::Receiver<()>, mpsc::Receiver<()>)> {
+fn signals() -> anyhow::Result<(mpsc::Receiver<()>, mpsc::Sender<()>, mpsc::Receiver<()>)> {
     let (stop, asked) = mpsc::channel(1);
+    let told = stop.clone();
     for kind in [SignalKind::terminate(), SignalKind::interrupt()] {
         let mut signals = signal(kind).context("listen for signals")?;
         let stop = stop.clone();
@@ -133,7 +197,7 @@ fn signals() -> anyhow::Result<(mpsc::Receiver<()>, mpsc::Receiver<()>)> {
             let _ = hang_up.try_send(());
         }
     });
-    Ok((asked, hung_up))
+    Ok((asked, told, hung_up))
 }
 
 fn log_to_stderr() -> anyhow::Result<Log> {

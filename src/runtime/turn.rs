@@ -5,6 +5,7 @@
 
 use super::beside::Beside;
 use super::hooks;
+use super::keep::Keeper;
 use super::links::Links;
 use super::reload::Reader;
 use super::workers::Job;
@@ -16,6 +17,7 @@ use crate::status::Reply;
 use crate::sys::clock::{Clock, wall_us};
 use crate::sys::netlink::{LinkEvent, Monitor};
 use crate::time::{Duration, Instant};
+use nix::unistd::Pid;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
@@ -62,7 +64,25 @@ pub(super) struct Turning {
     pub(super) published_at: Instant,
     pub(super) changed: bool,
     pub(super) stop_at: Option<Instant>,
-    pub(super) ended: bool,
+    pub(super) keeper: Keeper,
+    pub(super) guard: Option<Pid>,
+    pub(super) adopt_by: Instant,
+    /// When to end for the next engine.
+    pub(super) restart_at: Option<Instant>,
+    pub(super) ended: Option<Ended>,
+}
+
+/// How an engine ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// Everything is released.
+    Released,
+    /// The time for that was over.
+    LeftBehind,
+    /// With everything held, for the next engine to go on.
+    Restart,
+    /// The same, because a part has failed.
+    Failed,
 }
 
 /// What ended the waiting.
@@ -77,10 +97,13 @@ enum Woken {
 }
 
 impl Turning {
-    /// Until everything is released, or the time for that is over; true if everything was.
-    pub(super) async fn run(mut self, mut stop: mpsc::Receiver<()>) -> bool {
+    /// Until everything is released, the time for that is over, or another engine is to go on.
+    pub(super) async fn run(mut self, mut stop: mpsc::Receiver<()>) -> Ended {
         let mut more = false;
-        while !self.ended {
+        let ended = loop {
+            if let Some(ended) = self.ended {
+                break ended;
+            }
             let deadline = self.engine.deadline();
             let woken = if more {
                 // Also in a flood: what else runs on this thread tells of signals and links.
@@ -103,17 +126,26 @@ impl Turning {
             if self.engine.deadline().is_some_and(|at| at <= now) {
                 self.step(Input::Deadline);
             }
+            self.keeper.keep(now, &mut self.engine);
             self.publish();
             self.beside.watchdog.turned(self.clock.now());
+            if self.restart_at.is_some_and(|at| now >= at) && self.stop_at.is_none() {
+                if let Err(error) = self.keeper.planned() {
+                    tracing::error!("the next engine will not know that it was asked for: {error}");
+                }
+                break Ended::Restart;
+            }
             if self.stop_at.is_some_and(|at| self.clock.now() >= at) {
                 self.remove_leftovers().await;
-                return false;
+                return Ended::LeftBehind;
             }
+        };
+        if ended == Ended::Released {
+            self.last_scripts().await;
+            self.shutdown_script().await;
         }
-        self.last_scripts().await;
-        self.shutdown_script().await;
         self.publish_last().await;
-        true
+        ended
     }
 
     /// STOP is told before the engine ends, by scripts and by mail, and nothing of it keeps it for long.
@@ -179,12 +211,12 @@ impl Turning {
 
     async fn wait(&mut self, deadline: Option<Instant>, stop: &mut mpsc::Receiver<()>) -> Woken {
         let publish_after = if self.changed { self.publish_pause() } else { PUBLISH_AT_LEAST };
-        let wake_at = [deadline, Some(self.published_at + publish_after), self.stop_at, self.beside.watchdog.due()]
-            .into_iter()
-            .flatten()
-            .min();
+        let publish_at = Some(self.published_at + publish_after);
+        let own = [publish_at, self.stop_at, self.restart_at, self.keeper.due(), self.beside.watchdog.due()];
+        let wake_at = own.into_iter().chain([deadline]).flatten().min();
         let wake_at = self.clock.to_std(wake_at.unwrap_or(self.published_at + PUBLISH_AT_LEAST));
-        let stopping = self.stop_at.is_some();
+        // What an engine before this one held can be handed over once its link is known.
+        let deaf = self.stop_at.is_some() || (self.engine.is_adopting() && self.clock.now() < self.adopt_by);
         tokio::select! {
             biased;
             () = self.links.ready() => Woken::Packets,
@@ -193,7 +225,7 @@ impl Turning {
             Some(result) = self.results.recv() => Woken::Result(result),
             Some(request) = self.requests.recv() => Woken::Request(request),
             Some(()) = self.hangups.recv() => Woken::HangUp,
-            Some(()) = stop.recv(), if !stopping => Woken::Stop,
+            Some(()) = stop.recv(), if !deaf => Woken::Stop,
         }
     }
 
@@ -294,6 +326,9 @@ impl Turning {
     fn publish_now(&mut self) {
         for (link, error) in self.links.reopen() {
             self.step(Input::SendFailed { link, error: format!("no socket for adverts: {error}") });
+        }
+        if self.guard.is_some_and(|guard| nix::unistd::getppid() != guard) {
+            self.step(Input::GuardLost);
         }
         let now = self.clock.now();
         self.engine.set_wall_zero(wall_us().saturating_sub(now.as_micros()));

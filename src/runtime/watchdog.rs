@@ -1,6 +1,7 @@
 //! Signs of life for systemd's watchdog (sd_notify(3), WATCHDOG=1), given by the engine's loop alone: a loop that hangs
 //! gives none, and the service is started again.
 
+use crate::sys::manager;
 use crate::time::{Duration, Instant};
 
 /// When the next sign is due; nothing without `WatchdogSec=`.
@@ -13,7 +14,7 @@ pub(super) struct Watchdog {
 
 impl Watchdog {
     pub(super) fn of_environment() -> Self {
-        let every = sd_notify::watchdog_enabled().map(|limit| limit / 2);
+        let every = manager::watchdog().map(|limit| limit / 2);
         Self { every, next: Instant::ZERO }
     }
 

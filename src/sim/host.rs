@@ -1,7 +1,7 @@
 //! A virtual machine: its kernel (addresses, IPVS table) and the engine that runs on it.
 
 use crate::conf::Config;
-use crate::engine::{Engine, Packet, Setup};
+use crate::engine::{Engine, NodeRecord, Packet, RouterRecord, Setup};
 use crate::kernel::{
     Change, Counters, DestinationKey, Link, ObservedDestination, ObservedService, ObservedTable, ServiceKey,
 };
@@ -22,6 +22,11 @@ pub struct Host {
     /// What its engine starts from, each time.
     pub(super) setup: Setup,
     pub(super) engine: Option<Incarnation>,
+    /// What the engine has left, should it end.
+    pub(super) records: BTreeMap<usize, RouterRecord>,
+    pub(super) node_record: NodeRecord,
+    /// When the engine that has ended was started, until the next one goes on.
+    pub(super) born: Option<Instant>,
     /// How often an engine was started here: what was meant for an earlier one is dropped.
     pub(super) life: u64,
     /// The machine has a carrier.
@@ -62,6 +67,9 @@ impl Host {
             mac: Mac([2, 0, 0, 0, 0, index as u8 + 1]),
             setup,
             engine: None,
+            records: BTreeMap::new(),
+            node_record: NodeRecord::default(),
+            born: None,
             life: 0,
             link_up: true,
             paused: false,

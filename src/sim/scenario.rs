@@ -83,10 +83,12 @@ fn add(world: &mut World, index: usize, scenario: &str, file: &str, config: Conf
         host: file.trim_end_matches(".conf").to_owned(),
         config_path: format!("{scenario}/{file}"),
         pid: 0,
+        guard: None,
         seed: 0,
         wall_zero_us: 0,
         uptime: Duration::ZERO,
         lease: Some(0),
+        legacy: None,
         dataplane: Dataplane { kind, note: Some("virtual: this is the simulator's table, no kernel's".into()) },
     };
     world.add_host(address, link, setup);

@@ -4,7 +4,7 @@ use super::client::Client;
 use super::host::{Host, Incarnation};
 use super::lan::Lan;
 use crate::conf::Config;
-use crate::engine::{Advert, CheckId, Effect, Engine, Input, Packet, Random, Setup};
+use crate::engine::{Advert, CheckId, Effect, Engine, Input, Legacy, Packet, Random, Setup};
 use crate::health::{Method, Outcome};
 use crate::kernel::{DestinationKey, ServiceKey};
 use crate::net::{LinkName, Mac};
@@ -15,6 +15,8 @@ use std::net::{IpAddr, Ipv4Addr};
 
 /// The kernel's table is read so often.
 const TABLE_READ: Duration = Duration::from_secs(1);
+/// For a guard to start the next engine.
+const RESTARTED: Duration = Duration::from_millis(20);
 /// A neighbour entry that does not work is asked for anew after so many requests.
 const GIVE_UP_NEIGHBOUR: u32 = 20;
 
@@ -97,6 +99,12 @@ enum Happening {
     },
     Resume {
         host: usize,
+    },
+    /// A guard starts the next engine.
+    GoOn {
+        host: usize,
+        life: u64,
+        ended_at: Instant,
     },
 }
 
@@ -206,6 +214,7 @@ impl World {
                 }
             }
             Happening::Resume { host } => self.resume(host),
+            Happening::GoOn { host, life, ended_at } => self.go_on(host, life, ended_at),
         }
     }
 
@@ -216,6 +225,7 @@ impl World {
             return;
         }
         h.life += 1;
+        h.records.clear();
         let seed = self.random.next_u64();
         let wall_zero_us = self.wall_zero_us + self.now.as_micros();
         let setup = Setup { seed, wall_zero_us, ..h.setup.clone() };
@@ -234,6 +244,35 @@ impl World {
             h.boot();
             h.addresses.clear();
         }
+    }
+
+    /// The engine is killed, and after `gap` its guard starts the next one, which goes on where it was.
+    pub fn end_engine(&mut self, host: usize, gap: Duration) {
+        let Some(h) = self.hosts.get_mut(host).filter(|h| h.engine.is_some()) else { return };
+        h.life += 1;
+        h.born = h.engine.take().map(|e| e.born);
+        let (life, ended_at) = (h.life, self.now);
+        self.later(gap, Happening::GoOn { host, life, ended_at });
+    }
+
+    fn go_on(&mut self, host: usize, life: u64, ended_at: Instant) {
+        let Some(h) = self.hosts.get_mut(host).filter(|h| h.life == life) else { return };
+        let Some(born) = h.born.take() else { return };
+        let seed = self.random.next_u64();
+        let legacy = Legacy {
+            routers: std::mem::take(&mut h.records).into_values().collect(),
+            node: std::mem::take(&mut h.node_record),
+            silence: self.now.since(ended_at),
+            now: Instant::from_micros(self.now.as_micros().saturating_sub(born.as_micros())),
+            lives: 1,
+            planned: false,
+        };
+        let wall_zero_us = self.wall_zero_us + born.as_micros();
+        let setup = Setup { seed, wall_zero_us, legacy: Some(legacy), ..h.setup.clone() };
+        h.engine = Some(Incarnation { engine: Engine::new(setup), born });
+        let link = h.link_state();
+        self.feed(host, Input::Link(link));
+        self.later(Duration::ZERO, Happening::ReadTable { host, life });
     }
 
     /// The machine is switched on again and its engine started.
@@ -350,6 +389,8 @@ impl World {
             let local = living.local(self.now);
             let effects = living.engine.handle(local, input);
             h.events.extend(living.engine.take_events());
+            h.records.extend(living.engine.take_records());
+            h.node_record = living.engine.take_node_record().unwrap_or_else(|| std::mem::take(&mut h.node_record));
             for effect in effects {
                 self.perform(host, effect, &mut inputs);
             }
@@ -380,6 +421,8 @@ impl World {
                 let read = self.hosts.get(host).map(|h| Box::new(h.setup.config.clone()));
                 inputs.push_back(Input::Configured { id, ask, read: read.ok_or_else(String::new) });
             }
+            Effect::PrepareRestart { id } => inputs.push_back(Input::Restartable { id, able: Ok(()) }),
+            Effect::Restart => self.end_engine(host, RESTARTED),
             Effect::Relisten | Effect::Notify(_) | Effect::Tell(..) | Effect::Mail(_) => {}
             Effect::Announce { link, address } => self.announce(host, &link, address),
             Effect::Table(steps) => {

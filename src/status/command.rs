@@ -54,6 +54,8 @@ pub enum Command {
         #[serde(default)]
         dry_run: bool,
     },
+    /// Start the engine again, from the program's file as it is now: roles and addresses go on.
+    Restart {},
     /// Another weight than the file's, until returned.
     Weight {
         real: DestinationKey,
@@ -74,6 +76,7 @@ impl Command {
             Self::Return { .. } => "return",
             Self::Weight { .. } => "weight",
             Self::Reload { .. } => "reload",
+            Self::Restart {} => "restart",
         }
     }
 
@@ -83,7 +86,9 @@ impl Command {
             Self::Demote { instance, .. } | Self::Restore { instance } | Self::Takeover { instance, .. } => {
                 Some(instance)
             }
-            Self::Drain { .. } | Self::Return { .. } | Self::Weight { .. } | Self::Reload { .. } => None,
+            Self::Drain { .. } | Self::Return { .. } | Self::Weight { .. } | Self::Reload { .. } | Self::Restart {} => {
+                None
+            }
         }
     }
 }
@@ -100,6 +105,7 @@ impl fmt::Display for Command {
             Self::Return { real, service } => write!(f, "return {real}{}", of(service)),
             Self::Reload { dry_run: false } => write!(f, "reload"),
             Self::Reload { dry_run: true } => write!(f, "reload --dry-run"),
+            Self::Restart {} => write!(f, "restart"),
             Self::Weight { real, service, weight } => write!(f, "weight {real}{} {weight}", of(service)),
         }
     }

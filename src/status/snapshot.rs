@@ -60,7 +60,15 @@ pub struct Node {
     /// `router_id`, or the host's name.
     pub name: String,
     pub version: String,
+    /// The process to signal: the guard's, or the engine's if it has none.
     pub pid: u32,
+    pub engine_pid: u32,
+    /// Whether a guard starts the engine again if it dies.
+    pub guarded: bool,
+    /// How many engines went before this one, under the same guard.
+    pub restarts: u32,
+    /// When this engine started; the uptime is the guard's.
+    pub started_at: Instant,
     pub uptime: Duration,
     pub dataplane: Dataplane,
     /// The file the configuration came from.

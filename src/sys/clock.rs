@@ -14,6 +14,11 @@ impl Clock {
         Self { start: std::time::Instant::now() }
     }
 
+    /// Counts from `start`, which may be before this process was.
+    pub const fn since(start: std::time::Instant) -> Self {
+        Self { start }
+    }
+
     pub fn now(&self) -> Instant {
         self.at(std::time::Instant::now())
     }

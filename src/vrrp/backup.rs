@@ -113,7 +113,8 @@ impl Instance {
         } else if heard.priority == 0 {
             self.quiet_since = heard.at;
             self.resigned = Some(heard.from);
-            self.set_master_down(heard.at + self.skew());
+            let only_heir = self.spec.has_one_peer();
+            self.set_master_down(if only_heir { heard.at } else { heard.at + self.skew() });
             out.push(Output::Note(Note::ResignationHeard { from: heard.from }));
         } else if heard.priority >= self.effective_priority() {
             self.preempt_at = None;

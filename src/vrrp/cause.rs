@@ -10,6 +10,8 @@ use std::net::IpAddr;
 pub enum Cause {
     /// The conditions are good, the router takes part.
     Started,
+    /// The engine was started again, and the router goes on where it was.
+    Adopted,
     /// Priority 255: the addresses are this router's own.
     Owner,
     /// The master fell silent; who it was and its priority, if any was heard.
@@ -74,13 +76,14 @@ impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Started => write!(f, "link and trackers are good"),
+            Self::Adopted => write!(f, "this engine was started again and goes on with the addresses it held"),
             Self::Owner => write!(f, "priority 255 owns the addresses"),
             Self::Silence { waited, last: Some((from, priority)) } => {
                 write!(f, "no advert for {}; the last was from {from}, priority {priority}", Seconds(*waited))
             }
             Self::Silence { waited, last: None } => write!(f, "no advert heard for {}", Seconds(*waited)),
             Self::MasterResigned { from, waited } => {
-                write!(f, "{from} gave up (priority 0); skew of {} ran out", Seconds(*waited))
+                write!(f, "{from} gave up (priority 0) {} ago", Seconds(*waited))
             }
             Self::Preempting { from, theirs, ours } => {
                 write!(f, "the master {from} has priority {theirs}, ours is {ours}")

@@ -289,7 +289,7 @@ impl Instance {
     fn permits_takeover(&self) -> Result<(), Refusal> {
         match (&self.state, self.master) {
             (State::Fault { .. }, _) => Err(Refusal::Fault(self.conditions.faults.join("; "))),
-            (State::Init, _) => Err(Refusal::NotStarted(self.conditions.waiting.join("; "))),
+            (State::Init | State::Adopting { .. }, _) => Err(Refusal::NotStarted(self.conditions.waiting.join("; "))),
             (State::Backup { .. }, Some(m)) if self.beaten_by(m, 254) => {
                 Err(Refusal::Outranked { from: m.from, priority: m.priority })
             }
@@ -308,6 +308,7 @@ impl Instance {
         let mut out = Vec::new();
         match self.state {
             State::Init => self.in_init(now, input, &mut out),
+            State::Adopting { was } => self.in_adopting(now, input, was, &mut out),
             State::Fault { release_at } => self.in_fault(now, input, release_at, &mut out),
             State::Backup { master_down_at, release_at } => {
                 self.in_backup(now, input, (master_down_at, release_at), &mut out);

@@ -203,7 +203,12 @@ impl Instance {
                 };
                 now < last + pause
             }
-            State::Init | State::Backup { .. } | State::Yielding { .. } | State::Fault { .. } | State::Stopped => false,
+            State::Init
+            | State::Adopting { .. }
+            | State::Backup { .. }
+            | State::Yielding { .. }
+            | State::Fault { .. }
+            | State::Stopped => false,
         }
     }
 }

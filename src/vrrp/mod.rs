@@ -5,6 +5,7 @@
 
 #![warn(clippy::wildcard_enum_match_arm, clippy::indexing_slicing)]
 
+mod adopting;
 mod auth;
 mod backup;
 mod cause;
@@ -20,6 +21,7 @@ mod state;
 mod tests;
 mod yielding;
 
+pub use adopting::Was;
 pub use auth::{AntiReplay, Auth, Hmac, HmacKey, HmacMode, Password};
 pub use cause::{Cause, Note};
 pub use group::GroupSpec;

@@ -45,7 +45,7 @@ impl Instance {
                     self.set_master_down(due.max(now));
                 }
             }
-            State::Init | State::Yielding { .. } | State::Fault { .. } | State::Stopped => {}
+            State::Init | State::Adopting { .. } | State::Yielding { .. } | State::Fault { .. } | State::Stopped => {}
         }
         out
     }

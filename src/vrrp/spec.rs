@@ -297,6 +297,11 @@ impl Spec {
         self.priority == 255
     }
 
+    /// There is only one other router: nobody else can succeed it, so no skew is needed to find out who does.
+    pub const fn has_one_peer(&self) -> bool {
+        matches!(&self.peering, Peering::Unicast(unicast) if unicast.peers.len() == 1)
+    }
+
     /// The link adverts leave on and arrive on.
     pub fn advert_link(&self) -> &LinkName {
         match &self.virtual_link {

@@ -11,6 +11,7 @@
 //!                                 └─────────────┘    └─────────────┘ (after a stop: Stopped)
 //! ```
 
+use super::adopting::Was;
 use crate::time::{Instant, earliest};
 use std::net::IpAddr;
 
@@ -19,6 +20,8 @@ use std::net::IpAddr;
 pub enum State {
     /// Not started, or waiting for the first result of a script that decides.
     Init,
+    /// The engine was started again with the addresses still here; whether it may go on is not known yet.
+    Adopting { was: Was },
     Backup {
         /// When the master is taken for dead.
         master_down_at: Instant,
@@ -71,7 +74,7 @@ pub enum Role {
 impl State {
     pub const fn role(&self) -> Role {
         match self {
-            Self::Init | Self::Stopped => Role::Init,
+            Self::Init | Self::Adopting { .. } | Self::Stopped => Role::Init,
             Self::Backup { .. } | Self::Yielding { .. } => Role::Backup,
             Self::Master { .. } => Role::Master,
             Self::Fault { .. } => Role::Fault,
@@ -81,7 +84,7 @@ impl State {
     /// Whether this router answers for the addresses.
     pub const fn wants_addresses(&self) -> bool {
         match self {
-            Self::Master { .. } | Self::Yielding { .. } => true,
+            Self::Adopting { .. } | Self::Master { .. } | Self::Yielding { .. } => true,
             Self::Backup { release_at, .. } | Self::Fault { release_at } => release_at.is_some(),
             Self::Init | Self::Stopped => false,
         }
@@ -90,7 +93,7 @@ impl State {
     /// When something is due.
     pub fn deadline(&self) -> Option<Instant> {
         match self {
-            Self::Init | Self::Stopped => None,
+            Self::Init | Self::Adopting { .. } | Self::Stopped => None,
             Self::Fault { release_at } => *release_at,
             Self::Backup { master_down_at, release_at } => earliest(Some(*master_down_at), *release_at),
             Self::Master { next_advert_at, announce_at, refresh_at } => {

@@ -312,8 +312,19 @@ fn every_input_is_decided_in_every_state() {
     let _ = stopped.handle(ms(9000), Input::Deadline);
     let mut fault = backup(100);
     let _ = fault.handle(ms(1), bad());
-    let starts =
-        [Instance::new(spec(100), ms(0)), backup(100), master(100), master(255), yielding, stopping, stopped, fault];
+    let adopting = |was| Instance::adopting(spec(100), ms(0), was);
+    let starts = [
+        Instance::new(spec(100), ms(0)),
+        adopting(Was::Master(ms(0))),
+        adopting(Was::Answering),
+        backup(100),
+        master(100),
+        master(255),
+        yielding,
+        stopping,
+        stopped,
+        fault,
+    ];
     let inputs = || {
         let at = ms(9_500);
         let mut inputs = vec![
@@ -346,7 +357,8 @@ fn every_input_is_decided_in_every_state() {
                     assert_eq!(changed(&out), expected);
                     let holds = matches!(
                         instance.state(),
-                        State::Master { .. }
+                        State::Adopting { .. }
+                            | State::Master { .. }
                             | State::Yielding { .. }
                             | State::Backup { release_at: Some(_), .. }
                             | State::Fault { release_at: Some(_) }
@@ -354,7 +366,8 @@ fn every_input_is_decided_in_every_state() {
                     assert_eq!(instance.state().wants_addresses(), holds);
                     assert_eq!(
                         instance.deadline().is_some(),
-                        holds || matches!(instance.state(), State::Backup { .. })
+                        (holds && !matches!(instance.state(), State::Adopting { .. }))
+                            || matches!(instance.state(), State::Backup { .. })
                     );
                     let terms: i32 = instance.terms().iter().map(|t| t.value).sum();
                     assert_eq!(terms, i32::from(instance.effective_priority()));
@@ -362,6 +375,43 @@ fn every_input_is_decided_in_every_state() {
             }
         }
     }
+}
+
+#[test]
+fn an_engine_that_goes_on_advertises_at_once_and_keeps_its_role() {
+    let mut instance = Instance::adopting(spec(100), ms(9000), Was::Master(ms(4000)));
+    assert!(instance.state().wants_addresses(), "before anything is known");
+    let waiting = Conditions { source: Some(OWN), waiting: vec!["script".into()], ..Conditions::default() };
+    let out = instance.handle(ms(9001), Input::Conditions(waiting));
+    assert_eq!(out.first(), Some(&Output::Advertise { priority: 100 }));
+    assert_eq!(changed(&out), Some((Role::Init, Role::Master)));
+    assert_eq!(instance.since(), ms(4000), "MASTER all the time");
+}
+
+#[test]
+fn an_engine_that_goes_on_in_mid_handover_answers_until_a_successor_is_heard() {
+    let adopted = || {
+        let mut instance = Instance::adopting(spec(100), ms(9000), Was::Answering).held(Some(Hold::Demoted));
+        let _ = instance.handle(ms(9001), good());
+        instance
+    };
+    let mut instance = adopted();
+    assert_eq!((instance.state().role(), instance.effective_priority()), (Role::Backup, 1));
+    let _ = instance.handle(ms(9300), heard(LOW, 90, ms(9300)));
+    let _ = instance.handle(ms(9301), Input::Announced);
+    assert!(!instance.state().wants_addresses());
+    let mut alone = adopted();
+    let due = alone.deadline().unwrap();
+    let _ = alone.handle(due, Input::Deadline);
+    assert_eq!(alone.state().role(), Role::Master, "nobody else took over");
+}
+
+#[test]
+fn an_engine_that_goes_on_into_a_fault_keeps_the_addresses_for_a_successor() {
+    let mut instance = Instance::adopting(spec(100), ms(9000), Was::Master(ms(4000)));
+    let _ = instance.handle(ms(9001), bad());
+    assert_eq!(instance.state().role(), Role::Fault);
+    assert!(instance.state().wants_addresses());
 }
 
 #[test]

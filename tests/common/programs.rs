@@ -1,8 +1,9 @@
 //! Programs that a test starts, each ended when dropped.
 
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use std::fs::File;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -34,6 +35,7 @@ impl Running {
             .stdin(Stdio::null())
             .stdout(file.try_clone().unwrap())
             .stderr(file)
+            .process_group(0)
             .spawn()
             .unwrap();
         Self { child, name: name.to_owned(), log }
@@ -62,7 +64,8 @@ impl Running {
             }
             std::thread::sleep(Duration::from_millis(5));
         }
-        self.child.kill().unwrap();
+        // With what it has started.
+        let _ = killpg(Pid::from_raw(i32::try_from(self.pid()).unwrap()), Signal::SIGKILL);
         self.child.wait().unwrap();
         None
     }

@@ -64,10 +64,12 @@ impl Cluster {
                 host: "unused".into(),
                 config_path: "test".into(),
                 pid: 1,
+                guard: None,
                 seed: 0,
                 wall_zero_us: 0,
                 uptime: Duration::ZERO,
                 lease: Some(0),
+                legacy: None,
                 dataplane: Dataplane { kind: DataplaneKind::None, note: None },
             };
             world.add_host(node_address(index), link.clone(), setup);

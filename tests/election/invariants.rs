@@ -55,7 +55,7 @@ fn play(seed: u64) -> Result<Vec<String>, String> {
 fn disturb(cluster: &mut Cluster, random: &mut Random, watcher: &mut Watcher) -> String {
     let host = random.below(cluster.world.hosts.len() as u64) as usize;
     let world = &mut cluster.world;
-    match random.below(12) {
+    match random.below(13) {
         0 | 1 => {
             if world.lan.cut.remove(&host) {
                 return format!("heal {host}");
@@ -90,6 +90,12 @@ fn disturb(cluster: &mut Cluster, random: &mut Random, watcher: &mut Watcher) ->
             }
             world.failing_scripts.insert(script);
             format!("script of {host} fails")
+        }
+        11 => {
+            // Shorter than the time between two looks.
+            let gap = Duration::from_millis(1 + random.below(45));
+            world.end_engine(host, gap);
+            format!("the engine of {host} ends, the next one comes after {gap:?}")
         }
         _ => format!("restore {host}: {:?}", cluster.restore(host)),
     }

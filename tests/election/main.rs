@@ -62,6 +62,42 @@ fn a_stop_costs_no_moment_without_an_owner() {
 }
 
 #[test]
+fn the_end_of_an_engine_is_no_outage_and_no_change_of_owner() {
+    let mut cluster = Cluster::settled(1, &[150, 100]);
+    let since = cluster.world.snapshot(0).unwrap().instances[0].since;
+    for gap in [1, 20, 1400] {
+        cluster.world.end_engine(0, Duration::from_millis(gap));
+        cluster.watch(Duration::from_secs(5), |c| assert_eq!(c.holders(), [0]));
+        assert_eq!(cluster.roles(), [Role::Master, Role::Backup]);
+    }
+    let instance = &cluster.world.snapshot(0).unwrap().instances[0];
+    assert_eq!(instance.since, since, "MASTER all the time");
+}
+
+#[test]
+fn an_engine_that_was_gone_for_too_long_does_not_take_back_what_another_has() {
+    let mut cluster = Cluster::settled(1, &[150, 100]);
+    cluster.world.end_engine(0, Duration::from_secs(6));
+    cluster.world.run_for(Duration::from_millis(5900));
+    assert_eq!(cluster.holders(), [0, 1], "without an engine nobody removes it but the lease");
+    cluster.world.run_for(Duration::from_millis(200));
+    assert_eq!(cluster.holders(), [1]);
+}
+
+#[test]
+fn what_operators_asked_for_outlives_the_engine() {
+    let mut cluster = Cluster::settled(1, &[150, 100]);
+    cluster.demote(0).unwrap();
+    cluster.world.run_for(Duration::from_millis(300));
+    cluster.world.end_engine(0, Duration::from_millis(20));
+    cluster.watch(Duration::from_secs(8), |c| assert!(!c.holders().is_empty()));
+    assert_eq!(cluster.holders(), [1], "still demoted");
+    cluster.restore(0).unwrap();
+    cluster.watch(Duration::from_secs(6), |c| assert!(!c.holders().is_empty()));
+    assert_eq!(cluster.holders(), [0]);
+}
+
+#[test]
 fn a_demotion_costs_no_moment_without_an_owner_and_none_with_two() {
     let mut cluster = Cluster::settled(1, &[150, 100]);
     cluster.demote(0).unwrap();

@@ -51,11 +51,13 @@ fn engine() -> Engine {
         host,
         config_path,
         pid: 1,
+        guard: None,
         seed: 1,
         wall_zero_us: 0,
         dataplane,
         uptime: Duration::ZERO,
         lease: None,
+        legacy: None,
     });
     let addresses = BTreeMap::from([("192.168.10.11/24".parse().unwrap(), 0)]);
     let name = LinkName::new("eth0").unwrap();

@@ -50,8 +50,9 @@ impl Bench {
         std::fs::write(&file, VIPS.iter().enumerate().map(|(n, vip)| instance(n, vip)).collect::<String>()).unwrap();
         let socket = directory.path().join("lease.sock");
         let (file, at) = (file.display().to_string(), socket.display().to_string());
-        let argv =
-            ["env", "VIPDECK_ENGINE__LEASE_SECONDS=4", PROGRAM, "run", "--headless", "-f", &file, "--control", &at];
+        // As when everything of ours is killed at once: nobody starts the engine again.
+        let lease = ["env", "VIPDECK_ENGINE__LEASE_SECONDS=4"];
+        let argv = [&lease[..], &[PROGRAM, "run", "--headless", "--no-guard", "-f", &file, "--control", &at]].concat();
         let engine = Running::start(&pair.a, directory.path(), "engine", &argv);
         wait_for("MASTER of both", 12, || status(&socket).is_some_and(|s| s.instances.iter().all(is_master)));
         Some(Self { engine, socket, pair, directory })

@@ -247,14 +247,10 @@ fn what_reads_a_fifo_is_started_kept_over_a_reload_started_again_and_reads_the_l
         events(&bench.path("sock")).iter().any(|e| e.text.starts_with("configuration reloaded"))
     });
     assert_eq!(read().matches(&begins).count(), 1);
-    // It is a child of the engine.
-    let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
-    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
-    let of_task = |task: &Path| std::fs::read_to_string(task.join("children")).unwrap_or_default();
-    let all: String = tasks.map(|t| of_task(&t.unwrap().path())).collect::<String>() + &children;
-    let reader = all.split_whitespace().find(|child| {
-        std::fs::read_to_string(format!("/proc/{child}/cmdline")).is_ok_and(|line| line.contains("events.fifo"))
-    });
+    let runs =
+        |pid: &str| std::fs::read_to_string(format!("/proc/{pid}/cmdline")).is_ok_and(|l| l.contains(text(&path)));
+    let all = std::fs::read_dir("/proc").unwrap().map(|e| e.unwrap().file_name().into_string().unwrap());
+    let reader = all.filter(|name| name.parse::<u32>().is_ok()).find(|pid| runs(pid));
     signal(reader.expect("a reader").parse().unwrap(), Signal::SIGKILL);
     wait_for("a second one", 5, || read().matches(&begins).count() == 2);
     let told = events(&bench.path("sock"));

@@ -43,7 +43,8 @@ fn jump() {
     let socket = master.path("sock");
     wait_for("MASTER", 20, || status(&socket).is_some_and(|s| is_master(&s.instances[0])));
     // And one that hears it.
-    let backup = crate::Bench { engine: None, pair: master.pair, directory: tempfile::tempdir().unwrap() };
+    let backup =
+        crate::Bench { engine: None, unguarded: false, pair: master.pair, directory: tempfile::tempdir().unwrap() };
     std::fs::write(backup.path("vrrp.conf"), INSTANCE.replace("150", "100")).unwrap();
     let other = backup.path("sock");
     let (file, at) = (backup.path("vrrp.conf").display().to_string(), other.display().to_string());

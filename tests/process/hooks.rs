@@ -57,8 +57,8 @@ fn engines_of_two_namespaces_run_on_one_host_from_their_files_alone() {
         // Started in the host's namespace.
         let argv = ["env", &directory, PROGRAM, "run", "--headless", "-f", text(&file)];
         running.push(Running::start_here(bench.directory.path(), name, &argv));
-        let pid = running.last().unwrap().pid();
         wait_for("MASTER", 15, || status(&socket).is_some_and(|s| is_master(&s.instances[0])));
+        let pid = status(&socket).unwrap().node.pid;
         let inode = |path: &str| std::fs::metadata(path).unwrap().ino();
         assert_eq!(inode(&format!("/proc/{pid}/ns/net")), inode(&format!("/run/netns/{namespace}")));
     }

@@ -39,7 +39,8 @@ impl Engine {
         let file = starter.file(self.name(), "conf");
         small_files::write(&file, self.director.configuration)?;
         let (file, socket) = (path(file)?, path(self.socket(starter))?);
-        let arguments = ["run", "--headless", "--file", &file, "--control", &socket];
+        // The lab is the machine: it switches engines off, and nothing in that machine is to start them again.
+        let arguments = ["run", "--headless", "--no-guard", "--file", &file, "--control", &socket];
         self.child = Some(starter.start(self.name(), &arguments, Stdio::null())?);
         self.problem = None;
         Ok(())

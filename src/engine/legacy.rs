@@ -1,0 +1,272 @@
+//! What an engine leaves to its next life, so that its end is not the end of its addresses: who held what, on whose word,
+//! and what the trackers had found. Everything else is read anew.
+
+use super::core::Engine;
+use super::effect::Effect;
+use super::router::{HeldBy, Router};
+use super::scripts::Script;
+use crate::kernel::{DestinationKey, ServiceKey};
+use crate::lvs;
+use crate::net::{Family, LinkName};
+use crate::status::{Actor, Ask, Reply, Severity, Subject};
+use crate::time::{Duration, Instant};
+use crate::vrrp::{Hold, Instance, Spec, State, Version, Vrid, Was};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// What the engine before this one left.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Legacy {
+    pub routers: Vec<RouterRecord>,
+    pub node: NodeRecord,
+    /// How long nothing has been sent or heard.
+    pub silence: Duration,
+    /// Now, on the clock of the engine before, which goes on.
+    pub now: Instant,
+    /// How many engines there were before this one.
+    pub lives: u32,
+    /// An operator asked for it.
+    pub planned: bool,
+}
+
+/// One virtual router, as it was left.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RouterRecord {
+    link: LinkName,
+    family: Family,
+    vrid: Vrid,
+    version: Version,
+    name: String,
+    /// None: it held no addresses.
+    was: Option<Was>,
+    hold: Option<Held>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Held {
+    hold: Hold,
+    since: Instant,
+    by: Actor,
+    reason: Option<String>,
+}
+
+/// What is not of one router.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeRecord {
+    /// The verdicts of scripts, by name.
+    scripts: BTreeMap<String, (bool, Instant)>,
+    /// What operators asked of real servers.
+    intents: Vec<IntentRecord>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct IntentRecord {
+    service: ServiceKey,
+    real: DestinationKey,
+    draining_since: Option<Instant>,
+    weight: Option<u32>,
+    by: Actor,
+    reason: Option<String>,
+}
+
+/// What a router's record depends on.
+pub(super) type Mark = (Option<Was>, Option<Hold>);
+
+impl Router {
+    fn mark(&self) -> Mark {
+        let machine = &self.machine;
+        let was = match machine.state() {
+            State::Adopting { was } => Some(*was),
+            State::Master { .. } => Some(Was::Master(machine.since())),
+            state if state.wants_addresses() => Some(Was::Answering),
+            _ => None,
+        };
+        (was, machine.hold())
+    }
+
+    fn record_of(&self) -> RouterRecord {
+        let spec = self.machine.spec();
+        let (was, hold) = self.mark();
+        let held = |hold| {
+            let by = self.held_by.as_ref();
+            Held {
+                hold,
+                since: by.map_or(self.machine.since(), |b| b.since),
+                by: by.map(|b| b.by.clone()).unwrap_or_default(),
+                reason: by.and_then(|b| b.reason.clone()),
+            }
+        };
+        RouterRecord {
+            link: spec.link.clone(),
+            family: spec.family,
+            vrid: spec.vrid,
+            version: spec.version,
+            name: spec.name.clone(),
+            was,
+            hold: hold.map(held),
+        }
+    }
+}
+
+impl RouterRecord {
+    /// The same for less room.
+    #[must_use]
+    pub fn without_reason(mut self) -> Self {
+        if let Some(held) = &mut self.hold {
+            held.reason = None;
+        }
+        self
+    }
+}
+
+impl Legacy {
+    /// The routers of a new engine, each going on where the one before it was.
+    pub(super) fn routers(&self, specs: Vec<Spec>, not_before: Instant) -> Vec<Router> {
+        let key = |link: &LinkName, family, vrid: Vrid| (link.clone(), family, vrid.get());
+        let mut before: BTreeMap<_, Vec<&RouterRecord>> = BTreeMap::new();
+        for record in &self.routers {
+            before.entry(key(&record.link, record.family, record.vrid)).or_default().push(record);
+        }
+        let adopt = |spec: Spec| {
+            let same = before.get(&key(&spec.link, spec.family, spec.vrid)).and_then(|records| {
+                // Of several with one VRID, as unicast allows, the names tell them apart.
+                records.iter().find(|r| r.name == spec.name).or_else(|| records.first().filter(|_| records.len() == 1))
+            });
+            let Some(record) = same.filter(|r| r.version == spec.version) else {
+                return Router::new(Instance::new(spec, self.now).not_before(not_before));
+            };
+            // After a longer silence somebody else is master, and will be heard.
+            let in_time = self.silence < spec.master_down(254, spec.interval);
+            let machine = match record.was.filter(|_| in_time) {
+                Some(was) => Instance::adopting(spec, self.now, was),
+                None => Instance::new(spec, self.now),
+            };
+            let mut router = Router::new(machine.held(record.hold.as_ref().map(|h| h.hold)));
+            let by = |h: &Held| HeldBy { since: h.since, by: h.by.clone(), reason: h.reason.clone() };
+            router.held_by = record.hold.as_ref().map(by);
+            router
+        };
+        specs.into_iter().map(adopt).collect()
+    }
+}
+
+impl Engine {
+    /// Takes what is not of one router, and says that this is not the first engine.
+    pub(super) fn inherit(&mut self, legacy: &Legacy) {
+        for script in &mut self.scripts {
+            if let Some((good, since)) = legacy.node.scripts.get(&script.spec.name) {
+                script.inherit(*good, *since);
+            }
+        }
+        for intent in &legacy.node.intents {
+            let service = self.services.iter_mut().find(|s| s.spec.key == intent.service);
+            let real = service.and_then(|s| s.reals.iter_mut().find(|r| r.spec.key == intent.real));
+            let Some(real) = real else { continue };
+            if let Some(since) = intent.draining_since {
+                real.drain(since);
+            }
+            real.intent.weight = intent.weight;
+            let by = (intent.by.clone(), intent.reason.clone());
+            self.intents_by.insert((intent.service, intent.real), by);
+        }
+        let (severity, why) = if legacy.planned {
+            (Severity::Notice, "an operator asked for it".to_owned())
+        } else {
+            let silence = legacy.silence.as_secs_f64();
+            (Severity::Alarm, format!("the engine before it ended or hung; nothing was sent for {silence:.3} s"))
+        };
+        let text = format!("engine started again, {} before it: roles and addresses go on", times(legacy.lives));
+        self.log.add(legacy.now, Subject::Node, severity, "restart", text, Some(why));
+    }
+
+    /// The routers' records that have changed since the last call, by their places.
+    pub fn take_records(&mut self) -> Vec<(usize, RouterRecord)> {
+        let unkept = std::mem::take(&mut self.unkept);
+        let record = |index: usize| self.routers.get(index).map(|r| (index, r.record_of()));
+        unkept.into_iter().filter_map(record).collect()
+    }
+
+    /// What is not of one router, if it may have changed since the last call.
+    pub fn take_node_record(&mut self) -> Option<NodeRecord> {
+        std::mem::take(&mut self.node_unkept).then(|| {
+            let of = |s: &Script| s.verdict.good().map(|good| (s.spec.name.clone(), (good, s.since)));
+            NodeRecord { scripts: self.scripts.iter().filter_map(of).collect(), intents: self.intents().collect() }
+        })
+    }
+
+    fn intents(&self) -> impl Iterator<Item = IntentRecord> {
+        let of = |service: &lvs::Service, real: &lvs::Real| {
+            let (by, reason) = self.intents_by.get(&(service.spec.key, real.spec.key)).cloned().unwrap_or_default();
+            IntentRecord {
+                service: service.spec.key,
+                real: real.spec.key,
+                draining_since: real.intent.drain.as_ref().map(|d| d.since),
+                weight: real.intent.weight,
+                by,
+                reason,
+            }
+        };
+        let asked = |r: &&lvs::Real| r.intent != lvs::Intent::default();
+        self.services.iter().flat_map(move |s| s.reals.iter().filter(asked).map(move |r| of(s, r)))
+    }
+
+    /// Notes that a router's record has changed, if it has.
+    pub(super) fn mark(&mut self, index: usize) {
+        let Some(router) = self.routers.get_mut(index) else { return };
+        let mark = router.mark();
+        if router.marked != Some(mark) {
+            router.marked = Some(mark);
+            self.unkept.insert(index);
+        }
+    }
+
+    /// Asks whether the program, as its file is now, would take the configuration as it is now.
+    pub(super) fn prepare_restart(&mut self, now: Instant, id: u64, ask: Ask, effects: &mut Vec<Effect>) {
+        if self.stopping {
+            let reason = "the engine is stopping".to_owned();
+            effects.push(Effect::Reply { id, reply: Reply::Rejected { reason } });
+            return;
+        }
+        let asker = ask.actor.to_string();
+        self.log.add(now, Subject::Node, Severity::Notice, "command", "restart asked for", Some(asker));
+        effects.push(Effect::PrepareRestart { id });
+    }
+
+    /// The answer. Nothing is handed over: the next engine advertises before anybody misses this one.
+    pub(super) fn restartable(&mut self, now: Instant, id: u64, able: Result<(), String>, effects: &mut Vec<Effect>) {
+        let reply = match able {
+            Ok(()) => {
+                effects.push(Effect::Restart);
+                Reply::Accepted { text: "the engine starts again at once; roles and addresses go on".into() }
+            }
+            Err(reason) => {
+                let text = "restart refused: nothing has changed";
+                self.log.add(now, Subject::Node, Severity::Warning, "restart", text, Some(reason.clone()));
+                Reply::Rejected { reason }
+            }
+        };
+        effects.push(Effect::Reply { id, reply });
+    }
+
+    /// Nobody starts this engine again if it dies.
+    pub(super) fn guard_lost(&mut self, now: Instant) {
+        let text = "the guard process has ended: an engine that dies now is not started again";
+        if self.findings.raise(now, "unguarded", Severity::Alarm, "node", format!("{text}; restart the service")) {
+            self.log.add(now, Subject::Node, Severity::Alarm, "unguarded", text, None);
+        }
+    }
+
+    /// Whether a router waits for its link before it goes on.
+    pub fn is_adopting(&self) -> bool {
+        self.routers.iter().any(|r| matches!(r.machine.state(), State::Adopting { .. }))
+    }
+
+    /// How long this engine may do nothing before its adverts would be missed.
+    pub fn patience(&self) -> Duration {
+        self.routers.iter().map(|r| r.machine.spec().interval).min().unwrap_or(Duration::from_secs(1))
+    }
+}
+
+fn times(lives: u32) -> String {
+    if lives == 1 { "one".to_owned() } else { lives.to_string() }
+}
