@@ -17,7 +17,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// Scripts of one instance or group that wait for their turn; of more, those of earlier states are skipped.
-const WAITING: usize = 32;
+const WAITING: usize = 16;
 
 enum Task {
     Run(Notice),

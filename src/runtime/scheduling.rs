@@ -16,7 +16,7 @@ use tokio::sync::mpsc::UnboundedSender;
 /// keepalived's limit of real-time processor time without a pause, microseconds.
 const RTTIME: u64 = 10_000;
 /// After that limit, the engine's thread does without real time for so long.
-const REST: Duration = Duration::from_secs(10);
+const REST: Duration = Duration::from_secs(5);
 
 /// The threads of checks and of the table, and the one of BFD, as they are called when they start.
 const CHECKERS: &[&str] = &["workers", "dataplane", "balancer"];

@@ -2,8 +2,8 @@
 
 use crate::engine::{events, is_master, status};
 use crate::namespaces::{Pair, wait_for};
-use crate::programs::{Running, has, signal};
-use crate::{Bench, ONE, text};
+use crate::programs::{Running, signal};
+use crate::{Bench, ONE, side_by_side, text};
 use nix::sys::signal::Signal;
 use std::fs::File;
 use std::io::Read;
@@ -72,13 +72,6 @@ fn by_name(text: &str) -> Vec<(String, Vec<String>)> {
     ["\"VI_1\"", "\"VI_2\"", "\"VG_1\""].map(|name| (name.to_owned(), of(name))).into()
 }
 
-/// What keepalived tells of a start, a link that goes and comes, and a stop.
-fn keepalived_says(pair: &Pair, directory: &Path) -> String {
-    let path = directory.join("keepalived.fifo");
-    let running = keepalived(pair, directory, &with_fifo(&path, PLAIN));
-    events_of(pair, &path, running)
-}
-
 pub(crate) fn keepalived(pair: &Pair, directory: &Path, lines: &str) -> Running {
     let file = directory.join("keepalived.conf");
     std::fs::write(&file, lines).unwrap();
@@ -103,17 +96,19 @@ fn events_of(pair: &Pair, path: &Path, running: Running) -> String {
 // parity: 66
 #[test]
 fn the_same_events_are_told_in_the_same_bytes_as_keepalived_tells_them() {
-    if !has(&["keepalived"]) {
-        return;
-    }
-    let Some(mut bench) = Bench::new("") else { return };
-    let theirs = keepalived_says(&bench.pair, bench.directory.path());
-    let path = bench.path("vipdeck.fifo");
-    std::fs::write(bench.path("notify.conf"), with_fifo(&path, PLAIN)).unwrap();
-    bench.start();
-    let running = bench.engine.take().unwrap();
-    let ours = events_of(&bench.pair, &path, running);
-    assert!(!path.exists(), "a pipe that was made here is removed");
+    let theirs = |bench: &Bench| {
+        let path = bench.path("events.fifo");
+        let running = keepalived(&bench.pair, bench.directory.path(), &with_fifo(&path, PLAIN));
+        events_of(&bench.pair, &path, running)
+    };
+    let ours = |bench: &mut Bench| {
+        let path = bench.path("events.fifo");
+        let running = bench.start_as(&with_fifo(&path, PLAIN));
+        let told = events_of(&bench.pair, &path, running);
+        assert!(!path.exists(), "a pipe that was made here is removed");
+        told
+    };
+    let Some((theirs, ours)) = side_by_side(theirs, ours) else { return };
     assert_eq!(by_name(&ours), by_name(&theirs), "\nvipdeck:\n{ours}\nkeepalived:\n{theirs}");
 }
 
@@ -208,18 +203,17 @@ fn of(text: &str, name: &str) -> String {
 // parity: 67
 #[test]
 fn changes_of_the_priority_are_told_as_keepalived_tells_them() {
-    if !has(&["keepalived"]) {
-        return;
-    }
-    let Some(mut bench) = Bench::new("") else { return };
-    let (path, flag) = (bench.path("keepalived.fifo"), bench.path("failing"));
-    let running = keepalived(&bench.pair, bench.directory.path(), &with_script(&path, &flag));
-    let theirs = priorities_of(&bench.pair, &path, &flag, running);
-    let path = bench.path("vipdeck.fifo");
-    std::fs::write(bench.path("notify.conf"), with_script(&path, &flag)).unwrap();
-    bench.start();
-    let running = bench.engine.take().unwrap();
-    let ours = priorities_of(&bench.pair, &path, &flag, running);
+    let theirs = |bench: &Bench| {
+        let (path, flag) = (bench.path("events.fifo"), bench.path("failing"));
+        let running = keepalived(&bench.pair, bench.directory.path(), &with_script(&path, &flag));
+        priorities_of(&bench.pair, &path, &flag, running)
+    };
+    let ours = |bench: &mut Bench| {
+        let (path, flag) = (bench.path("events.fifo"), bench.path("failing"));
+        let running = bench.start_as(&with_script(&path, &flag));
+        priorities_of(&bench.pair, &path, &flag, running)
+    };
+    let Some((theirs, ours)) = side_by_side(theirs, ours) else { return };
     let one = |text: &str| of(text, "\"VI_1\"");
     assert_eq!(one(&ours), one(&theirs));
     assert!(!of(&ours, "\"VI_2\"").contains("PRIORITY"), "{ours}");
@@ -318,8 +312,8 @@ fn services_are_told_in_keepalived_s_lines_with_and_without_its_nul() {
         // The one for all has these, too, and the one of instances none.
         let all = readers[1].text();
         assert_eq!(all.matches("RS [").count(), 4, "{all:?}");
-        assert!(all.contains("INSTANCE \"VI_1\" MASTER 150\n"), "{all:?}");
+        assert!(all.contains("INSTANCE \"VI_1\" BACKUP 150\n"), "{all:?}");
         let vrrp = readers[2].text();
-        assert!(vrrp.contains("INSTANCE \"VI_1\" MASTER 150\n") && !vrrp.contains('['), "{vrrp:?}");
+        assert!(vrrp.contains("INSTANCE \"VI_1\" BACKUP 150\n") && !vrrp.contains('['), "{vrrp:?}");
     }
 }

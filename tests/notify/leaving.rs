@@ -1,10 +1,9 @@
 //! What is told of an instance that a reload removes, and of a master that hears a lower priority.
 
-use crate::engine::{is_master, status};
 use crate::fifo::keepalived;
 use crate::namespaces::{inside, wait_for};
-use crate::programs::{Running, has, signal};
-use crate::{Bench, text};
+use crate::programs::{Running, signal};
+use crate::{Bench, side_by_side, text};
 use nix::sys::signal::Signal;
 use std::net::Ipv4Addr;
 use std::path::Path;
@@ -74,23 +73,22 @@ fn told(bench: &Bench, running: Running, file: &Path, log: &Path) -> Vec<Vec<Str
 // parity: 65
 #[test]
 fn stop_deletion_and_a_lower_priority_are_told_once_each_as_by_keepalived() {
-    if !has(&["keepalived"]) {
-        return;
-    }
-    let Some(mut bench) = Bench::new("") else { return };
-    let log = bench.path("told");
-    std::fs::write(bench.path("tell"), format!("#!/bin/sh\necho \"called $*\" >> {}\n", log.display())).unwrap();
-    let all = lines(true).replace("TELL", text(&bench.path("tell")));
-    let directory = bench.directory.path().to_owned();
-    let running = keepalived(&bench.pair, &directory, &all);
-    let theirs = told(&bench, running, &directory.join("keepalived.conf"), &log);
-    std::fs::remove_file(&log).unwrap();
-    std::fs::write(bench.path("notify.conf"), &all).unwrap();
-    bench.start();
-    let sock = bench.path("sock");
-    wait_for("MASTER", 10, || status(&sock).is_some_and(|s| s.instances.iter().all(is_master)));
-    let running = bench.engine.take().unwrap();
-    let ours = told(&bench, running, &bench.path("notify.conf"), &log);
+    let prepared = |bench: &Bench| {
+        let log = bench.path("told");
+        std::fs::write(bench.path("tell"), format!("#!/bin/sh\necho \"called $*\" >> {}\n", log.display())).unwrap();
+        (lines(true).replace("TELL", text(&bench.path("tell"))), log)
+    };
+    let theirs = |bench: &Bench| {
+        let (all, log) = prepared(bench);
+        let running = keepalived(&bench.pair, bench.directory.path(), &all);
+        told(bench, running, &bench.path("keepalived.conf"), &log)
+    };
+    let ours = |bench: &mut Bench| {
+        let (all, log) = prepared(bench);
+        let running = bench.start_as(&all);
+        told(bench, running, &bench.path("notify.conf"), &log)
+    };
+    let Some((theirs, ours)) = side_by_side(theirs, ours) else { return };
     assert_eq!(ours, theirs);
     assert_eq!(ours[4], ["called deleted", "called lower", "called stop"]);
 }

@@ -36,8 +36,6 @@ impl Mail {
 
 pub(crate) struct Sink {
     mails: Arc<Mutex<Vec<Mail>>>,
-    /// Those that came before are not looked at.
-    skip: usize,
     /// 550 for every recipient.
     pub(crate) refuses: Arc<AtomicBool>,
     /// 451 for every sender.
@@ -51,7 +49,7 @@ impl Sink {
     /// In the namespace, port 2525 of the loopback; with TLS by this certificate and key.
     pub(crate) fn open(namespace: &str, tls: Option<(&Path, &Path)>) -> Self {
         let listener = crate::namespaces::inside(namespace, || TcpListener::bind("127.0.0.1:2525").unwrap());
-        let sink = Self { mails: Arc::default(), skip: 0, refuses: Arc::default(), is_busy: Arc::default() };
+        let sink = Self { mails: Arc::default(), refuses: Arc::default(), is_busy: Arc::default() };
         let tls = tls.map(|(certificate, key)| {
             let chain = CertificateDer::pem_file_iter(certificate).unwrap().map(Result::unwrap).collect();
             let key = PrivateKeyDer::from_pem_file(key).unwrap();
@@ -75,12 +73,7 @@ impl Sink {
     }
 
     pub(crate) fn mails(&self) -> Vec<Mail> {
-        self.mails.lock().unwrap().split_at(self.skip).1.to_vec()
-    }
-
-    /// The same relay, without the first so many of its mails.
-    pub(crate) fn after(&self, skip: usize) -> Self {
-        Self { mails: self.mails.clone(), skip, refuses: self.refuses.clone(), is_busy: self.is_busy.clone() }
+        self.mails.lock().unwrap().clone()
     }
 
     pub(crate) fn subjects(&self) -> Vec<String> {

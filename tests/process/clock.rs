@@ -1,12 +1,14 @@
 //! The wall clock jumps: under a kernel of our own, for nobody may set this machine's.
 
-use crate::engine::{events, is_master, status};
+use crate::engine::{PROGRAM, status};
 use crate::namespaces::{skipped, wait_for};
-use crate::{Bench, INSTANCE};
+use crate::programs::Running;
+use crate::{Bench, INSTANCE, text};
+use nix::sys::time::TimeSpec;
 use nix::time::{ClockId, clock_gettime, clock_settime};
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use vipdeck::status::Role;
 
 /// Set by `tests/uml/run`.
@@ -40,35 +42,33 @@ fn an_hour_more_or_less_on_the_wall_changes_nothing() {
 fn jump() {
     let Some(mut master) = Bench::new("") else { return };
     master.start(&[]);
-    let socket = master.path("sock");
-    wait_for("MASTER", 20, || status(&socket).is_some_and(|s| is_master(&s.instances[0])));
     // And one that hears it.
-    let backup =
-        crate::Bench { engine: None, unguarded: false, pair: master.pair, directory: tempfile::tempdir().unwrap() };
-    std::fs::write(backup.path("vrrp.conf"), INSTANCE.replace("150", "100")).unwrap();
-    let other = backup.path("sock");
-    let (file, at) = (backup.path("vrrp.conf").display().to_string(), other.display().to_string());
-    let argv = [crate::PROGRAM, "run", "--headless", "-f", &file, "--control", &at];
-    let running = crate::programs::Running::start(&backup.pair.b, backup.directory.path(), "backup", &argv);
-    wait_for("BACKUP", 20, || status(&other).is_some_and(|s| s.instances[0].state == Role::Backup));
-    std::thread::sleep(Duration::from_secs(2));
-    let seen = || {
-        let both = [&socket, &other].map(|s| status(s).unwrap());
-        both.map(|s| (s.instances[0].state, s.instances[0].transitions_total, s.counters.late_wakeups))
-    };
-    let before = seen();
-    for hours in [1, -2, 1] {
+    let (file, other) = (master.path("backup.conf"), master.path("backup.sock"));
+    std::fs::write(&file, INSTANCE.replace("150", "100")).unwrap();
+    let argv = [PROGRAM, "run", "--headless", "-f", text(&file), "--control", text(&other)];
+    let backup = Running::start(&master.pair.b, master.directory.path(), "backup", &argv);
+    let both = [master.path("sock"), other];
+    let is = |at: &Path, role| status(at).is_some_and(|s| s.instances[0].state == role);
+    wait_for("MASTER and BACKUP", 30, || is(&both[0], Role::Master) && is(&both[1], Role::Backup));
+    let seen = || both.each_ref().map(|at| status(at).unwrap().instances.remove(0));
+    let (before, at) = (seen(), Instant::now());
+    for hours in [1, -2] {
         let now = clock_gettime(ClockId::CLOCK_REALTIME).unwrap();
-        let then = nix::sys::time::TimeSpec::new(now.tv_sec() + hours * 3600, now.tv_nsec());
+        let then = TimeSpec::new(now.tv_sec() + hours * 3600, now.tv_nsec());
         clock_settime(ClockId::CLOCK_REALTIME, then).unwrap();
-        let sent = status(&socket).unwrap().instances[0].adverts_sent;
-        std::thread::sleep(Duration::from_secs(5));
-        assert_eq!(seen(), before, "{hours} h");
-        let sent = status(&socket).unwrap().instances[0].adverts_sent - sent;
-        assert!((4..=6).contains(&sent), "{hours} h: {sent} adverts in 5 s");
+        std::thread::sleep(Duration::from_secs(4));
     }
+    let (after, passed) = (seen(), at.elapsed().as_secs());
+    for (before, after) in before.iter().zip(&after) {
+        assert_eq!((before.state, before.transitions_total), (after.state, after.transitions_total));
+    }
+    // The guest is slow: the two questions may be a second apart from what they ask about.
+    let sent = after[0].adverts_sent - before[0].adverts_sent;
+    assert!((passed - 2..=passed + 2).contains(&sent), "{sent} adverts in {passed} s");
     // What people are shown follows the wall.
-    assert!(!events(&socket).is_empty());
-    assert!(running.stop().success());
+    let shown = |at: &Path| status(at).unwrap().wall_us / 1_000_000;
+    let wall = u64::try_from(clock_gettime(ClockId::CLOCK_REALTIME).unwrap().tv_sec()).unwrap();
+    assert!(shown(&both[0]).abs_diff(wall) < 60);
+    assert!(backup.stop().success());
     assert!(master.engine.take().unwrap().stop().success());
 }
