@@ -159,8 +159,8 @@ pub struct ProcessOptions {
     pub lock_memory: bool,
     /// `max_auto_priority`: raised step by step up to this real-time priority when the engine wakes late.
     pub auto_realtime: Option<u8>,
-    /// The lateness that does it.
-    pub auto_realtime_after: Duration,
+    /// The lateness that does it; none: a second.
+    pub auto_realtime_after: Option<Duration>,
     /// File mode creation mask.
     pub umask: Option<u32>,
     /// Scripts have all groups of their user.

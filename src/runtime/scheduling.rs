@@ -15,6 +15,8 @@ use tokio::sync::mpsc::UnboundedSender;
 
 /// keepalived's limit of real-time processor time without a pause, microseconds.
 const RTTIME: u64 = 10_000;
+/// The lateness that raises the engine's thread, unless another is given.
+const LATE: Duration = Duration::from_secs(1);
 /// After that limit, the engine's thread does without real time for so long.
 const REST: Duration = Duration::from_secs(5);
 
@@ -123,7 +125,8 @@ impl Scheduling {
 
     /// The engine woke so late: with `max_auto_priority` its thread goes one real-time priority up.
     pub(super) fn late(&self, by: Duration) {
-        let Some(most) = self.options.auto_realtime.filter(|_| by >= self.options.auto_realtime_after) else { return };
+        let enough = self.options.auto_realtime_after.unwrap_or(LATE);
+        let Some(most) = self.options.auto_realtime.filter(|_| by >= enough) else { return };
         let level = self.level.load(Ordering::Relaxed);
         if level >= most {
             return;

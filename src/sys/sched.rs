@@ -114,7 +114,7 @@ mod tests {
         let (stop, stopped) = std::sync::mpsc::channel::<()>();
         let work = move || {
             named.send(Thread::current()).unwrap();
-            drop(stopped.recv());
+            assert!(stopped.recv().is_err());
         };
         let thread = std::thread::Builder::new().name("sched-test".into()).spawn(work).unwrap();
         let own = there.recv().unwrap();

@@ -14,7 +14,6 @@ fn of_many_states_the_last_is_told_and_what_was_skipped_is_said() {
         bench.verb("demote");
         bench.verb("restore");
     }
-    bench.verb("demote");
     let skipped = || {
         let found = events(&bench.path("sock"));
         let mine = found.iter().find(|e| e.text.contains("notify scripts of earlier states were skipped")).cloned();
@@ -22,9 +21,9 @@ fn of_many_states_the_last_is_told_and_what_was_skipped_is_said() {
     };
     wait_for("the event", 20, || skipped().is_some());
     assert_eq!(skipped().unwrap().0, "VI_1");
-    wait_for("the last state", 25, || bench.calls().last().is_some_and(|c| c == "end any INSTANCE VI_1 BACKUP 1"));
+    wait_for("the last state", 25, || bench.calls().last().is_some_and(|c| c == "end any INSTANCE VI_1 MASTER 150"));
     let calls = bench.calls();
-    assert!(calls.len() < 2 * 2 * 43, "{} calls", calls.len());
+    assert!(calls.len() < 2 * 2 * 42, "{} calls", calls.len());
     // None overlaps another.
     for pair in calls.chunks(2) {
         let [begin, end] = pair else { panic!("{calls:?}") };

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 const OPEN: &[(&str, &str)] = &[
     ("1", "the samples parse (tests/conf/samples.rs); their objects are not compared with keepalived's dump"),
     ("11", "messages carry their place; no test asks it of every message"),
-    ("12", "the old names that work are taken with a message; not all of the row's work yet"),
+    ("12", "old names are taken with a message (tests/conf/keywords.rs) but for vrrp_track_file and default6"),
     ("14", "the console does not show where a value came from"),
     ("27", "said and counted; no test on the wire"),
     ("29", "AH is an error of `check`"),

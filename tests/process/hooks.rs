@@ -3,7 +3,7 @@
 use crate::engine::{PROGRAM, is_master, status};
 use crate::namespaces::wait_for;
 use crate::programs::Running;
-use crate::{Bench, INSTANCE, engine_of, read, text};
+use crate::{Bench, INSTANCE, read, text};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -58,7 +58,7 @@ fn engines_of_two_namespaces_run_on_one_host_from_their_files_alone() {
         let argv = ["env", &directory, PROGRAM, "run", "--headless", "-f", text(&file)];
         running.push(Running::start_here(bench.directory.path(), name, &argv));
         wait_for("MASTER", 15, || status(&socket).is_some_and(|s| is_master(&s.instances[0])));
-        let pid = engine_of(status(&socket).unwrap().node.pid);
+        let pid = status(&socket).unwrap().node.engine_pid;
         let inode = |path: &str| std::fs::metadata(path).unwrap().ino();
         assert_eq!(inode(&format!("/proc/{pid}/ns/net")), inode(&format!("/run/netns/{namespace}")));
     }

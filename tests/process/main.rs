@@ -84,7 +84,7 @@ impl Bench {
 
     /// Of the engine itself, not of its guard.
     fn pid(&self) -> u32 {
-        engine_of(status(&self.path("sock")).unwrap().node.pid)
+        status(&self.path("sock")).unwrap().node.engine_pid
     }
 
     fn events(&self) -> Vec<Event> {
@@ -94,13 +94,6 @@ impl Bench {
     fn said(&self, text: &str) -> bool {
         self.events().iter().any(|e| e.text.contains(text))
     }
-}
-
-/// The child of a guard, or the process itself.
-fn engine_of(pid: u32) -> u32 {
-    let children = read(&format!("/proc/{pid}/task/{pid}/children"));
-    let guards = !read(&format!("/proc/{pid}/cmdline")).contains("--no-guard");
-    children.split_whitespace().next().filter(|_| guards).map_or(pid, |child| child.parse().unwrap())
 }
 
 fn text(path: &Path) -> &str {

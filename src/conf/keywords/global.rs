@@ -40,7 +40,8 @@ pub(in crate::conf) struct Draft {
 
 pub(super) fn lower(cx: &mut Cx<'_>, root: &mut root::Draft, statement: &Statement, body: &Body) {
     cx.no_more_words(statement, 1);
-    walk(cx, "global_defs", TABLE, &mut root.globals, &body.statements);
+    let failed = walk(cx, "global_defs", TABLE, &mut root.globals, &body.statements);
+    root.globals.mail.failed.extend(failed);
 }
 
 fn recipients(cx: &mut Cx<'_>, draft: &mut Draft, statement: &Statement, body: &Body) {
@@ -210,7 +211,7 @@ pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
         "notification_email_from",
         "this user at this machine",
         "The sender of mail",
-        Text { what: "ADDRESS", set: |d, v| d.mail.from = Some(v) },
+        Text { what: "NAME@DOMAIN", set: |d, v| d.mail.from = Some(v) },
     ),
     key(
         "smtp_server",

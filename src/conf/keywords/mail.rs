@@ -1,7 +1,7 @@
 //! Mail of `global_defs`: who gets it, by which relay.
 
 use crate::conf::diagnostic::Diagnostic;
-use crate::conf::lower::{Cx, names};
+use crate::conf::lower::{Cx, Failed, names};
 use crate::conf::model::MailSpec;
 use crate::conf::source::{Span, Spanned};
 use crate::conf::tree::{Body, Statement};
@@ -20,6 +20,8 @@ pub(in crate::conf) struct Draft {
     pub alert: Option<Spanned<bool>>,
     pub alert_vrrp: Option<Spanned<bool>>,
     pub no_faults: bool,
+    /// Keywords of `global_defs` that were written and refused.
+    pub failed: Failed,
 }
 
 pub(in crate::conf) fn recipients(cx: &mut Cx<'_>, draft: &mut Draft, statement: &Statement, body: &Body) {
@@ -66,8 +68,11 @@ impl Draft {
         let place = self.alert_vrrp.as_ref().or(self.alert.as_ref()).map(|v| v.span);
         let (Some((server, port)), false) = (&self.server, self.to.is_empty()) else {
             let place = place.or_else(|| self.to.first().map(|t| t.span)).or(self.server.as_ref().map(|s| s.0.span));
-            if alerts && let Some(place) = place {
-                let missing = if self.server.is_none() { "smtp_server" } else { "notification_email" };
+            let missing = if self.server.is_none() { "smtp_server" } else { "notification_email" };
+            if alerts
+                && !self.failed.contains(missing)
+                && let Some(place) = place
+            {
                 let problem = Diagnostic::warning("no-mail", format!("no mail is sent: {missing} is not given"));
                 cx.report(problem.at(place, "mail is asked for").help(format!("add `{missing}` to global_defs")));
             }

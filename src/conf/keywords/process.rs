@@ -39,7 +39,7 @@ impl Draft {
             lock_memory: self.lock_memory,
             // keepalived's −1 only silences a notice.
             auto_realtime: self.auto.and_then(|n| u8::try_from(n).ok()).filter(|n| *n > 0),
-            auto_realtime_after: Duration::from_micros(self.auto_after.unwrap_or(1_000_000).unsigned_abs()),
+            auto_realtime_after: self.auto_after.map(|us| Duration::from_micros(us.unsigned_abs())),
             umask: self.umask,
             supplementary_groups: self.groups,
         }
