@@ -1,8 +1,9 @@
 //! One instance: its draft and the defaults become a spec.
 
+use super::check_authentication::{About, authentication};
 use super::diagnostic::Diagnostic;
 use super::keywords::global;
-use super::keywords::instance::{Authentication, Draft, Track, Vip};
+use super::keywords::instance::{Draft, Track, Vip};
 use super::keywords::options::Options;
 use super::lower::Cx;
 use super::source::{Span, Spanned};
@@ -11,8 +12,8 @@ use crate::kernel::Address;
 use crate::net::{Family, LinkName};
 use crate::time::Duration;
 use crate::vrrp::{
-    Auth, ChecksumStyle, GROUP_V4, GROUP_V6, Notify, Password, Peer, Peering, Spec, Track as Tracked, Tracker, Unicast,
-    Version, Vrid,
+    Auth, ChecksumStyle, GROUP_V4, GROUP_V6, Notify, Peer, Peering, Spec, Track as Tracked, Tracker, Unicast, Version,
+    Vrid,
 };
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -37,7 +38,7 @@ pub(super) fn instance(
     let preempt = preempt(cx, &draft, priority);
     let preempt_delay = preempt_delay(cx, &draft, preempt, priority, strict);
     let source = source(cx, &draft, family);
-    let password = password(cx, &draft, version, strict);
+    let auth = authentication(cx, &draft, &About { version, family, interval, strict });
     let mut tracked = tracks(cx, &draft, weights, priority);
     tracked.extend(link_tracks(cx, &draft, priority));
     let (link, vrid) = (draft.link.take()?, draft.vrid.take()?);
@@ -49,10 +50,10 @@ pub(super) fn instance(
         version,
         priority,
         interval,
-        wishes_master: draft.master.is_some() || priority == 255,
+        wishes_master: (draft.master.is_some() || priority == 255) && !matches!(auth, Auth::Ah(_)),
         preempt,
         preempt_delay,
-        auth: password.map_or(Auth::None, Auth::Pass),
+        auth,
         source,
         track_source: draft.track_source,
         peering: peering(cx, &draft, globals, &options, family),
@@ -63,7 +64,10 @@ pub(super) fn instance(
         track_link: !draft.ignore_link,
         down_adverts: if is_strict { 3 } else { options.down_adverts.unwrap_or(3) },
         strict: is_strict,
-        checksum: ChecksumStyle { v3_as_v2: options.v3_checksum_as_v2.unwrap_or(false), ..ChecksumStyle::default() },
+        checksum: ChecksumStyle {
+            v3_as_v2: options.v3_checksum_as_v2.unwrap_or(false),
+            old_unicast: draft.old_checksum.unwrap_or_default(),
+        },
         skip_check_adv_addr: options.skip_check_adv_addr.unwrap_or(false),
         lower_prio_no_advert: is_strict || options.lower_prio_no_advert.unwrap_or(false),
         higher_prio_send_advert: !is_strict && options.higher_prio_send_advert.unwrap_or(false),
@@ -312,51 +316,6 @@ fn source(cx: &mut Cx<'_>, draft: &Draft, family: Family) -> Option<IpAddr> {
         return None;
     }
     Some(source.value)
-}
-
-fn password(cx: &mut Cx<'_>, draft: &Draft, version: Version, strict: Option<Span>) -> Option<Password> {
-    let Authentication { span, pass, password, failed } = draft.authentication.as_ref()?;
-    // A word that is refused is an error already.
-    let refused = !failed.is_empty();
-    let incomplete = match (pass, password) {
-        (true, Some(_)) => None,
-        (true, None) => Some("`auth_pass` is missing"),
-        (false, _) => Some("`auth_type` is missing"),
-    };
-    if let (Some(why), false) = (incomplete, refused) {
-        let problem = Diagnostic::warning("no-authentication", format!("adverts are not authenticated: {why}"));
-        cx.report(match span {
-            Some(span) => problem.at(*span, "").help("write `auth_type PASS` and `auth_pass PASSWORD`"),
-            None => problem,
-        });
-    }
-    let password = password.as_ref().filter(|_| *pass)?;
-    if let Some(strict) = strict {
-        cx.report(
-            Diagnostic::warning("no-authentication", "strict mode drops the authentication of adverts")
-                .at(password.span, "not used, as in keepalived")
-                .at(strict, "because of this")
-                .help("remove one of the two, on all nodes"),
-        );
-        return None;
-    }
-    if version == Version::V3 {
-        cx.report(
-            Diagnostic::warning("no-authentication", "VRRPv3 knows no password: adverts are not authenticated")
-                .at(password.span, "not used, as in keepalived (RFC 9568, 9)")
-                .help("remove it, or speak VRRPv2 on all nodes"),
-        );
-        return None;
-    }
-    if password.value.len() > 8 {
-        let message = format!("the password has {} bytes and VRRPv2 carries eight", password.value.len());
-        cx.report(
-            Diagnostic::warning("password-truncated", message)
-                .at(password.span, "the rest is cut off, as keepalived does")
-                .help("shorten it to eight bytes, so that it says what is sent"),
-        );
-    }
-    Some(Password::new(&password.value))
 }
 
 /// The addresses in adverts, and those that only move with them.

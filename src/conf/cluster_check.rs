@@ -8,7 +8,7 @@ use super::index::Index;
 use super::model::Config;
 use super::source::Span;
 use crate::lvs::ServiceSpec;
-use crate::vrrp::{Auth, Peering, Spec, Version};
+use crate::vrrp::{Auth, Hmac, HmacMode, Peering, Spec, Version};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
@@ -120,7 +120,7 @@ fn pair(first: &Member<'_>, other: &Member<'_>, found: &mut Vec<Diagnostic>) {
             warning(problem).help("in VRRPv3 a backup learns the master's, so it changes with the master")
         });
     }
-    if a.auth != b.auth {
+    if !agree(&a.auth, &b.auth) {
         let what = if kind(&a.auth) == kind(&b.auth) {
             "have different passwords or keys".to_owned()
         } else {
@@ -156,6 +156,24 @@ pub(super) fn warning(problem: Diagnostic) -> Diagnostic {
 
 pub(super) fn note(problem: Diagnostic) -> Diagnostic {
     Diagnostic { severity: super::Severity::Note, ..problem }
+}
+
+/// Whether each takes the other's adverts.
+fn agree(a: &Auth, b: &Auth) -> bool {
+    match (a, b) {
+        (Auth::Hmac(a), Auth::Hmac(b)) => takes(a, b) && takes(b, a),
+        // To a keepalived that does not know signatures, a signed advert is too long.
+        (Auth::Hmac(hmac), Auth::None) | (Auth::None, Auth::Hmac(hmac)) => hmac.mode == HmacMode::ReceiveOnly,
+        _ => a == b,
+    }
+}
+
+fn takes(receiver: &Hmac, sender: &Hmac) -> bool {
+    if sender.mode == HmacMode::ReceiveOnly {
+        return receiver.mode != HmacMode::Enforce;
+    }
+    let key = |hmac: &Hmac| hmac.keys.iter().find(|key| key.id == sender.active).cloned();
+    key(receiver).is_some_and(|key_there| Some(key_there) == key(sender))
 }
 
 fn kind(auth: &Auth) -> &'static str {

@@ -324,7 +324,7 @@ fn argument<D>(
             used += usize::from(reverse);
             set(draft, spanned((i32::try_from(number).unwrap_or(0), reverse), word));
         }
-        Takes::Line { lower, .. } => return lower(cx, draft, statement),
+        Takes::Line { read, .. } => return read(cx, draft, statement),
         // Handled before.
         Takes::Block { .. } | Takes::Noted { .. } | Takes::Refused { .. } => return Ok(()),
     }

@@ -7,6 +7,7 @@
 
 mod analysis;
 mod check;
+mod check_authentication;
 mod check_groups;
 mod check_instance;
 mod check_notify;

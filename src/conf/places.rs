@@ -70,6 +70,7 @@ fn settle_one(diagnostic: &mut Diagnostic, sources: &Sources) {
 
 /// What is told of a block although something is not in it.
 const LACKING: &[&str] = &[
+    "authentication-ignored",
     "default-used",
     "empty-group",
     "implied-owner",

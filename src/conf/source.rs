@@ -68,6 +68,10 @@ pub trait Loader {
     fn has_link(&self, _name: &str) -> Option<bool> {
         None
     }
+    /// Whether nobody but its owner may read or write a file; none: not known, and nothing is said about it.
+    fn is_private(&self, _path: &Path) -> Option<bool> {
+        None
+    }
     /// What is known of a program; none: nothing, and nothing is said about it.
     fn program(&self, _name: &str) -> Option<Program> {
         None

@@ -37,6 +37,8 @@ pub enum Action {
     Drain,
     Return,
     Weight,
+    /// Its question opens with the node's own preview.
+    Reload,
     // The stage.
     Crash,
     Revive,
@@ -57,7 +59,10 @@ pub enum Action {
 impl Action {
     /// Whether it changes the cluster: taken away by view only, and below the smallest size.
     pub const fn is_verb(self) -> bool {
-        matches!(self, Self::Demote | Self::Restore | Self::Takeover | Self::Drain | Self::Return | Self::Weight)
+        matches!(
+            self,
+            Self::Demote | Self::Restore | Self::Takeover | Self::Drain | Self::Return | Self::Weight | Self::Reload
+        )
     }
 
     /// Whether it acts on the machines around the engines.

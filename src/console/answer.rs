@@ -46,7 +46,7 @@ fn confirmed(model: &mut Model, question: Box<Question>, button: usize) -> Vec<E
         Subject::Leave if button == 1 => vec![Effect::Leave(Left::Detached)],
         Subject::Leave => vec![Effect::Leave(Left::StopEngine)],
         Subject::Stage(action) => vec![Effect::Stage(action.clone())],
-        Subject::Instance { .. } | Subject::Real { .. } => {
+        Subject::Instance { .. } | Subject::Real { .. } | Subject::Reload { .. } => {
             let Some(command) = question.command() else {
                 say(model, Tone::Bad, "nothing was sent: the weight is not a number");
                 model.modal = Some(Modal::Question(question));

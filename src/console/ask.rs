@@ -4,8 +4,8 @@ use super::action::Action;
 use super::facts::{self, Row};
 use super::model::{Modal, Model, RowId, Tone};
 use super::question::{InstanceVerb, Question, RealVerb, Subject};
-use super::update::{Effect, say};
-use crate::status::{Mode, Role, StageAction};
+use super::update::{About, Effect, say};
+use crate::status::{Actor, Ask, Command, Mode, Role, StageAction};
 
 /// Opens the question of a verb, or says why there is none.
 pub(super) fn open(model: &mut Model, verb: Action) {
@@ -18,13 +18,63 @@ pub(super) fn open(model: &mut Model, verb: Action) {
     }
 }
 
-fn subject(model: &Model, verb: Action) -> Result<(Subject, RowId), String> {
+/// Asks a node what a reload would change there.
+pub(super) fn preview(model: &mut Model) -> Vec<Effect> {
+    match node_to_reload(model) {
+        Ok(node) => {
+            let name = model.live.nodes.get(node).map_or("?", |n| n.name());
+            let text = format!("{name} reads its file: what a reload would change comes as a question");
+            say(model, Tone::Info, text);
+            let command = Command::Reload { dry_run: true };
+            let ask = Box::new(Ask { command, reason: None, actor: Actor::default() });
+            vec![Effect::Send { node, ask, about: About::Preview { node } }]
+        }
+        Err(why) => {
+            say(model, Tone::Info, why);
+            Vec::new()
+        }
+    }
+}
+
+/// The chosen column, or the only node.
+fn node_to_reload(model: &Model) -> Result<usize, String> {
+    may_change(model)?;
+    let node = match (model.column, model.live.nodes.len()) {
+        (Some(node), _) => node,
+        (None, 1) => 0,
+        (None, _) => return Err("reload of which node? choose one with ← →".into()),
+    };
+    let name = model.live.nodes.get(node).map_or("?", |n| n.name());
+    if model.live.is_fresh(node) {
+        Ok(node)
+    } else {
+        Err(format!("{name} cannot be asked: there is no fresh word of it"))
+    }
+}
+
+/// The answer to a dry run opens the question, unless something else has been opened meanwhile.
+pub(super) fn previewed(model: &mut Model, node: usize, preview: String) {
+    if model.modal.is_some() {
+        return say(model, Tone::Info, format!("{preview}; L asks again"));
+    }
+    model.message = None;
+    let row = model.row().cloned().unwrap_or(RowId::StageNode(String::new()));
+    let question = Question::new(model, Subject::Reload { node, preview }, row);
+    model.modal = Some(Modal::Question(Box::new(question)));
+}
+
+fn may_change(model: &Model) -> Result<(), String> {
     if model.view_only {
         return Err("view only: this console changes nothing".into());
     }
     if model.frozen.is_some() {
         return Err("the display is frozen: f thaws it, then ask again".into());
     }
+    Ok(())
+}
+
+fn subject(model: &Model, verb: Action) -> Result<(Subject, RowId), String> {
+    may_change(model)?;
     let row = model.row().cloned().ok_or("nothing is selected")?;
     let subject = match (&row, verb) {
         (RowId::Instance(..), Action::Demote) => instance(model, &row, InstanceVerb::Demote)?,

@@ -64,6 +64,12 @@ pub(super) fn take_stage(model: &mut Model, stage: Stage) {
 }
 
 pub(super) fn on_reply(model: &mut Model, about: &About, answer: Answer) {
+    let answer = match (about, answer) {
+        (About::Preview { node }, Answer::Reply(Reply::Accepted { text })) => {
+            return super::ask::previewed(model, *node, text);
+        }
+        (_, answer) => answer,
+    };
     let (tone, text) = match answer {
         Answer::Reply(Reply::Accepted { text }) => (Tone::Good, text),
         Answer::Reply(Reply::Rejected { reason }) => (Tone::Bad, format!("rejected: {reason}")),
@@ -77,6 +83,10 @@ pub(super) fn on_reply(model: &mut Model, about: &About, answer: Answer) {
             }
             let name = model.live.nodes.get(*node).map_or("?", NodeView::name);
             format!("{verb} on {name}: {text}")
+        }
+        About::Preview { node } => {
+            let name = model.live.nodes.get(*node).map_or("?", NodeView::name);
+            format!("reload of {name}: {text}")
         }
         About::Stage => text,
     };

@@ -42,6 +42,7 @@ pub(super) fn of(model: &Model, subject: &Subject, everywhere: bool, weight: Opt
         }
         Subject::Real { verb, service, real } => real_plan(picture, *verb, service, real, everywhere, weight),
         Subject::Stage(action) => stage_plan(model, action),
+        Subject::Reload { node, preview } => reload_plan(picture, *node, preview),
         Subject::Leave => leave_plan(picture),
     }
 }
@@ -126,7 +127,13 @@ impl<'a> Handover<'a> {
         plan.steps
             .push(format!("{me} sends priority 0, keeps {vips} until the successor is heard, stays at priority 1"));
         if let Some((n, next)) = successor {
-            let (name, skew) = (self.name(n), seconds(next.skew));
+            // VRRPv3 counts the skew in the interval of the master, which says a short one before it leaves.
+            let hasty = std::time::Duration::from_millis(100);
+            let skew = match own.version {
+                3 if own.advert_interval > hasty => next.skew.mul_f64(hasty.div_duration_f64(own.advert_interval)),
+                _ => next.skew,
+            };
+            let (name, skew) = (self.name(n), seconds(skew));
             plan.steps
                 .push(format!("{name} becomes MASTER after {skew} of skew (priority {})", next.effective_priority));
             plan.steps.push(format!("{name} adds {vips} and announces by gratuitous ARP"));
@@ -364,6 +371,23 @@ fn stage_plan(model: &Model, action: &StageAction) -> Plan {
         steps: vec![step],
         notes: vec![note.into()],
         buttons: vec!["Cancel".into(), button],
+        ..Plan::default()
+    }
+}
+
+/// The node has read its file and said what would change; only it can know.
+fn reload_plan(picture: &Picture, node: usize, preview: &str) -> Plan {
+    let Some(view) = picture.nodes.get(node) else { return gone("the node is not there any more") };
+    let name = view.name();
+    let moves = preview.contains("may ") || preview.contains("removed") || preview.contains("leaves");
+    let file = view.snapshot.as_ref().map_or("its file", |s| s.node.config.as_str());
+    Plan {
+        title: format!("Reload {name}"),
+        risk: Some(if moves { Risk::Medium } else { Risk::Low }),
+        steps: preview.trim_start_matches("this would change: ").split("; ").map(str::to_owned).collect(),
+        notes: vec![format!("{file} as it was read just now; what does not differ is not touched.")],
+        buttons: vec!["Cancel".into(), format!("Reload {name}")],
+        nodes: vec![node],
         ..Plan::default()
     }
 }

@@ -42,6 +42,11 @@ pub enum Subject {
         service: ServiceKey,
         real: DestinationKey,
     },
+    /// What the node answered to a dry run.
+    Reload {
+        node: usize,
+        preview: String,
+    },
     Stage(StageAction),
     /// `run`: leaving may stop the engine.
     Leave,
@@ -94,7 +99,7 @@ impl Question {
     pub fn fields(&self) -> Vec<Field> {
         let mut fields: Vec<Field> = (0..self.plan.buttons.len()).map(Field::Button).collect();
         match self.subject {
-            Subject::Instance { .. } => fields.push(Field::Reason),
+            Subject::Instance { .. } | Subject::Reload { .. } => fields.push(Field::Reason),
             Subject::Real { verb: RealVerb::Weight, .. } => {
                 fields.extend([Field::Scope, Field::Reason]);
                 fields.insert(0, Field::Weight);
@@ -207,6 +212,7 @@ fn command(subject: &Subject, everywhere: bool, weight: Option<u32>) -> Option<C
                 RealVerb::Weight => Command::Weight { real, service, weight: weight? },
             }
         }
+        Subject::Reload { .. } => Command::Reload { dry_run: false },
         Subject::Stage(_) | Subject::Leave => return None,
     })
 }

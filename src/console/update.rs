@@ -47,7 +47,15 @@ pub enum Msg {
 /// Which request an answer belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum About {
-    Command { node: usize, row: RowId, verb: &'static str },
+    Command {
+        node: usize,
+        row: RowId,
+        verb: &'static str,
+    },
+    /// What a reload would change: the question opens with it.
+    Preview {
+        node: usize,
+    },
     Stage,
 }
 
@@ -223,6 +231,9 @@ fn paste(model: &mut Model, text: &str) {
 fn act(model: &mut Model, action: Action) -> Vec<Effect> {
     if model.modal.is_some() {
         return act_in_modal(model, action);
+    }
+    if action == Action::Reload {
+        return ask::preview(model);
     }
     if action.is_verb() {
         ask::open(model, action);

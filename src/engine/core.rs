@@ -62,6 +62,10 @@ pub struct Engine {
     /// A router has left the configuration and is still there.
     pub(super) retiring: bool,
     pub(super) log_unknown_vrids: bool,
+    /// Refused adverts that are no router's and have been told: the cause, the link, the VRID and the sender.
+    pub(super) told: BTreeSet<(&'static str, LinkName, u8, IpAddr)>,
+    /// When this engine last woke late, and by how much.
+    pub(super) slept: Option<(Instant, Duration)>,
     pub(super) globals: Globals,
     pub(super) random: Random,
     /// What the settings say of the lease of addresses: seconds, 0 for none; none: by the configuration.
@@ -122,6 +126,8 @@ impl Engine {
             timers: BTreeSet::new(),
             retiring: false,
             log_unknown_vrids: config.globals.log_unknown_vrids,
+            told: BTreeSet::new(),
+            slept: None,
             globals: config.globals,
             random,
             lease_setting: lease,
@@ -282,6 +288,7 @@ impl Engine {
     }
 
     fn woke_late(&mut self, now: Instant, by: Duration, effects: &mut Vec<Effect>) {
+        self.slept = Some((now, by));
         self.counters.late_wakeups += 1;
         self.counters.worst_lateness = self.counters.worst_lateness.max(by);
         let text = format!("this engine woke {:.3} s late", by.as_secs_f64());

@@ -66,7 +66,7 @@ pub struct Advert {
     /// TTL or hop limit.
     pub hop_limit: u8,
     pub carrier: Carrier,
-    /// What follows the IP header; with AH the authentication header and the advert.
+    /// What follows the IP header; with AH the whole IPv4 packet, for its header is authenticated, too.
     pub payload: Arc<[u8]>,
 }
 

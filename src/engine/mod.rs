@@ -7,6 +7,8 @@
 #![warn(clippy::wildcard_enum_match_arm, clippy::indexing_slicing)]
 
 mod addresses;
+mod admission;
+mod authentic;
 mod commands;
 mod conditions;
 mod core;

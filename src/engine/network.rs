@@ -1,60 +1,67 @@
 //! Adverts in and out, and what a virtual router's outputs become.
 
+use super::admission::{acceptable, advertised, count_malformed, read, same_interval, summed, unsealed};
 use super::core::Engine;
 use super::effect::{self, Effect};
-use super::input::{Carrier, Packet};
+use super::input::Packet;
 use super::router::{Router, Speaker};
 use crate::net::{Family, LinkName, Mac};
-use crate::status::{PacketErrors, Role, Severity, Subject, Transition};
+use crate::status::{Role, Severity, Subject, Transition};
 use crate::time::{Duration, Instant};
 use crate::vrrp::{self, Cause, Note, Output};
-use crate::wire::vrrp::{Advert, Auth, Body, Ends, Malformed, TTL, decode, encode};
+use crate::wire::vrrp::{Advert, Auth, Body, Ends, PROTOCOL, TTL, encode};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
 impl Engine {
     pub(super) fn packet_arrived(&mut self, now: Instant, packet: &Packet, effects: &mut Vec<Effect>) {
-        let ends = Ends::new(packet.source, packet.destination);
-        let of_packet = packet.payload.get(1).and_then(|vrid| self.router_for(packet, *vrid));
-        let v3_as_v2 =
-            of_packet.and_then(|index| self.routers.get(index)).is_some_and(|r| r.machine.spec().checksum.v3_as_v2);
-        let advert = match decode(&packet.payload, Ends { v3_as_v2, ..ends }) {
-            Ok(advert) => advert,
+        let sealed = match unsealed(packet) {
+            Ok(sealed) => sealed,
+            Err(reason) => return self.malformed(now, packet, None, &reason),
+        };
+        // Another protocol's.
+        if sealed.is_some_and(|sealed| sealed.next != PROTOCOL) {
+            return;
+        }
+        let payload = sealed.map_or(&packet.payload[..], |sealed| sealed.payload);
+        let of_packet = payload.get(1).and_then(|vrid| self.router_for(packet, *vrid));
+        let spec = of_packet.and_then(|index| self.routers.get(index)).map(|r| r.machine.spec());
+        let (advert, form) = match read(payload, packet, spec) {
+            Ok(read) => read,
             Err(reason) => {
-                self.counters.malformed += 1;
                 if let Some(router) = of_packet.and_then(|index| self.routers.get_mut(index)) {
-                    router.adverts_refused += 1;
-                    match reason {
-                        Malformed::Type(_) => router.packets.invalid_type += 1,
-                        Malformed::Version(_) => router.packets.version += 1,
-                        Malformed::Checksum => router.packets.checksum += 1,
-                        Malformed::Short(_) | Malformed::Vrid | Malformed::Count { .. } => router.packets.length += 1,
-                    }
+                    count_malformed(router, reason);
                 }
-                let text = format!("{} sends what is no VRRP advert on {}: {reason}", packet.source, packet.link);
-                self.refused(now, Subject::Node, "malformed", text);
-                return;
+                return self.malformed(now, packet, of_packet, &reason);
             }
         };
         let Some(index) = of_packet else {
             self.unknown_vrid(now, packet, advert.vrid);
             return;
         };
+        let moment = self.moment(now);
         let Some(router) = self.routers.get_mut(index) else { return };
         let spec = router.machine.spec();
-        let subject = Subject::Instance(spec.name.clone());
-        if let Err(refusal) = acceptable(spec, packet, &advert) {
-            router.adverts_refused += 1;
-            refusal.count(&mut router.packets);
-            self.refused(now, subject, refusal.kind, refusal.text);
-            return;
-        }
+        let accepted = acceptable(spec, packet, &advert)
+            .and_then(|()| router.authentic.judge(spec, packet, sealed.as_ref(), moment))
+            .and_then(|warning| same_interval(spec, packet.source, &advert).map(|()| warning));
+        let warning = match accepted {
+            Ok(warning) => warning,
+            Err(refusal) => {
+                router.adverts_refused += 1;
+                refusal.count(&mut router.packets);
+                return self.refused(now, index, packet.source, refusal.kind, refusal.text);
+            }
+        };
         let interval = advertised(&advert);
-        let differs = interval != spec.interval;
+        // Once is a farewell: a master that resigns tells its backups to hurry.
+        let before = router.speakers.get(&packet.source).map(|s| s.interval);
+        let differs = interval != spec.interval && before == Some(interval);
         let known = router.machine.master().is_some_and(|m| m.from == packet.source);
         let other_list =
             if spec.skip_check_adv_addr && known { None } else { different_addresses(spec, packet.source, &advert) };
+        router.note_form(packet.source, form);
         router.adverts_heard += 1;
         router.packets.priority_zero_received += u64::from(advert.priority == 0);
         router.packets.address_list += u64::from(other_list.is_some());
@@ -69,10 +76,13 @@ impl Engine {
                 interval.as_secs_f64(),
                 router.machine.spec().interval.as_secs_f64()
             );
-            self.refused(now, subject.clone(), "interval-learned", text);
+            self.refused(now, index, packet.source, "interval-learned", text);
         }
         if let Some(text) = other_list {
-            self.refused(now, subject, "address-list", text);
+            self.refused(now, index, packet.source, "address-list", text);
+        }
+        if let Some(text) = warning {
+            self.refused(now, index, packet.source, "clock-differs", text);
         }
         let heard = vrrp::Heard { from: packet.source, priority: advert.priority, interval, at: now };
         self.drive(now, index, vrrp::Input::Heard(heard), effects);
@@ -111,17 +121,6 @@ impl Engine {
         }
     }
 
-    fn unknown_vrid(&mut self, now: Instant, packet: &Packet, vrid: u8) {
-        self.counters.unknown_vrid += 1;
-        if self.log_unknown_vrids {
-            let text = format!(
-                "{} advertises virtual_router_id {vrid} on {}, which no instance has here",
-                packet.source, packet.link
-            );
-            self.refused(now, Subject::Node, "unknown-vrid", text);
-        }
-    }
-
     /// What has to be listened for: on which links, of which family, in which groups.
     pub fn listens(&self) -> BTreeMap<(LinkName, Family), BTreeSet<IpAddr>> {
         let mut listens: BTreeMap<_, BTreeSet<IpAddr>> = BTreeMap::new();
@@ -155,14 +154,6 @@ impl Engine {
         }
     }
 
-    /// One event when it begins, a finding while it lasts.
-    fn refused(&mut self, now: Instant, subject: Subject, kind: &str, text: String) {
-        let name = subject.to_string();
-        if self.findings.raise(now, kind, Severity::Warning, &name, text.clone()) {
-            self.log.add(now, subject, Severity::Warning, "refused", text, None);
-        }
-    }
-
     /// Gives one input to one router and carries out what it asks for.
     pub(super) fn drive(&mut self, now: Instant, index: usize, input: vrrp::Input, effects: &mut Vec<Effect>) {
         let Some(router) = self.routers.get_mut(index) else { return };
@@ -189,7 +180,10 @@ impl Engine {
         self.mark(index);
         for output in outputs {
             match output {
-                Output::Advertise { priority } => self.advertise(index, priority, effects),
+                Output::Advertise { priority } => self.advertise(now, index, (priority, None), effects),
+                Output::Hasten { priority, interval } => {
+                    self.advertise(now, index, (priority, Some(interval)), effects);
+                }
                 Output::Announce { repeat } => self.announce_all(index, repeat, effects),
                 Output::Ready => self.member_ready(now, index, effects),
                 Output::Changed { from, to, cause } => {
@@ -213,7 +207,15 @@ impl Engine {
         self.tell_priority(index, effects);
     }
 
-    fn advertise(&mut self, index: usize, priority: u8, effects: &mut Vec<Effect>) {
+    /// With the interval of the configuration, unless another is given.
+    fn advertise(
+        &mut self,
+        now: Instant,
+        index: usize,
+        (priority, interval): (u8, Option<Duration>),
+        effects: &mut Vec<Effect>,
+    ) {
+        let wall_us = self.moment(now).wall_us;
         let Some(router) = self.routers.get_mut(index) else { return };
         let spec = router.machine.spec();
         let Some(source) = router.machine.conditions().source else { return };
@@ -221,17 +223,24 @@ impl Engine {
             vrrp::Peering::Multicast(group) => (vec![*group], TTL),
             vrrp::Peering::Unicast(unicast) => (unicast.peers.iter().map(|p| p.address).collect(), unicast.hop_limit),
         };
-        let advert = Advert { vrid: spec.vrid.get(), priority, body: body(spec), addresses: listed(spec).collect() };
+        let advert = Advert {
+            vrid: spec.vrid.get(),
+            priority,
+            body: body(spec, interval.unwrap_or(spec.interval)),
+            addresses: listed(spec).collect(),
+        };
         let link = spec.advert_link().clone();
-        let v3_as_v2 = spec.checksum.v3_as_v2;
+        let seal = router.authentic.seal(spec, wall_us);
         for destination in destinations {
-            let payload = encode(&advert, Ends { source, destination, v3_as_v2 });
+            let ends = Ends { source, destination, v3_as_v2: spec.checksum.v3_as_v2 };
+            let message = encode(&advert, summed(spec, ends, router.form_for(destination)));
+            let Some((carrier, payload)) = seal.around(spec, message, ends, hop_limit) else { continue };
             effects.push(Effect::Send(effect::Advert {
                 link: link.clone(),
                 source,
                 destination,
                 hop_limit,
-                carrier: Carrier::Vrrp,
+                carrier,
                 payload: Arc::from(payload),
             }));
             router.adverts_sent += 1;
@@ -268,6 +277,8 @@ impl Engine {
                 }
             }
         };
+        // What was refused is said anew in another state.
+        router.told.clear();
         let cause = cause.to_string();
         router.record(Transition { at: now, from, to, cause: cause.clone() });
         self.log.add(now, subject, severity, "state", format!("{from} → {to}"), Some(cause));
@@ -309,101 +320,18 @@ impl Engine {
     }
 }
 
-/// Why an advert is not for us: a word for scripts, and a sentence.
-struct Refused {
-    kind: &'static str,
-    text: String,
-}
-
-impl Refused {
-    fn count(&self, packets: &mut PacketErrors) {
-        match self.kind {
-            "ttl" => packets.ttl += 1,
-            "version" => packets.version += 1,
-            "interval" => packets.interval += 1,
-            "auth-type" => packets.auth_type += 1,
-            "wrong-password" => packets.auth_failure += 1,
-            _ => packets.peer += 1,
-        }
-    }
-}
-
-/// The checks of RFC 9568, 7.1 and RFC 3768, 7.1, after the packet has been decoded.
-fn acceptable(spec: &vrrp::Spec, packet: &Packet, advert: &Advert) -> Result<(), Refused> {
-    let from = packet.source;
-    let refused = |kind, why: String| Err(Refused { kind, text: format!("advert from {from} refused: {why}") });
-    let hops = packet.hop_limit;
-    match &spec.peering {
-        vrrp::Peering::Multicast(_) if hops != TTL => {
-            return refused("ttl", format!("TTL {hops} where only 255 is local"));
-        }
-        vrrp::Peering::Multicast(_) if !packet.destination.is_multicast() => {
-            return refused("unicast", "it was sent to us alone, and no unicast_peer is configured".into());
-        }
-        vrrp::Peering::Multicast(_) => {}
-        vrrp::Peering::Unicast(_) if packet.destination.is_multicast() => {
-            return refused("multicast", "it was sent to a multicast group, and ours has unicast_peer".into());
-        }
-        vrrp::Peering::Unicast(unicast) => {
-            let peer = unicast.peers.iter().find(|p| p.address == from);
-            if peer.is_none() && unicast.check_source {
-                return refused("stranger", "it is no unicast_peer (check_unicast_src)".into());
-            }
-            if let Some(peer) = peer.filter(|p| hops < p.min_ttl || hops > p.max_ttl) {
-                return refused("ttl", format!("TTL {hops}, expected {} to {}", peer.min_ttl, peer.max_ttl));
-            }
-        }
-    }
-    let version = advert.body.version();
-    if version != spec.version.number() {
-        let ours = spec.version.number();
-        return refused("version", format!("it speaks VRRPv{version}, ours is VRRPv{ours}; both may become MASTER"));
-    }
-    let Body::V2 { interval, auth } = advert.body else { return Ok(()) };
-    let password = match &spec.auth {
-        vrrp::Auth::Pass(password) => Some(*password),
-        vrrp::Auth::None | vrrp::Auth::Ah(_) | vrrp::Auth::Hmac(_) => None,
-    };
-    match (password, auth) {
-        (None, Auth::None) => {}
-        (Some(ours), Auth::Simple(theirs)) if ours.0 == theirs => {}
-        (Some(_), Auth::Simple(_)) => {
-            return refused("wrong-password", "wrong password (auth_pass); both nodes may become MASTER".into());
-        }
-        (ours, theirs) => {
-            let ours = if ours.is_some() { "PASS" } else { "none" };
-            let theirs = match theirs {
-                Auth::None => "none".to_owned(),
-                Auth::Simple(_) => "PASS".to_owned(),
-                Auth::Other(kind) => format!("type {kind}"),
-            };
-            return refused("auth-type", format!("its auth_type is {theirs}, ours {ours}"));
-        }
-    }
-    if u64::from(interval) != spec.interval.as_secs() {
-        return refused("interval", format!("its advert_int is {interval} s, ours {} s", spec.interval.as_secs()));
-    }
-    Ok(())
-}
-
 /// What the versions do not share, of our own adverts.
-fn body(spec: &vrrp::Spec) -> Body {
+fn body(spec: &vrrp::Spec, interval: Duration) -> Body {
     match spec.version {
         vrrp::Version::V2 => Body::V2 {
-            interval: u8::try_from(spec.interval.as_secs()).unwrap_or(u8::MAX),
+            interval: u8::try_from(interval.as_secs()).unwrap_or(u8::MAX),
             auth: match &spec.auth {
                 vrrp::Auth::Pass(password) => Auth::Simple(password.0),
-                vrrp::Auth::None | vrrp::Auth::Ah(_) | vrrp::Auth::Hmac(_) => Auth::None,
+                vrrp::Auth::Ah(_) => Auth::Header,
+                vrrp::Auth::None | vrrp::Auth::Hmac(_) => Auth::None,
             },
         },
-        vrrp::Version::V3 => Body::V3 { interval: u16::try_from(spec.interval.as_millis() / 10).unwrap_or(u16::MAX) },
-    }
-}
-
-fn advertised(advert: &Advert) -> Duration {
-    match advert.body {
-        Body::V2 { interval, .. } => Duration::from_secs(u64::from(interval)),
-        Body::V3 { interval } => Duration::from_millis(u64::from(interval) * 10),
+        vrrp::Version::V3 => Body::V3 { interval: u16::try_from(interval.as_millis() / 10).unwrap_or(u16::MAX) },
     }
 }
 

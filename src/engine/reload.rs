@@ -162,6 +162,7 @@ impl Engine {
             self.name = name;
         }
         self.log_unknown_vrids = globals.log_unknown_vrids;
+        self.told.clear();
         self.globals = globals;
         let outputs = self.reload_routers(now, instances);
         self.index_routers();

@@ -1,10 +1,12 @@
 //! One virtual router with what the engine keeps beside its machine.
 
+use super::admission::Form;
+use super::authentic::Authentic;
 use super::legacy::Mark;
 use crate::status::{Actor, PacketErrors, Transition};
 use crate::time::{Duration, Instant};
-use crate::vrrp::{Conditions, Instance};
-use std::collections::{BTreeMap, VecDeque};
+use crate::vrrp::{Conditions, Instance, OldUnicast, Peering};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 
 /// How many transitions are kept.
@@ -40,6 +42,11 @@ pub(super) struct Router {
     pub(super) adverts_refused: u64,
     pub(super) announcements_sent: u64,
     pub(super) packets: PacketErrors,
+    pub(super) authentic: Authentic,
+    /// What was refused and has been said since the state last changed: the cause and the sender.
+    pub(super) told: BTreeSet<(&'static str, IpAddr)>,
+    /// Unicast peers whose checksum has the old form (`old_unicast_checksum`).
+    old_peers: BTreeSet<IpAddr>,
 }
 
 #[derive(Clone, Debug)]
@@ -75,6 +82,9 @@ impl Router {
             adverts_refused: 0,
             announcements_sent: 0,
             packets: PacketErrors::default(),
+            authentic: Authentic::default(),
+            told: BTreeSet::new(),
+            old_peers: BTreeSet::new(),
         }
     }
 
@@ -87,6 +97,29 @@ impl Router {
             }
         }
         self.speakers.insert(from, speaker);
+    }
+
+    /// Notes how a unicast peer sums, so that it is answered in the same form.
+    pub(super) fn note_form(&mut self, from: IpAddr, form: Form) {
+        let Peering::Unicast(unicast) = &self.machine.spec().peering else { return };
+        match form {
+            Form::Own => {
+                self.old_peers.remove(&from);
+            }
+            Form::Group if unicast.peers.iter().any(|peer| peer.address == from) => {
+                self.old_peers.insert(from);
+            }
+            Form::Group => {}
+        }
+    }
+
+    /// The form of the checksum in adverts to a peer.
+    pub(super) fn form_for(&self, peer: IpAddr) -> Form {
+        match self.machine.spec().checksum.old_unicast {
+            OldUnicast::Always => Form::Group,
+            OldUnicast::Detect if self.old_peers.contains(&peer) => Form::Group,
+            OldUnicast::Detect | OldUnicast::Never => Form::Own,
+        }
     }
 
     pub(super) fn record(&mut self, transition: Transition) {

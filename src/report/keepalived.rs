@@ -26,9 +26,8 @@ pub fn status(diagnostics: &[Diagnostic]) -> u8 {
         (_, Severity::Note) => 0,
         (id, Severity::Warning) if ITS_SILENCE.contains(&id) => 0,
         ("missing-argument", Severity::Error) => 2,
-        ("no-script-security", _) | ("include-missing" | "include-not-a-file" | "insecure-script", Severity::Error) => {
-            6
-        }
+        ("no-script-security" | "key-not-private", _)
+        | ("include-missing" | "include-not-a-file" | "insecure-script", Severity::Error) => 6,
         ("cannot-read", _) => 4,
         _ => 5,
     };

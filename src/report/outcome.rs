@@ -21,6 +21,8 @@ pub(super) enum Outcome {
 pub(super) struct Watch {
     command: Command,
     began: Option<Instant>,
+    /// The process that ran the engine when it was first seen.
+    engine: Option<u32>,
     /// What was asked has been seen in a snapshot.
     is_applied: bool,
     /// A demoted instance has begun to yield, or has left MASTER.
@@ -29,7 +31,7 @@ pub(super) struct Watch {
 
 impl Watch {
     pub(super) fn new(command: Command) -> Self {
-        Self { command, began: None, is_applied: false, has_yielded: false }
+        Self { command, began: None, engine: None, is_applied: false, has_yielded: false }
     }
 
     pub(super) fn judge(&mut self, s: &Snapshot) -> Outcome {
@@ -43,7 +45,8 @@ impl Watch {
                 Some(_) => Outcome::Waiting(format!("{} is still held", i.name)),
             }),
             // Carried out when it is answered.
-            Command::Reload { .. } | Command::Restart {} => Outcome::Done("as answered".into()),
+            Command::Reload { .. } => Outcome::Done("as answered".into()),
+            Command::Restart {} => self.restarted(s),
             Command::Drain { real, service } => {
                 let reals = reals(s, |r| r.id == real, service);
                 self.drained(&reals, is_settled)
@@ -57,6 +60,17 @@ impl Watch {
                 self.weighed(&reals, Some(weight), is_settled)
             }
         }
+    }
+
+    /// The first snapshot may be of the engine before, or already of the next.
+    fn restarted(&mut self, s: &Snapshot) -> Outcome {
+        let node = &s.node;
+        let before = *self.engine.get_or_insert(node.engine_pid);
+        let fresh = node.restarts > 0 && s.age(node.started_at) < GRACE;
+        if (node.engine_pid != before || fresh) && s.instances.iter().all(|i| i.state != Role::Init) {
+            return Outcome::Done(format!("engine pid {} goes on, vipdeck {}", node.engine_pid, node.version));
+        }
+        Outcome::Waiting(format!("engine pid {before} has not been followed yet"))
     }
 
     fn on_instance(

@@ -66,6 +66,12 @@ fn node(s: &Snapshot, out: &mut dyn Write) -> io::Result<()> {
         node.dataplane.kind,
         plain(&node.config),
     )?;
+    let engine = format!("engine pid {}, started {} ago", node.engine_pid, span(s.age(node.started_at)));
+    match (node.guarded, node.restarts) {
+        (true, 0) => writeln!(out, "  guarded: {engine}")?,
+        (true, restarts) => writeln!(out, "  guarded: {engine}, the one before it ended; {restarts} in all")?,
+        (false, _) => writeln!(out, "  no guard: an engine that dies is not started again")?,
+    }
     if let Some(note) = &node.dataplane.note {
         writeln!(out, "  {}: {}", node.dataplane.kind, plain(note))?;
     }

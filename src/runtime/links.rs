@@ -3,7 +3,7 @@
 use crate::engine::{Advert, Carrier, Engine, Packet};
 use crate::kernel::Link;
 use crate::net::{Family, LinkName, Mac};
-use crate::sys::advert_socket::AdvertSocket;
+use crate::sys::advert_socket::{AdvertSocket, Received};
 use crate::sys::advert_socket6::AdvertSocket6;
 use crate::sys::announcement_socket::AnnouncementSocket;
 use crate::sys::packet_socket::PacketSocket;
@@ -29,6 +29,8 @@ pub(super) struct Links {
 struct Wanted {
     v4: Option<Vec<Ipv4Addr>>,
     v6: Option<Vec<Ipv6Addr>>,
+    /// IPv4 adverts in authentication headers, too.
+    ah: bool,
 }
 
 #[derive(Default)]
@@ -38,6 +40,7 @@ struct Known {
     mac: Option<Mac>,
     v4: Option<AdvertSocket>,
     v6: Option<AdvertSocket6>,
+    ah: Option<AdvertSocket>,
     arp: Option<AnnouncementSocket>,
     ndisc: Option<AnnouncementSocket>,
 }
@@ -46,6 +49,9 @@ impl Known {
     fn open(&mut self, name: &LinkName) -> io::Result<()> {
         if let (Some(groups), None) = (&self.wanted.v4, &self.v4) {
             self.v4 = Some(AdvertSocket::open(name, self.index, groups)?);
+        }
+        if let (Some(groups), true, None) = (&self.wanted.v4, self.wanted.ah, &self.ah) {
+            self.ah = Some(AdvertSocket::open_ah(name, self.index, groups)?);
         }
         if let (Some(groups), None) = (&self.wanted.v6, &self.v6) {
             self.v6 = Some(AdvertSocket6::open(name, self.index, groups)?);
@@ -60,16 +66,17 @@ impl Known {
     }
 
     fn close(&mut self) {
-        (self.v4, self.v6, self.arp, self.ndisc) = (None, None, None, None);
+        (self.v4, self.v6, self.ah, self.arp, self.ndisc) = (None, None, None, None, None);
     }
 
     fn is_ready(&self, context: &mut Context<'_>) -> bool {
         // Every one is asked, so that every one will wake us.
         let v4 = self.v4.as_ref().is_some_and(|s| s.poll_ready(context).is_ready());
         let v6 = self.v6.as_ref().is_some_and(|s| s.poll_ready(context).is_ready());
+        let ah = self.ah.as_ref().is_some_and(|s| s.poll_ready(context).is_ready());
         let arp = self.arp.as_ref().is_some_and(|s| s.poll_ready(context).is_ready());
         let ndisc = self.ndisc.as_ref().is_some_and(|s| s.poll_ready(context).is_ready());
-        v4 | v6 | arp | ndisc
+        v4 | v6 | ah | arp | ndisc
     }
 }
 
@@ -91,12 +98,15 @@ impl Links {
                 Family::V6 => wanted.v6 = Some(groups.into_iter().filter_map(v6).collect()),
             }
         }
+        for name in engine.listens_for_ah() {
+            needed.entry(name).or_default().wanted.ah = true;
+        }
         for (name, known) in &mut needed {
             let Some(before) = self.needed.remove(name) else { continue };
             let wanted = std::mem::take(&mut known.wanted);
             *known = before;
             if known.wanted != wanted {
-                (known.v4, known.v6) = (None, None);
+                (known.v4, known.v6, known.ah) = (None, None, None);
             }
             known.wanted = wanted;
         }
@@ -147,6 +157,12 @@ impl Links {
                     Ok(received.map(|r| packet(name, r.source.into(), r.destination.into(), r.ttl, r.payload)))
                 });
             }
+            if let Some(socket) = &known.ah {
+                more |= drain(packets, || {
+                    let received = socket.try_recv(&mut buffer)?;
+                    Ok(received.map(|r| whole(name, r)))
+                });
+            }
             if let Some(socket) = &known.v6 {
                 more |= drain(packets, || {
                     let received = socket.try_recv(&mut buffer)?;
@@ -174,6 +190,9 @@ impl Links {
     pub(super) fn send(&mut self, advert: &Advert) -> io::Result<()> {
         let gone = || io::Error::other("the link is not there");
         let known = self.needed.get(&advert.link).ok_or_else(gone)?;
+        if advert.carrier == Carrier::Ah {
+            return known.v4.as_ref().ok_or_else(gone)?.send(&advert.payload);
+        }
         match (advert.source, advert.destination) {
             (IpAddr::V4(source), IpAddr::V4(destination)) => {
                 self.identification = self.identification.wrapping_add(1);
@@ -221,6 +240,19 @@ fn drain<T>(into: &mut Vec<T>, mut next: impl FnMut() -> io::Result<Option<T>>) 
 fn packet(link: &LinkName, source: IpAddr, destination: IpAddr, hop_limit: u8, payload: &[u8]) -> Packet {
     let (link, payload) = (link.clone(), payload.to_vec());
     Packet { link, source, destination, hop_limit, carrier: Carrier::Vrrp, payload }
+}
+
+/// What came in an authentication header: its IPv4 header is authenticated, too.
+fn whole(link: &LinkName, received: Received<'_>) -> Packet {
+    let Received { source, destination, ttl, packet, .. } = received;
+    Packet {
+        link: link.clone(),
+        source: source.into(),
+        destination: destination.into(),
+        hop_limit: ttl,
+        carrier: Carrier::Ah,
+        payload: packet.to_vec(),
+    }
 }
 
 const fn v4(address: IpAddr) -> Option<Ipv4Addr> {

@@ -62,12 +62,16 @@ pub struct Node {
     pub version: String,
     /// The process to signal: the guard's, or the engine's if it has none.
     pub pid: u32,
+    #[serde(default)]
     pub engine_pid: u32,
     /// Whether a guard starts the engine again if it dies.
+    #[serde(default)]
     pub guarded: bool,
     /// How many engines went before this one, under the same guard.
+    #[serde(default)]
     pub restarts: u32,
     /// When this engine started; the uptime is the guard's.
+    #[serde(default)]
     pub started_at: Instant,
     pub uptime: Duration,
     pub dataplane: Dataplane,
@@ -153,8 +157,20 @@ pub struct PacketErrors {
     pub interval: u64,
     /// Another list of addresses; such adverts count all the same.
     pub address_list: u64,
+    /// An authentication type that there is not.
+    pub invalid_auth_type: u64,
+    /// Another type than ours.
     pub auth_type: u64,
+    /// A wrong password; with AH also another key, a wrong index or an old sequence number.
     pub auth_failure: u64,
+    /// With `auth_hmac`: not signed.
+    pub auth_ext_missing: u64,
+    pub auth_ext_malformed: u64,
+    pub auth_ext_unknown_key: u64,
+    pub auth_ext_invalid_hmac: u64,
+    /// Outside the time window.
+    pub auth_ext_stale: u64,
+    pub auth_ext_replay: u64,
     /// Unicast where multicast is spoken or the other way round, or no peer.
     pub peer: u64,
     pub priority_zero_received: u64,

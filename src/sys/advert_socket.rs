@@ -6,7 +6,7 @@
 
 use super::raw;
 use crate::net::LinkName;
-use crate::wire::ipv4;
+use crate::wire::{ah, ipv4};
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockAddr, Socket, Type};
 use std::io::{self, Read};
 use std::net::{Ipv4Addr, SocketAddrV4};
@@ -31,13 +31,24 @@ pub struct Received<'b> {
     pub ttl: u8,
     pub tos: u8,
     pub payload: &'b [u8],
+    /// With its header.
+    pub packet: &'b [u8],
 }
 
 impl AdvertSocket {
     /// Opens the socket on the link `link` with the interface index `index`, in the multicast groups `groups`. Needs
     /// CAP_NET_RAW.
     pub fn open(link: &LinkName, index: u32, groups: &[Ipv4Addr]) -> io::Result<Self> {
-        let socket = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::from(i32::from(ipv4::PROTOCOL_VRRP))))?;
+        Self::of_protocol(ipv4::PROTOCOL_VRRP, link, index, groups)
+    }
+
+    /// The same for adverts in authentication headers.
+    pub fn open_ah(link: &LinkName, index: u32, groups: &[Ipv4Addr]) -> io::Result<Self> {
+        Self::of_protocol(ah::PROTOCOL, link, index, groups)
+    }
+
+    fn of_protocol(protocol: u8, link: &LinkName, index: u32, groups: &[Ipv4Addr]) -> io::Result<Self> {
+        let socket = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::from(i32::from(protocol))))?;
         socket.set_nonblocking(true)?;
         socket.set_multicast_all_v4(false)?;
         socket.bind_device(Some(link.as_str().as_bytes()))?;
@@ -105,5 +116,5 @@ fn read_now(mut socket: &Socket, buffer: &mut [u8]) -> io::Result<usize> {
 fn parse(packet: &[u8]) -> io::Result<Received<'_>> {
     let (header, payload) = ipv4::decode(packet).map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))?;
     let ipv4::Header { source, destination, ttl, tos, .. } = header;
-    Ok(Received { source, destination, ttl, tos, payload })
+    Ok(Received { source, destination, ttl, tos, payload, packet })
 }

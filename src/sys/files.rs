@@ -55,6 +55,11 @@ impl Loader for Files {
         Path::new("/sys/class/net").is_dir().then(|| Path::new("/sys/class/net").join(name).exists())
     }
 
+    fn is_private(&self, path: &Path) -> Option<bool> {
+        const OTHERS: u32 = 0o077;
+        fs::metadata(path).ok().map(|about| about.permissions().mode() & OTHERS == 0)
+    }
+
     fn program(&self, name: &str) -> Option<Program> {
         if name.contains('/') {
             return Some(judge(Path::new(name)));

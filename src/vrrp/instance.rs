@@ -64,6 +64,11 @@ pub enum Output {
     Advertise {
         priority: u8,
     },
+    /// Send an advert with this priority and a shorter interval than our own (VRRPv3).
+    Hasten {
+        priority: u8,
+        interval: Duration,
+    },
     /// Announce every address that is on its link, so often.
     Announce {
         repeat: u32,

@@ -2,8 +2,12 @@
 
 use super::cause::{Cause, Note};
 use super::instance::{Heard, Input, Instance, Order, Output, Rivalry};
+use super::spec::Version;
 use super::state::{Hold, State, Then};
 use crate::time::{Duration, Instant};
+
+/// Long enough for skews of neighbouring priorities to differ by 0.4 ms.
+const HASTE: Duration = Duration::from_millis(100);
 
 /// The least time between two answers to a lower priority.
 const ANSWER_PAUSE: Duration = Duration::from_millis(10);
@@ -14,7 +18,7 @@ impl Instance {
             Input::Conditions(conditions) => {
                 self.conditions = conditions;
                 if !self.conditions.faults.is_empty() {
-                    out.push(Output::Advertise { priority: 0 });
+                    self.resign(self.effective_priority(), out);
                     self.start_or_fault(now, out);
                 }
             }
@@ -26,6 +30,7 @@ impl Instance {
             }
             Input::Announced | Input::Group(Order::Master { .. }) => {}
             Input::Demote => {
+                self.resign(self.effective_priority(), out);
                 self.hold = Some(Hold::Demoted);
                 let until = now + self.spec.master_down(1, self.master_interval);
                 self.yield_until(now, until, Then::Serve, Cause::Demoted, out);
@@ -37,6 +42,7 @@ impl Instance {
             }
             Input::Restore => self.restore(out),
             Input::Stop => {
+                self.resign(self.effective_priority(), out);
                 let until = now + self.stop_patience();
                 self.yield_until(now, until, Then::Stop, Cause::Stopping, out);
             }
@@ -177,8 +183,16 @@ impl Instance {
         }
     }
 
-    fn yield_until(&mut self, now: Instant, until: Instant, then: Then, cause: Cause, out: &mut Vec<Output>) {
+    /// Priority 0. Backups wait their skew, which VRRPv3 counts in the master's interval (RFC 9568, 6.1 and 6.4.2): one
+    /// last advert with a short one, and the successor is there within that.
+    fn resign(&self, priority: u8, out: &mut Vec<Output>) {
+        if self.spec.version == Version::V3 && self.spec.interval > HASTE {
+            out.push(Output::Hasten { priority, interval: HASTE });
+        }
         out.push(Output::Advertise { priority: 0 });
+    }
+
+    fn yield_until(&mut self, now: Instant, until: Instant, then: Then, cause: Cause, out: &mut Vec<Output>) {
         self.enter(now, State::Yielding { since: now, until, succeeded: false, then }, cause, out);
     }
 

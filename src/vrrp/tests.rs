@@ -52,7 +52,11 @@ fn master(priority: u8) -> Instance {
 fn changed(out: &[Output]) -> Option<(Role, Role)> {
     out.iter().find_map(|o| match o {
         Output::Changed { from, to, .. } => Some((*from, *to)),
-        Output::Advertise { .. } | Output::Announce { .. } | Output::Ready | Output::Note(_) => None,
+        Output::Advertise { .. }
+        | Output::Hasten { .. }
+        | Output::Announce { .. }
+        | Output::Ready
+        | Output::Note(_) => None,
     })
 }
 
@@ -412,6 +416,37 @@ fn an_engine_that_goes_on_into_a_fault_keeps_the_addresses_for_a_successor() {
     let _ = instance.handle(ms(9001), bad());
     assert_eq!(instance.state().role(), Role::Fault);
     assert!(instance.state().wants_addresses());
+}
+
+#[test]
+fn a_version_3_master_that_resigns_makes_its_backups_hurry() {
+    let mut instance = Instance::new(v3(150, 1000), ms(0));
+    let _ = instance.handle(ms(0), good());
+    let _ = instance.handle(instance.deadline().unwrap(), Input::Deadline);
+    let out = instance.handle(ms(9000), Input::Demote);
+    let hasty = Duration::from_millis(100);
+    assert_eq!(
+        out[..2],
+        [Output::Hasten { priority: 150, interval: hasty }, Output::Advertise { priority: 0 }],
+        "with the priority that the backups follow"
+    );
+    let mut backup = Instance::new(v3(100, 1000), ms(0));
+    let _ = backup.handle(ms(0), good());
+    let _ = backup.handle(ms(9000), beat(HIGH, 150, 100, ms(9000)));
+    let _ = backup.handle(ms(9000), beat(HIGH, 0, 1000, ms(9000)));
+    // 156/256 of a tenth of a second.
+    assert_eq!(backup.deadline(), Some(ms(9000) + Duration::from_micros(60_937)));
+}
+
+#[test]
+fn the_only_peer_takes_over_without_skew() {
+    let peers = vec![Peer { address: HIGH, min_ttl: 0, max_ttl: 255 }];
+    let unicast = Peering::Unicast(Unicast { peers, check_source: true, hop_limit: 255 });
+    let mut instance = Instance::new(Spec { peering: unicast, ..spec(100) }, ms(0));
+    let _ = instance.handle(ms(0), good());
+    let _ = instance.handle(ms(1000), heard(HIGH, 150, ms(1000)));
+    let _ = instance.handle(ms(1500), heard(HIGH, 0, ms(1500)));
+    assert_eq!(instance.deadline(), Some(ms(1500)));
 }
 
 #[test]

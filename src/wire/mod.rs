@@ -2,8 +2,10 @@
 
 #![warn(clippy::wildcard_enum_match_arm, clippy::indexing_slicing)]
 
+pub mod ah;
 pub mod arp;
 pub mod checksum;
 pub mod ipv4;
 pub mod ndisc;
+pub mod signed;
 pub mod vrrp;

@@ -61,6 +61,8 @@ pub enum Auth {
     None,
     /// Type 1, simple text password.
     Simple([u8; 8]),
+    /// Type 2: the authentication is in an IP authentication header.
+    Header,
     /// A type that is not understood.
     Other(u8),
 }
@@ -101,7 +103,7 @@ pub enum Malformed {
     Count { count: u8, length: usize },
 }
 
-/// Reads an advert from what follows the IP header. Trailing bytes are padding.
+/// Reads an advert from what follows the IP header. Trailing bytes are padding, or a signature ([`split`]).
 pub fn decode(bytes: &[u8], ends: Ends) -> Result<Advert, Malformed> {
     let (header, rest) = bytes.split_first_chunk::<HEADER>().ok_or(Malformed::Short(bytes.len()))?;
     let [version_type, vrid, priority, count, fifth, sixth, _, _] = *header;
@@ -120,6 +122,7 @@ pub fn decode(bytes: &[u8], ends: Ends) -> Result<Advert, Malformed> {
         let auth = match fifth {
             0 => Auth::None,
             1 => Auth::Simple(*data),
+            2 => Auth::Header,
             other => Auth::Other(other),
         };
         (Body::V2 { interval: sixth, auth }, AUTH)
@@ -127,7 +130,9 @@ pub fn decode(bytes: &[u8], ends: Ends) -> Result<Advert, Malformed> {
         (Body::V3 { interval: u16::from_be_bytes([fifth & 0x0f, sixth]) }, 0)
     };
     let length = HEADER + addresses.len() + auth_size;
-    if bytes.get(..length).is_none_or(|message| sum(message, ends, version) != 0) {
+    // Over IPv6 the kernel of the sender counts what follows, too.
+    let is_whole = || ends.family() == Family::V6 && sum(bytes, ends, version) == 0;
+    if bytes.get(..length).is_none_or(|message| sum(message, ends, version) != 0 && !is_whole()) {
         return Err(Malformed::Checksum);
     }
     if vrid == 0 {
@@ -147,6 +152,7 @@ pub fn encode(advert: &Advert, ends: Ends) -> Vec<u8> {
     let (fifth, sixth, auth_data) = match advert.body {
         Body::V2 { interval, auth: Auth::None } => (0, interval, Some([0; AUTH])),
         Body::V2 { interval, auth: Auth::Simple(password) } => (1, interval, Some(password)),
+        Body::V2 { interval, auth: Auth::Header } => (2, interval, Some([0; AUTH])),
         Body::V2 { interval, auth: Auth::Other(kind) } => (kind, interval, Some([0; AUTH])),
         Body::V3 { interval } => {
             let [high, low] = interval.min(0x0fff).to_be_bytes();
@@ -163,11 +169,33 @@ pub fn encode(advert: &Advert, ends: Ends) -> Vec<u8> {
         }
     }
     bytes.extend(auth_data.iter().flatten());
-    let sum = sum(&bytes, ends, version).to_be_bytes();
-    for (to, from) in bytes.iter_mut().skip(6).zip(sum) {
+    set_checksum(&mut bytes, ends, version);
+    bytes
+}
+
+/// An advert and what follows it, by the advert's own length; none: the bytes are too few for it.
+pub fn split(bytes: &[u8], family: Family) -> Option<(&[u8], &[u8])> {
+    let ([version_type, _, _, count, ..], _) = bytes.split_first_chunk::<HEADER>()?;
+    let auth = if version_type >> 4 == 2 { AUTH } else { 0 };
+    bytes.split_at_checked(HEADER + usize::from(*count) * usize::from(family.bits()) / 8 + auth)
+}
+
+/// Puts a signature behind an encoded advert. Over IPv6 the checksum covers it, for the kernels on the way count it.
+pub fn append(message: &mut Vec<u8>, trailer: &[u8], ends: Ends) {
+    message.extend(trailer);
+    if ends.family() == Family::V6 {
+        let version = message.first().map_or(0, |byte| byte >> 4);
+        set_checksum(message, ends, version);
+    }
+}
+
+fn set_checksum(message: &mut [u8], ends: Ends, version: u8) {
+    const PLACE: usize = 6;
+    message.iter_mut().skip(PLACE).take(2).for_each(|byte| *byte = 0);
+    let sum = sum(message, ends, version).to_be_bytes();
+    for (to, from) in message.iter_mut().skip(PLACE).zip(sum) {
         *to = from;
     }
-    bytes
 }
 
 /// The checksum of a message between `ends`: with the pseudo-header in version 3 (RFC 9568, 5.2.8), and over IPv6 always,
@@ -206,7 +234,7 @@ mod tests {
     );
 
     fn advert() -> impl Strategy<Value = (Advert, Ends)> {
-        let auth = prop_oneof![Just(Auth::None), any::<[u8; 8]>().prop_map(Auth::Simple)];
+        let auth = prop_oneof![Just(Auth::None), Just(Auth::Header), any::<[u8; 8]>().prop_map(Auth::Simple)];
         let v2 = (any::<u8>(), auth).prop_map(|(interval, auth)| Body::V2 { interval, auth });
         let body = prop_oneof![v2, (0..4096_u16).prop_map(|interval| Body::V3 { interval })];
         let addresses = prop::collection::vec(any::<[u8; 16]>(), 0..20);
@@ -230,6 +258,20 @@ mod tests {
         #[test]
         fn decoding_never_panics(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
             let _ = (decode(&bytes, V4), decode(&bytes, V6));
+            let _ = (split(&bytes, Family::V4), split(&bytes, Family::V6));
+        }
+
+        #[test]
+        fn what_is_appended_is_split_off_and_the_advert_stays((advert, ends) in advert(), trailer: [u8; 28]) {
+            let mut bytes = encode(&advert, ends);
+            let length = bytes.len();
+            append(&mut bytes, &trailer, ends);
+            prop_assert_eq!(decode(&bytes, ends), Ok(advert));
+            let (message, rest) = split(&bytes, ends.family()).unwrap();
+            prop_assert_eq!((message.len(), rest), (length, &trailer[..]));
+            let version = message[0] >> 4;
+            let covered = if ends.family() == Family::V6 { &bytes[..] } else { message };
+            prop_assert_eq!(sum(covered, ends, version), 0);
         }
 
         #[test]

@@ -32,23 +32,15 @@ impl Frame {
 
 impl Capture {
     pub(crate) fn start(namespace: &str, link: &str, directory: &Path, name: &str) -> Self {
+        Self::of(namespace, link, directory, name, "ip proto 112 or arp")
+    }
+
+    /// Of what a filter (pcap-filter(7)) lets through.
+    pub(crate) fn of(namespace: &str, link: &str, directory: &Path, name: &str, filter: &str) -> Self {
         let file = directory.join(format!("{name}.pcap"));
         let path = file.display().to_string();
         // Nothing is held back: neither by the kernel nor by tcpdump.
-        let argv = [
-            "tcpdump",
-            "-B",
-            "32768",
-            "-i",
-            link,
-            "-w",
-            &path,
-            "-U",
-            "--immediate-mode",
-            "-Z",
-            "root",
-            "ip proto 112 or arp",
-        ];
+        let argv = ["tcpdump", "-B", "32768", "-i", link, "-w", &path, "-U", "--immediate-mode", "-Z", "root", filter];
         Self::run(namespace, directory, name, &argv, file)
     }
 

@@ -70,6 +70,34 @@ fn nodes_that_agree_are_clean() {
     assert_eq!(nodes(&[one, two]), []);
 }
 
+const KEYS: &str = "key 1 hex:000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f\nkey 2 \
+                    hex:ff0102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f\n";
+
+#[test]
+fn nodes_that_sign_differ_where_one_refuses_the_other() {
+    let (one, two) = pair();
+    let signed = |text: &str, block: String| {
+        let (before, rest) = text.split_once("authentication {").unwrap();
+        let (_, after) = rest.split_once('}').unwrap();
+        format!("{before}auth_hmac {{\n{block}}}\n{after}")
+    };
+    let differ = |a: &str, b: &str| {
+        let found = nodes(&[signed(&one, format!("{KEYS}{a}\n")), signed(&two, format!("{KEYS}{b}\n"))]);
+        ids(&found) == ["authentication-differs"]
+    };
+    assert!(!differ("active_key 1", "active_key 2"), "both have both keys");
+    assert!(!differ("active_key 1\nmode permissive", "active_key 1\nmode receive-only"));
+    assert!(differ("active_key 1\nmode enforce", "active_key 1\nmode receive-only"), "one sends what the other drops");
+    let other = KEYS.replace("hex:ff", "hex:fe");
+    let found = nodes(&[signed(&one, format!("{KEYS}active_key 2\n")), signed(&two, format!("{other}active_key 1\n"))]);
+    assert_eq!(ids(&found), ["authentication-differs"], "key 2 is another one");
+    let text = format!("{found:?}");
+    assert!(!text.contains("000102") && !text.contains("[0, 1, 2"), "no key is shown: {text}");
+    let unsigned = one.replace("authentication {", "notify_nothing {");
+    let found = nodes(&[unsigned, signed(&two, format!("{KEYS}active_key 1\nmode permissive\n"))]);
+    assert!(ids(&found).contains(&"authentication-differs"), "{found:?}");
+}
+
 /// What is replaced by what in the second node's file.
 type Edit = (&'static str, &'static str);
 

@@ -76,6 +76,7 @@ fn within(block: &str, line: String) -> String {
             format!("virtual_server 192.0.2.1 80 {{\nreal_server 192.0.2.2 80 {{\nTCP_CHECK {{\n{line}}}\n}}\n}}\n")
         }
         "authentication" => format!("vrrp_instance X {{\nauthentication {{\n{line}}}\n}}\n"),
+        "auth_hmac" => format!("vrrp_instance X {{\nauth_hmac {{\n{line}}}\n}}\n"),
         other => panic!("no sample for block {other}"),
     }
 }
@@ -121,10 +122,11 @@ fn samples(argument: &str, name: &str) -> Option<(String, &'static str)> {
         "MASK" => ("0177".into(), "9"),
         _ if argument.starts_with("[\"COMMAND\"") => ("\"/bin/true\"".into(), "/bin/echo a b c"),
         // A choice of one.
-        "PASS" | "TCP" => (inner.into(), "neither"),
+        "PASS" | "TCP" | "never" => (inner.into(), "neither"),
         "ADDRESS" if group => ("224.0.0.19".into(), "here"),
         "ADDRESS" => ("192.0.2.7".into(), "here"),
         "INTERFACE" => ("eth0".into(), "an-interface-with-a-long-name"),
+        _ if name == "key" => ("1 0123456789abcdef0123456789abcdef".into(), "many"),
         // The largest: the smallest interval is none of VRRPv2.
         _ if inner.contains("..") => (inner.split_once("..")?.1.split(' ').next()?.to_owned(), "many"),
         _ if inner.contains('|') && !inner.contains(' ') => (inner.split('|').next()?.to_owned(), "neither"),

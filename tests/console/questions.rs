@@ -22,7 +22,8 @@ fn is_asking(console: &Console) -> bool {
 #[test]
 fn every_verb_has_a_question() {
     let map = Keymap::load(None).unwrap();
-    for entry in map.entries().iter().filter(|e| e.action.is_verb()) {
+    // Reload asks the node first: its question is the next test's.
+    for entry in map.entries().iter().filter(|e| e.action.is_verb() && e.action != Action::Reload) {
         let on_server = matches!(entry.action, Action::Drain | Action::Return | Action::Weight);
         let mut console = Console::live(DARK);
         if entry.action == Action::Restore {
@@ -36,6 +37,29 @@ fn every_verb_has_a_question() {
         console.keys("~<Enter>");
         assert!(console.effects.is_empty(), "Cancel has the keys first: {:?}", entry.action);
     }
+}
+
+#[test]
+fn reload_shows_what_the_node_says_would_change_and_then_asks() {
+    let mut console = Console::live(DARK);
+    console.keys("L");
+    assert!(console.effects.is_empty() && console.screen().contains("reload of which node?"), "{}", console.screen());
+    console.keys("lL");
+    assert_eq!(commands(&console), [(0, Command::Reload { dry_run: true }, None)]);
+    console.effects.clear();
+    let reply = |reply| Msg::Reply { about: About::Preview { node: 0 }, answer: Answer::Reply(reply) };
+    let text = "this would change: VI_1: priority 150 → 90 (may lose MASTER to a higher priority)".to_owned();
+    console.tell(reply(Reply::Accepted { text }));
+    assert!(is_asking(&console));
+    let screen = console.screen();
+    assert!(screen.contains("Reload lvs1") && screen.contains("priority 150 → 90"), "{screen}");
+    console.keys("~y");
+    assert!(console.effects.is_empty(), "an address may move: y is not enough");
+    console.keys("<Tab><Enter>");
+    assert_eq!(commands(&console), [(0, Command::Reload { dry_run: false }, None)]);
+    let reason = "nothing is changed: lvs1.conf: error on line 3".to_owned();
+    console.tell(reply(Reply::Rejected { reason }));
+    assert!(!is_asking(&console) && console.screen().contains("error on line 3"), "{}", console.screen());
 }
 
 #[test]

@@ -13,11 +13,21 @@ use vipdeck::status::{Dataplane, DataplaneKind};
 use vipdeck::sys::ipvs::{destinations_in, services_in};
 use vipdeck::time::Instant;
 use vipdeck::vrrp::GROUP_V4;
+use vipdeck::wire::ah::{self, TimeToLive};
 use vipdeck::wire::checksum::checksum;
 use vipdeck::wire::ipv4;
-use vipdeck::wire::vrrp::{Advert, Auth, Body, Ends, decode, encode};
+use vipdeck::wire::signed::{self, Stamp};
+use vipdeck::wire::vrrp::{Advert, Auth, Body, Ends, append, decode, encode};
 
+/// Both ways in which adverts are authenticated.
+const AUTHENTICATED: &str = "vrrp_instance A {\ninterface eth0\nvirtual_router_id 51\nauthentication {\nauth_type \
+                             AH\nauth_pass secret12\n}\nvirtual_ipaddress {\n192.168.10.20\n}\n}\nvrrp_instance B \
+                             {\ninterface eth0\nvirtual_router_id 52\nversion 3\nauth_hmac {\nkey 1 \
+                             0123456789abcdef0123456789abcdef\nanti_replay monotonic\n}\nvirtual_ipaddress \
+                             {\n192.168.10.21\n}\n}\n";
 const CONFIGURATION: &str = include_str!("../../assets/dual-master-dr/lvs1.conf");
+
+const SENDER: Ipv4Addr = Ipv4Addr::new(192, 168, 10, 12);
 
 fn adverts() -> Vec<Vec<u8>> {
     let advert = |vrid, priority, auth, addresses: &[[u8; 4]]| {
@@ -29,7 +39,8 @@ fn adverts() -> Vec<Vec<u8>> {
         encode(&v3, ends()),
         advert(51, 100, Auth::None, &[[192, 168, 10, 20]]),
         advert(51, 0, Auth::Simple(*b"1111\0\0\0\0"), &[[192, 168, 10, 20]]),
-        advert(52, 255, Auth::Other(2), &[]),
+        advert(52, 255, Auth::Header, &[]),
+        advert(53, 255, Auth::Other(3), &[]),
         advert(51, 150, Auth::Simple([0xff; 8]), &[[10, 0, 0, 1]; 255]),
         Vec::new(),
         vec![0x21],
@@ -42,8 +53,8 @@ fn ends() -> Ends {
     Ends::new(Ipv4Addr::new(192, 168, 10, 12).into(), GROUP_V4)
 }
 
-fn engine() -> Engine {
-    let (config, _, _) = conf::parse(Path::new("x"), &Memory::one("x", CONFIGURATION));
+fn engine(configuration: &str) -> Engine {
+    let (config, _, _) = conf::parse(Path::new("x"), &Memory::one("x", configuration));
     let dataplane = Dataplane { kind: DataplaneKind::None, note: None };
     let (host, config_path) = ("fuzz".to_owned(), "x".to_owned());
     let mut engine = Engine::new(Setup {
@@ -80,7 +91,7 @@ fn with_right_checksum(bytes: &[u8]) -> Vec<u8> {
 
 #[test]
 fn vrrp_packets_reach_the_engine() {
-    let engine = engine();
+    let engine = engine(CONFIGURATION);
     fuzz("vrrp", &adverts(), |bytes| {
         for payload in [bytes.to_vec(), with_right_checksum(bytes)] {
             if let Ok(advert) = decode(&payload, ends()) {
@@ -115,19 +126,84 @@ fn ipv4_headers() {
     let mut corpus: Vec<_> = adverts().iter().map(|payload| ipv4::encode(&header, payload).unwrap()).collect();
     corpus.extend([vec![0x45; 20], vec![0x4f; 60], vec![0x45]]);
     fuzz("ipv4", &corpus, |bytes| {
-        let mut right = bytes.to_vec();
-        let length = bytes.first().map_or(0, |b| usize::from(b & 15) * 4);
-        if (20..=bytes.len()).contains(&length) {
-            right[10..12].fill(0);
-            let sum = checksum(&right[..length]).to_be_bytes();
-            right[10..12].copy_from_slice(&sum);
-        }
+        let right = with_right_header(bytes);
         for packet in [bytes, &right] {
             if let Ok((_, payload)) = ipv4::decode(packet) {
                 assert!(payload.len() + 20 <= packet.len());
             }
         }
     });
+}
+
+/// Whole packets with authentication headers, and adverts with signatures; valid ones first.
+fn authenticated() -> Vec<Vec<u8>> {
+    let header = ipv4::Header { identification: 7, ..ipv4::Header::advert(SENDER, ipv4::VRRP_GROUP, 255) };
+    let body = Body::V2 { interval: 1, auth: Auth::Header };
+    let sealed = Advert { vrid: 51, priority: 200, body, addresses: vec![Ipv4Addr::new(192, 168, 10, 20).into()] };
+    let sealed = encode(&sealed, ends());
+    let sealed = |key| ah::encode(&header, 5, &sealed, key, TimeToLive::Covered).unwrap();
+    let advert = Advert { vrid: 52, priority: 200, body: Body::V3 { interval: 100 }, addresses: vec![GROUP_V4] };
+    let message = encode(&advert, ends());
+    let signed = |key: &[u8]| {
+        let mut message = message.clone();
+        let trailer = signed::sign(&message, SENDER.into(), (1, key), Stamp(9));
+        append(&mut message, &trailer, ends());
+        message
+    };
+    let key = b"0123456789abcdef0123456789abcdef";
+    vec![sealed(b"secret12"), sealed(b"secret13"), signed(key), signed(&[7; 32]), message, Vec::new(), vec![0x45; 64]]
+}
+
+#[test]
+fn authenticated_packets_reach_the_engine() {
+    let engine = engine(AUTHENTICATED);
+    let heard = |carrier, payload: Vec<u8>| {
+        let mut engine = engine.clone();
+        let link = LinkName::new("eth0").unwrap();
+        let packet = Packet { link, source: SENDER.into(), destination: GROUP_V4, hop_limit: 255, carrier, payload };
+        let _ = engine.handle(Instant::from_micros(1_000_000), Input::Packet(packet));
+        engine.snapshot(Instant::from_micros(1_000_000)).instances.iter().map(|i| i.adverts_heard).collect::<Vec<_>>()
+    };
+    let corpus = authenticated();
+    assert_eq!(heard(Carrier::Ah, corpus[0].clone()), [1, 0], "the first example is valid");
+    assert_eq!(heard(Carrier::Ah, corpus[1].clone()), [0, 0], "another key's is not");
+    assert_eq!(heard(Carrier::Vrrp, corpus[2].clone()), [0, 1], "the signed one is valid");
+    assert_eq!(heard(Carrier::Vrrp, corpus[3].clone()), [0, 0], "another key's is not");
+    fuzz("authenticated", &corpus, |bytes| {
+        for payload in [bytes.to_vec(), with_right_header(bytes), with_right_checksum(bytes)] {
+            let is_kept = corpus.contains(&payload);
+            for carrier in [Carrier::Ah, Carrier::Vrrp] {
+                let accepted = heard(carrier, payload.clone());
+                // A mutation has the right authentication if nothing that it covers has changed.
+                assert!(is_kept || accepted == [0, 0] || is_covered_alike(&payload, &corpus), "{payload:02x?}");
+            }
+        }
+    });
+}
+
+/// Whether a mutation differs from a valid packet in nothing that is authenticated.
+fn is_covered_alike(payload: &[u8], corpus: &[Vec<u8>]) -> bool {
+    let sealed = |packet: &[u8]| {
+        let mut packet = packet.to_vec();
+        packet.truncate(64);
+        for at in [1, 6, 7, 10, 11].into_iter().filter(|at| *at < 64) {
+            packet.get_mut(at).map(|byte| *byte = 0).unwrap_or_default();
+        }
+        packet
+    };
+    sealed(payload) == sealed(&corpus[0]) || payload.get(..40) == Some(&corpus[2][..])
+}
+
+/// The checksum of an IPv4 header made right.
+fn with_right_header(bytes: &[u8]) -> Vec<u8> {
+    let mut right = bytes.to_vec();
+    let length = bytes.first().map_or(0, |b| usize::from(b & 15) * 4);
+    if (20..=bytes.len()).contains(&length) {
+        right[10..12].fill(0);
+        let sum = checksum(&right[..length]).to_be_bytes();
+        right[10..12].copy_from_slice(&sum);
+    }
+    right
 }
 
 /// One netlink attribute.

@@ -186,8 +186,9 @@ fn a_restart_takes_the_new_file_and_one_with_errors_is_refused() {
     let Some(bench) = Bench::new() else { return };
     std::fs::write(bench.file(0), configuration(0, "garp_master_delay 7")).unwrap();
     bench.through(|_| {
-        let output = bench.vipdeck(&["restart", "--reason", "test"]);
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let output = bench.vipdeck(&["restart", "--reason", "test", "--wait", "--timeout", "10"]);
+        let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && said.contains("goes on"), "{said}");
     });
     std::fs::write(bench.file(0), configuration(0, "priority many")).unwrap();
     let before = bench.snapshot(0).node;

@@ -14,13 +14,13 @@ const LOOK: Duration = Duration::from_millis(5);
 /// Nobody, or two, may have the address for so long while it moves: a hand-over, and how often it is looked at.
 const HAND_OVER: Duration = Duration::from_millis(80);
 
-struct Kind {
-    name: &'static str,
-    vip: &'static str,
+pub(crate) struct Kind {
+    pub(crate) name: &'static str,
+    pub(crate) vip: &'static str,
     /// The instance's lines beyond interface, id, priority and address.
-    lines: &'static str,
-    unicast: bool,
-    interval: Duration,
+    pub(crate) lines: &'static str,
+    pub(crate) unicast: bool,
+    pub(crate) interval: Duration,
 }
 
 const KINDS: [Kind; 4] = [
@@ -36,7 +36,7 @@ const KINDS: [Kind; 4] = [
     },
 ];
 const FIFTH: Duration = Duration::from_millis(200);
-const SECOND: Duration = Duration::from_secs(1);
+pub(crate) const SECOND: Duration = Duration::from_secs(1);
 
 // parity: 16 31
 #[test]
@@ -80,7 +80,7 @@ fn each_kind(preferred: Program) {
     }
 }
 
-struct Bench<'k> {
+pub(crate) struct Bench<'k> {
     running: [Option<Running>; 2],
     programs: [Program; 2],
     directory: tempfile::TempDir,
@@ -89,7 +89,7 @@ struct Bench<'k> {
 }
 
 impl<'k> Bench<'k> {
-    fn new(kind: &'k Kind, programs: [Program; 2]) -> Option<Self> {
+    pub(crate) fn new(kind: &'k Kind, programs: [Program; 2]) -> Option<Self> {
         let pair = Pair::new()?;
         let directory = tempfile::tempdir().unwrap();
         let bench = Self { running: [None, None], programs, directory, kind, pair };
@@ -103,8 +103,12 @@ impl<'k> Bench<'k> {
         Some(bench)
     }
 
-    fn namespace(&self, server: usize) -> &str {
+    pub(crate) fn namespace(&self, server: usize) -> &str {
         [&self.pair.a, &self.pair.b][server]
+    }
+
+    pub(crate) fn directory(&self) -> &std::path::Path {
+        self.directory.path()
     }
 
     fn config(&self, server: usize) -> PathBuf {
@@ -113,6 +117,11 @@ impl<'k> Bench<'k> {
 
     fn socket(&self, server: usize) -> PathBuf {
         self.directory.path().join(format!("server{server}.sock"))
+    }
+
+    /// What vipdeck at this place reports.
+    pub(crate) fn snapshot(&self, server: usize) -> vipdeck::status::Snapshot {
+        status(&self.socket(server)).expect("the engine answers")
     }
 
     fn text(&self, server: usize) -> String {
@@ -131,7 +140,7 @@ impl<'k> Bench<'k> {
         )
     }
 
-    fn start(&mut self, server: usize) {
+    pub(crate) fn start(&mut self, server: usize) {
         let config = self.config(server).display().to_string();
         let file = |what: &str| self.directory.path().join(format!("{server}.{what}")).display().to_string();
         let (socket, parent, child) = (self.socket(server).display().to_string(), file("parent"), file("child"));
@@ -148,7 +157,7 @@ impl<'k> Bench<'k> {
     }
 
     /// SIGTERM; it goes on ending while the address is looked for.
-    fn stop(&mut self, server: usize) -> std::thread::JoinHandle<()> {
+    pub(crate) fn stop(&mut self, server: usize) -> std::thread::JoinHandle<()> {
         let running = self.running[server].take().unwrap();
         crate::programs::signal(running.pid(), nix::sys::signal::Signal::SIGTERM);
         std::thread::spawn(move || {
@@ -156,7 +165,7 @@ impl<'k> Bench<'k> {
         })
     }
 
-    fn holders(&self) -> [bool; 2] {
+    pub(crate) fn holders(&self) -> [bool; 2] {
         [0, 1].map(|server| {
             let shown = run(&["-n", self.namespace(server), "-o", "address", "show", "dev", "eth0"]);
             shown.contains(&format!(" {}/", self.kind.vip))
@@ -164,7 +173,7 @@ impl<'k> Bench<'k> {
     }
 
     /// Waits for the holders; how long nobody or both had the address on the way.
-    fn until(&self, what: &str, wanted: [bool; 2], within: Duration) -> Duration {
+    pub(crate) fn until(&self, what: &str, wanted: [bool; 2], within: Duration) -> Duration {
         let end = Instant::now() + within;
         let mut odd_since = None;
         let mut odd = Duration::ZERO;

@@ -1,5 +1,5 @@
-//! vipdeck and keepalived as the two nodes of one pair, on a switch of their own. Needs root, and Debian's keepalived,
-//! tcpdump and tshark.
+//! vipdeck and keepalived, or FRR, as the two nodes of one pair, on a switch of their own. Needs root, and Debian's keepalived,
+//! frr, tcpdump and tshark.
 
 #![expect(
     clippy::unwrap_used,
@@ -12,20 +12,26 @@
     reason = "test code"
 )]
 
+mod ah;
 #[path = "../common/capture.rs"]
 #[expect(dead_code, reason = "shared with other tests")]
 mod capture;
 mod dissect;
+mod elections;
 #[path = "../common/engine.rs"]
 mod engine;
 mod failover;
+mod frr;
 mod kinds;
 #[path = "../kernel/namespaces.rs"]
 #[expect(dead_code, reason = "shared with other tests")]
 mod namespaces;
+mod node;
+mod packets;
 mod password;
 #[path = "../common/programs.rs"]
 mod programs;
+mod signed;
 mod stage;
 mod watch;
 

@@ -50,9 +50,6 @@ fn recipients(cx: &mut Cx<'_>, draft: &mut Draft, statement: &Statement, body: &
 
 const GARP: &str = "gratuitous ARP is sent on becoming MASTER and once more, not at other times";
 const LOGGED: &str = "vipdeck has its own log and event list";
-/// What a bad name of a process gets.
-const NAME: &str = "none: an error; a longer one than 15 bytes is cut with a warning, as in keepalived";
-const CPUS: &str = "none, or no processor's number: an error; keepalived passes over the line";
 const SNMP: &str = "vipdeck serves its state on its control socket, not by SNMP or D-Bus";
 
 pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
@@ -217,11 +214,7 @@ pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
         "smtp_server",
         "",
         "The relay that mail is given to; without it there is none",
-        Line {
-            argument: "HOST [PORT]",
-            wrong: "none, or no port: an error; keepalived passes over the line",
-            lower: |cx, d, s| mail::server(cx, &mut d.mail, s),
-        },
+        Line { argument: "HOST [PORT]", read: |cx, d, s| mail::server(cx, &mut d.mail, s) },
     ),
     key(
         "smtp_helo_name",
@@ -334,11 +327,7 @@ pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
         "umask",
         "as started",
         "The file mode creation mask of the program and of its scripts; keepalived's default is 0177",
-        Line {
-            argument: "MASK",
-            wrong: "none, or neither octal nor names of bits: an error; keepalived passes over the line",
-            lower: |cx, d, s| process::umask(cx, s).map(|mask| d.process.umask = Some(mask)),
-        },
+        Line { argument: "MASK", read: |cx, d, s| process::umask(cx, s).map(|mask| d.process.umask = Some(mask)) },
     ),
     refused("lvs_timeouts", "[tcp N] [tcpfin N] [udp N]", "IPVS connection timeouts"),
     warned(
@@ -374,21 +363,13 @@ pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
         "process_name",
         "",
         "The name of the process",
-        Line {
-            argument: "NAME",
-            wrong: NAME,
-            lower: |cx, d, s| process::name(cx, s).map(|name| d.process.name = Some(name)),
-        },
+        Line { argument: "NAME", read: |cx, d, s| process::name(cx, s).map(|name| d.process.name = Some(name)) },
     ),
     key(
         "vrrp_process_name",
         "",
         "The name of the engine's thread, which is the process's",
-        Line {
-            argument: "NAME",
-            wrong: NAME,
-            lower: |cx, d, s| process::name(cx, s).map(|name| d.process.engine.name = Some(name)),
-        },
+        Line { argument: "NAME", read: |cx, d, s| process::name(cx, s).map(|name| d.process.engine.name = Some(name)) },
     ),
     key(
         "checker_process_name",
@@ -396,8 +377,7 @@ pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
         "The name of the threads of checks and services",
         Line {
             argument: "NAME",
-            wrong: NAME,
-            lower: |cx, d, s| process::name(cx, s).map(|name| d.process.checker.name = Some(name)),
+            read: |cx, d, s| process::name(cx, s).map(|name| d.process.checker.name = Some(name)),
         },
     ),
     old(
@@ -407,19 +387,14 @@ pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
         "The old name of checker_process_name",
         Line {
             argument: "NAME",
-            wrong: NAME,
-            lower: |cx, d, s| process::name(cx, s).map(|name| d.process.checker.name = Some(name)),
+            read: |cx, d, s| process::name(cx, s).map(|name| d.process.checker.name = Some(name)),
         },
     ),
     key(
         "bfd_process_name",
         "",
         "The name of the BFD thread",
-        Line {
-            argument: "NAME",
-            wrong: NAME,
-            lower: |cx, d, s| process::name(cx, s).map(|name| d.process.bfd.name = Some(name)),
-        },
+        Line { argument: "NAME", read: |cx, d, s| process::name(cx, s).map(|name| d.process.bfd.name = Some(name)) },
     ),
     key(
         "vrrp_priority",
@@ -569,31 +544,19 @@ pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
         "vrrp_cpu_affinity",
         "all",
         "The processors that the engine's thread may use",
-        Line {
-            argument: "CPU...",
-            wrong: CPUS,
-            lower: |_, d, s| process::processors(s).map(|cpus| d.process.engine.cpus = cpus),
-        },
+        Line { argument: "CPU...", read: |_, d, s| process::processors(s).map(|cpus| d.process.engine.cpus = cpus) },
     ),
     key(
         "checker_cpu_affinity",
         "all",
         "The processors that the threads of checks and services may use",
-        Line {
-            argument: "CPU...",
-            wrong: CPUS,
-            lower: |_, d, s| process::processors(s).map(|cpus| d.process.checker.cpus = cpus),
-        },
+        Line { argument: "CPU...", read: |_, d, s| process::processors(s).map(|cpus| d.process.checker.cpus = cpus) },
     ),
     key(
         "bfd_cpu_affinity",
         "all",
         "The processors that the BFD thread may use",
-        Line {
-            argument: "CPU...",
-            wrong: CPUS,
-            lower: |_, d, s| process::processors(s).map(|cpus| d.process.bfd.cpus = cpus),
-        },
+        Line { argument: "CPU...", read: |_, d, s| process::processors(s).map(|cpus| d.process.bfd.cpus = cpus) },
     ),
     key(
         "max_auto_priority",

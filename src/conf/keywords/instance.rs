@@ -2,15 +2,17 @@
 
 use super::Takes::{Block, Ip, Line, Link, Nothing, OneOf, Script, Seconds, Switch, Text, Whole};
 use super::options::Options;
+use super::signed::{self, Signed};
 use super::{Keyword, key, noted, old, refused, root, warned};
 use crate::conf::diagnostic::Diagnostic;
 use crate::conf::lower::{Cx, Failed, addresses, peer_lines, script, track_line, walk};
 use crate::conf::source::{Span, Spanned};
 use crate::conf::tree::{Body, Statement};
+use crate::conf::value;
 use crate::kernel::{AddressFlags, Scope};
 use crate::net::{IpNet, LinkName};
 use crate::time::Duration;
-use crate::vrrp::Notify;
+use crate::vrrp::{Notify, OldUnicast};
 use std::net::{IpAddr, Ipv4Addr};
 
 pub(in crate::conf) struct Draft {
@@ -24,6 +26,8 @@ pub(in crate::conf) struct Draft {
     pub nopreempt: Option<Span>,
     pub preempt_delay: Option<Spanned<Duration>>,
     pub authentication: Option<Authentication>,
+    /// `auth_hmac`.
+    pub signed: Option<Signed>,
     pub source: Option<Spanned<IpAddr>>,
     pub addresses: Vec<Vip>,
     pub no_addresses: bool,
@@ -37,6 +41,7 @@ pub(in crate::conf) struct Draft {
     /// Where `unicast_peer` is written.
     pub unicast: Option<Span>,
     pub unicast_ttl: Option<u8>,
+    pub old_checksum: Option<OldUnicast>,
     pub no_peer: Option<Span>,
     pub track_source: bool,
     pub ignore_link: bool,
@@ -50,7 +55,8 @@ pub(in crate::conf) struct Draft {
 #[derive(Default)]
 pub(in crate::conf) struct Authentication {
     pub span: Option<Span>,
-    pub pass: bool,
+    /// `PASS` or `AH`.
+    pub kind: Option<Spanned<&'static str>>,
     pub password: Option<Spanned<String>>,
     pub failed: Failed,
 }
@@ -88,6 +94,7 @@ pub(super) fn lower(cx: &mut Cx<'_>, root: &mut root::Draft, statement: &Stateme
         nopreempt: None,
         preempt_delay: None,
         authentication: None,
+        signed: None,
         source: None,
         addresses: Vec::new(),
         no_addresses: false,
@@ -100,6 +107,7 @@ pub(super) fn lower(cx: &mut Cx<'_>, root: &mut root::Draft, statement: &Stateme
         peers: Vec::new(),
         unicast: None,
         unicast_ttl: None,
+        old_checksum: None,
         no_peer: None,
         track_source: false,
         ignore_link: false,
@@ -144,6 +152,19 @@ fn excluded(cx: &mut Cx<'_>, draft: &mut Draft, statement: &Statement, body: &Bo
 fn deleted(cx: &mut Cx<'_>, draft: &mut Draft, statement: &Statement) -> Result<(), Diagnostic> {
     let command = if statement.words.len() > 1 { Some(script(cx, "notify_deleted", statement)?) } else { None };
     draft.notify.deleted = Some(command.map(|c| c.value));
+    Ok(())
+}
+
+/// `old_unicast_checksum [never]`.
+fn old_checksum(cx: &mut Cx<'_>, draft: &mut Draft, statement: &Statement) -> Result<(), Diagnostic> {
+    cx.no_more_words(statement, 2);
+    draft.old_checksum = Some(match statement.words.get(1) {
+        None => OldUnicast::Always,
+        Some(word) => {
+            value::one_of("old_unicast_checksum", word, &["never"], &[], false)?;
+            OldUnicast::Never
+        }
+    });
     Ok(())
 }
 
@@ -312,6 +333,18 @@ pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
         Switch(|d, v| d.options.v3_checksum_as_v2 = Some(v.value)),
     ),
     key(
+        "old_unicast_checksum",
+        "as the peer does",
+        "VRRPv3 over IPv4 to unicast peers is summed as by keepalived before 1.3.6, or never",
+        Line { argument: "[never]", read: old_checksum },
+    ),
+    key(
+        "auth_hmac",
+        "none",
+        "Adverts are signed (HMAC-SHA-256), as keepalived does from 2.4 on",
+        Block { head: "", lower: signed::lower },
+    ),
+    key(
         "timer_expired_backup",
         "off",
         "With nopreempt, a master that slept longer than a router of this priority waits becomes BACKUP",
@@ -351,11 +384,7 @@ pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
         "notify_deleted",
         "",
         "Told as DELETED, not as FAULT, when a reload removes the instance; perhaps with a command to run",
-        Line {
-            argument: "[\"COMMAND\" [USER [GROUP]]]",
-            wrong: "arguments without quotes: an error; keepalived would run the first word only",
-            lower: deleted,
-        },
+        Line { argument: "[\"COMMAND\" [USER [GROUP]]]", read: deleted },
     ),
     key(
         "notify_priority_changes",
@@ -371,7 +400,6 @@ pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
     ),
     noted("debug", "[LEVEL]", "Without effect in keepalived too"),
     noted("accept", "", "Packets to the addresses are accepted; they are"),
-    noted("old_unicast_checksum", "[never]", "An old VRRPv3 checksum"),
     noted("kernel_rx_buf_size", "BYTES", "Receive buffers"),
     warned("garp_extra_if", "[all] SECONDS", "Gratuitous ARP on other interfaces", GARP),
     warned("vmac_garp_intvl", "[all] SECONDS", "The old name of garp_extra_if", GARP),
@@ -385,7 +413,6 @@ pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
     refused("use_vmac_addr", "", "Virtual MAC addresses on other links too"),
     refused("vmac_xmit_base", "", "Send adverts from the link below the virtual MAC"),
     refused("use_ipvlan", "[INTERFACE] [ADDRESS]", "An ipvlan link for the addresses"),
-    refused("auth_hmac", "{ }", "Signed adverts"),
     refused("track_file", "{ }", "Files that change priority"),
     refused("track_process", "{ }", "Processes that change priority or state"),
     refused("track_bfd", "{ }", "BFD sessions that change priority or state"),
@@ -396,8 +423,8 @@ pub(in crate::conf) const AUTHENTICATION: &[Keyword<Authentication>] = &[
     key(
         "auth_type",
         "none",
-        "PASS: a password in clear text",
-        OneOf { words: &["PASS"], others: &["AH"], any_case: false, set: |d, _| d.pass = true },
+        "PASS: a password in clear text; AH: HMAC-MD5-96 in an IP authentication header, over IPv4",
+        OneOf { words: &["PASS", "AH"], others: &[], any_case: false, set: |d, v| d.kind = Some(v) },
     ),
     key(
         "auth_pass",

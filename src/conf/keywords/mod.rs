@@ -13,6 +13,7 @@ pub(super) mod process;
 pub(super) mod root;
 pub(super) mod script;
 pub(super) mod server;
+pub(super) mod signed;
 mod tiers;
 
 pub use tiers::Tier;
@@ -79,11 +80,10 @@ pub(super) enum Takes<D: 'static> {
     Fifo(fn(&mut D, Spanned<Pipe>)),
     /// −253 to 253, then perhaps `reverse`.
     Weight(fn(&mut D, Spanned<(i32, bool)>)),
-    /// Words of a form of their own; `wrong` says what bad ones get.
+    /// Words that it reads itself.
     Line {
         argument: &'static str,
-        wrong: &'static str,
-        lower: fn(&mut Cx<'_>, &mut D, &Statement) -> Result<(), Diagnostic>,
+        read: fn(&mut Cx<'_>, &mut D, &Statement) -> Result<(), Diagnostic>,
     },
     Block {
         head: &'static str,
@@ -189,7 +189,10 @@ impl<D> Takes<D> {
 
     /// Whether writing it twice in one block is a mistake.
     pub(super) fn is_single(&self) -> bool {
-        !matches!(self, Self::Nothing(_) | Self::Block { .. } | Self::Noted { .. } | Self::Refused { .. })
+        !matches!(
+            self,
+            Self::Nothing(_) | Self::Line { .. } | Self::Block { .. } | Self::Noted { .. } | Self::Refused { .. }
+        )
     }
 
     /// What a missing or a wrong argument gets, for people. An error keeps the file from being used.
@@ -209,7 +212,7 @@ impl<D> Takes<D> {
             Self::Command(_) | Self::Script(_) => {
                 "none, or its arguments without quotes: an error; keepalived would run its first word only"
             }
-            Self::Line { wrong, .. } => wrong,
+            Self::Line { .. } => "what it does not take: an error; keepalived passes over the line",
             Self::Block { .. } => "no `{`: an error; what is wrong inside is told line by line",
             Self::Noted { argument, .. } if argument.is_empty() || argument.starts_with(['[', '{']) => "",
             Self::Noted { .. } => "none: an error; nothing else is looked at",
@@ -270,6 +273,7 @@ pub fn list() -> &'static [Entry] {
         add(&mut list, "vrrp_script", script::TABLE);
         add(&mut list, "vrrp_instance", instance::TABLE);
         add(&mut list, "authentication", instance::AUTHENTICATION);
+        add(&mut list, "auth_hmac", signed::TABLE);
         add(&mut list, "vrrp_sync_group", group::TABLE);
         add(&mut list, "virtual_server", server::TABLE);
         add(&mut list, "real_server", server::REAL);

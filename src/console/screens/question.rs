@@ -59,6 +59,7 @@ fn body(model: &Model, question: &Question, width: usize) -> Vec<Line> {
     let mut lines: Vec<Line> = Vec::new();
     let intro = match question.subject {
         Subject::Leave => "What each answer does",
+        Subject::Reload { .. } => "What the node says would change (nothing has been changed)",
         _ => "What will happen (from the state on screen; nothing has been sent)",
     };
     if !plan.steps.is_empty() {
