@@ -202,6 +202,13 @@ pub struct Run {
     pub look: Look,
 }
 
+impl Run {
+    /// Whether the process that is told this is the engine itself, and neither its guard nor its console.
+    pub const fn is_engine(&self) -> bool {
+        self.headless && (self.guarded || self.no_guard)
+    }
+}
+
 /// How the console looks.
 #[derive(Clone, Debug, Default, Args)]
 pub struct Look {

@@ -30,8 +30,10 @@ fn finish(outcome: anyhow::Result<u8>) -> ExitCode {
 
 /// What every mode needs before it starts, while there is only one thread.
 fn prepare(cli: &Cli) -> anyhow::Result<Settings> {
-    if let Some(name) = &cli.netns {
-        sys::netns::enter(name)?;
+    // Of several processes the engine alone moves: it may ask the kernel from the namespace it comes from.
+    let passes_on = matches!(&cli.mode, Mode::Run(run) if !run.is_engine());
+    if let Some(name) = cli.netns.as_ref().filter(|_| !passes_on) {
+        sys::netns::move_to(name)?;
     }
     settings::load(cli.settings.as_deref())
 }

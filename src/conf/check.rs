@@ -1,30 +1,49 @@
 //! Drafts to specs: defaults, inheritance, and what one line alone cannot tell.
 
 use super::check_instance::instance;
+use super::check_trackers::Weights;
 use super::diagnostic::Diagnostic;
 use super::keywords::instance::Draft;
-use super::keywords::{global, root, script};
+use super::keywords::{global, group, root, script};
 use super::lower::Cx;
 use super::model::{Config, Globals, ScriptSpec};
 use super::source::{Span, Spanned};
-use super::{check_groups, check_notify, check_services};
+use super::{check_groups, check_notify, check_services, check_trackers};
 use crate::time::Duration;
-use crate::vrrp::{Peering, Spec};
+use crate::vrrp::{Peering, Spec, Tracker};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Puts everything together.
 pub(super) fn finish(cx: &mut Cx<'_>, draft: root::Draft) -> Config {
-    let root::Draft { globals, scripts, instances, groups, servers, net_namespace, instance: name } = draft;
+    let root::Draft {
+        globals,
+        scripts,
+        files,
+        processes,
+        link_delays,
+        instances,
+        groups,
+        servers,
+        net_namespace,
+        instance: name,
+    } = draft;
     duplicate_names(cx, &instances);
-    let tracks = instances.iter().flat_map(|i| &i.scripts).chain(groups.iter().flat_map(|g| &g.scripts));
-    let tracked: BTreeSet<String> = tracks.map(|track| track.name.value.clone()).collect();
-    let weights: BTreeMap<String, (i32, bool)> = scripts.iter().map(|s| (s.name.clone(), s.weight)).collect();
+    let tracked = tracked(&instances, &groups);
+    let mut weights: Weights = scripts.iter().map(|s| ((Tracker::Script, s.name.clone()), s.weight)).collect();
+    let file_weight = |weight: Option<(i32, bool)>| weight.unwrap_or(check_trackers::FILE_WEIGHT);
+    weights.extend(files.iter().map(|f| ((Tracker::File, f.name.clone()), file_weight(f.weight))));
+    weights.extend(processes.iter().map(|p| ((Tracker::Process, p.name.clone()), p.weight)));
+    // What a sync group takes for a wish is only what somebody wrote.
+    let plain: BTreeSet<String> = files.iter().filter(|f| f.weight.is_none()).map(|f| f.name.clone()).collect();
+    let files = check_trackers::files(cx, files, &tracked);
+    let processes = check_trackers::processes(cx, processes, &tracked);
     let scripts = scripts.into_iter().filter_map(|s| script_spec(cx, s, &globals, &tracked)).collect();
     let read: Vec<_> =
         instances.into_iter().filter_map(|i| Some((i.name.span, instance(cx, i, &globals, &weights)?))).collect();
     same_vrid(cx, &read);
     let mut instances: Vec<Spec> = read.into_iter().map(|(_, (spec, _))| spec).collect();
-    let groups = check_groups::groups(cx, groups, &mut instances, &weights, &globals);
+    let groups = check_groups::groups(cx, groups, &mut instances, (&weights, &plain), &globals);
+    let link_delays = check_trackers::link_delays(cx, link_delays, &instances);
     let alerts = instances.iter().map(|i| &i.notify).chain(groups.iter().map(|g| &g.notify)).any(|n| n.smtp_alert);
     let notify = check_notify::globals(cx, &globals, alerts);
     Config {
@@ -32,6 +51,9 @@ pub(super) fn finish(cx: &mut Cx<'_>, draft: root::Draft) -> Config {
         globals: Globals {
             startup_delay: globals.startup_delay.unwrap_or_default(),
             delay_after_boot: globals.delay_after_boot.unwrap_or_default(),
+            dynamic_interfaces: check_trackers::dynamic_interfaces(cx, globals.dynamic_interfaces.as_ref()),
+            default_interface: globals.default_interface,
+            link_delays,
             log_unknown_vrids: globals.log_unknown,
             script_security: globals.script_security,
             notify,
@@ -43,9 +65,20 @@ pub(super) fn finish(cx: &mut Cx<'_>, draft: root::Draft) -> Config {
         instances,
         groups,
         scripts,
+        files,
+        processes,
         services: check_services::services(cx, servers),
         ..Config::default()
     }
+}
+
+/// What instances and groups track, by kind and name.
+fn tracked(instances: &[Draft], groups: &[group::Draft]) -> BTreeSet<(Tracker, String)> {
+    let of_instances = instances.iter().map(|i| [&i.scripts, &i.files, &i.processes]);
+    let lists = of_instances.chain(groups.iter().map(|g| [&g.scripts, &g.files, &g.processes]));
+    let kinds = [Tracker::Script, Tracker::File, Tracker::Process];
+    let named = lists.flat_map(|lists| kinds.into_iter().zip(lists));
+    named.flat_map(|(kind, list)| list.iter().map(move |track| (kind, track.name.value.clone()))).collect()
 }
 
 fn duplicate_names(cx: &mut Cx<'_>, instances: &[Draft]) {
@@ -95,7 +128,7 @@ fn script_spec(
     cx: &mut Cx<'_>,
     draft: script::Draft,
     globals: &global::Draft,
-    tracked: &BTreeSet<String>,
+    tracked: &BTreeSet<(Tracker, String)>,
 ) -> Option<ScriptSpec> {
     let Some(argv) = draft.argv else {
         if !draft.failed.contains("script") {
@@ -107,7 +140,7 @@ fn script_spec(
         }
         return None;
     };
-    if !tracked.contains(&draft.name) {
+    if !tracked.contains(&(Tracker::Script, draft.name.clone())) {
         let message = format!("no instance tracks vrrp_script `{}`; it will not run", draft.name);
         cx.report(
             Diagnostic::note("unused-script", message)
@@ -129,6 +162,6 @@ fn script_spec(
         rise: draft.rise,
         fall: draft.fall,
         user,
-        init_fail: false,
+        init_fail: draft.init_fail,
     })
 }

@@ -1,6 +1,7 @@
 //! Sync groups: members exist and belong to one group, and weights of trackers count only where that is asked for.
 
-use super::check_instance::{undefined, with_user};
+use super::check_instance::{undefined, with_user, within};
+use super::check_trackers::{FILE_WEIGHT, Weights};
 use super::diagnostic::Diagnostic;
 use super::keywords::global;
 use super::keywords::group::Draft;
@@ -9,14 +10,14 @@ use super::lower::Cx;
 use super::source::Span;
 use super::suggest;
 use crate::vrrp::{GroupSpec, Notify, Spec, Track as Tracked, Tracker};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The groups; trackers of a group are given to its members.
 pub(super) fn groups(
     cx: &mut Cx<'_>,
     drafts: Vec<Draft>,
     instances: &mut [Spec],
-    weights: &BTreeMap<String, (i32, bool)>,
+    (weights, plain): (&Weights, &BTreeSet<String>),
     globals: &global::Draft,
 ) -> Vec<GroupSpec> {
     let mut groups: Vec<GroupSpec> = Vec::new();
@@ -42,7 +43,7 @@ pub(super) fn groups(
             let message = format!("vrrp_sync_group `{name}` has one member");
             cx.report(Diagnostic::note("one-member", message).at(draft.name.span, "it changes state alone anyhow"));
         }
-        track(cx, &draft, &members, instances, weights);
+        track(cx, &draft, &members, instances, (weights, plain));
         for spec in instances.iter_mut().filter(|i| members.contains(&i.name)) {
             spec.notify.priority_changes |= draft.priority_changes.unwrap_or(false);
         }
@@ -92,13 +93,19 @@ fn track(
     draft: &Draft,
     members: &[String],
     instances: &mut [Spec],
-    weights: &BTreeMap<String, (i32, bool)>,
+    (weights, plain): (&Weights, &BTreeSet<String>),
 ) {
     let mut shared = Vec::new();
-    for Track { name, weight, below_comment } in &draft.scripts {
-        match weights.get(&name.value) {
-            None => cx.report(undefined(name, weights, *below_comment)),
-            Some(default) => shared.push((Tracker::Script, name, weight.unwrap_or(*default))),
+    let lists =
+        [(Tracker::Script, &draft.scripts), (Tracker::File, &draft.files), (Tracker::Process, &draft.processes)];
+    for (kind, track) in lists.into_iter().flat_map(|(kind, list)| list.iter().map(move |track| (kind, track))) {
+        let Track { name, weight, below_comment } = track;
+        match weights.get(&(kind, name.value.clone())) {
+            None => cx.report(undefined(kind, name, weights, *below_comment)),
+            Some(default) => {
+                let (weight, reverse) = weight.unwrap_or(*default);
+                shared.push((kind, name, (within(cx, kind, weight, name.span), reverse)));
+            }
         }
     }
     shared.extend(draft.links.iter().map(|t| (Tracker::Interface, &t.name, t.weight.unwrap_or((0, false)))));
@@ -117,6 +124,11 @@ fn track(
         }
         let name = spec.name.clone();
         spec.tracks.retain_mut(|track| {
+            // Nobody wrote a weight: the number in the file is a fault or none.
+            let default = track.kind == Tracker::File && plain.contains(&track.name);
+            if default && (track.weight, track.reverse) == FILE_WEIGHT {
+                track.weight = 0;
+            }
             if track.weight == 0 {
                 return true;
             }

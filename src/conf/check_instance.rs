@@ -1,6 +1,7 @@
 //! One instance: its draft and the defaults become a spec.
 
 use super::check_authentication::{About, authentication};
+use super::check_trackers::{Weights, defined_by};
 use super::diagnostic::Diagnostic;
 use super::keywords::global;
 use super::keywords::instance::{Draft, Track, Vip};
@@ -15,7 +16,6 @@ use crate::vrrp::{
     Auth, ChecksumStyle, GROUP_V4, GROUP_V6, Notify, Peer, Peering, Spec, Track as Tracked, Tracker, Unicast, Version,
     Vrid,
 };
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 /// The spec of one instance and where its id is written.
@@ -23,7 +23,7 @@ pub(super) fn instance(
     cx: &mut Cx<'_>,
     mut draft: Draft,
     globals: &global::Draft,
-    weights: &BTreeMap<String, (i32, bool)>,
+    weights: &Weights,
 ) -> Option<(Spec, Span)> {
     let name = draft.name.clone();
     required(cx, &draft, draft.link.is_none(), "interface", "eth0");
@@ -379,44 +379,65 @@ fn add(cx: &mut Cx<'_>, vip: &Vip, link: &LinkName, others: &[Address], into: &m
     }
 }
 
-fn tracks(cx: &mut Cx<'_>, draft: &Draft, weights: &BTreeMap<String, (i32, bool)>, priority: u8) -> Vec<Tracked> {
+fn tracks(cx: &mut Cx<'_>, draft: &Draft, weights: &Weights, priority: u8) -> Vec<Tracked> {
     let mut tracks: Vec<Tracked> = Vec::new();
-    for track in &draft.scripts {
+    let lists =
+        [(Tracker::Script, &draft.scripts), (Tracker::File, &draft.files), (Tracker::Process, &draft.processes)];
+    for (kind, track) in lists.into_iter().flat_map(|(kind, list)| list.iter().map(move |track| (kind, track))) {
         let Track { name, weight, below_comment } = track;
-        let Some(default) = weights.get(&name.value) else {
-            cx.report(undefined(name, weights, *below_comment));
+        let Some(default) = weights.get(&(kind, name.value.clone())) else {
+            cx.report(undefined(kind, name, weights, *below_comment));
             continue;
         };
         let (weight, reverse) = weight.unwrap_or(*default);
-        if tracks.iter().any(|other| other.name == name.value) {
+        if tracks.iter().any(|other| other.kind == kind && other.name == name.value) {
             let message = format!("`{}` is tracked twice", name.value);
             cx.report(Diagnostic::warning("duplicate-track", message).at(name.span, "this one is ignored"));
         } else if priority == 255 && weight != 0 {
             cx.report(owner_weight(name.span));
         } else {
-            tracks.push(Tracked { kind: Tracker::Script, name: name.value.clone(), weight, reverse });
+            let weight = within(cx, kind, weight, name.span);
+            tracks.push(Tracked { kind, name: name.value.clone(), weight, reverse });
         }
     }
     tracks
 }
 
-pub(super) fn undefined(
-    name: &Spanned<String>,
-    scripts: &BTreeMap<String, (i32, bool)>,
-    below_comment: bool,
-) -> Diagnostic {
-    let near = suggest::nearest(&name.value, scripts.keys().map(String::as_str));
+/// What is added is at most 253; the number in a file may be multiplied by 254, so that −1 is a fault.
+pub(super) fn within(cx: &mut Cx<'_>, kind: Tracker, weight: i32, span: Span) -> i32 {
+    let used = weight.clamp(-253, 253);
+    if kind == Tracker::File || used == weight {
+        return weight;
+    }
+    let message = format!("a weight of {weight} counts as {used}");
+    cx.report(Diagnostic::warning("weight-cut", message).at(span, "as in keepalived"));
+    used
+}
+
+pub(super) fn undefined(kind: Tracker, name: &Spanned<String>, weights: &Weights, below_comment: bool) -> Diagnostic {
+    let near = suggest::nearest(&name.value, weights.keys().filter(|(k, _)| *k == kind).map(|(_, name)| name.as_str()));
+    let block = defined_by(kind);
     if below_comment && near.is_none() && !name.value.is_ascii() {
         return Diagnostic::warning("wrapped-comment", "this line is probably the rest of the comment above")
             .at(name.span, "ignored")
             .help("a comment ends with its line: put a `#` in front of this one, or join the two");
     }
-    let problem = Diagnostic::error("undefined-script", format!("no vrrp_script is named `{}`", name.value))
+    let problem = Diagnostic::error(undefined_id(kind), format!("no {block} is named `{}`", name.value))
         .at(name.span, "keepalived would run without it");
     match near {
         Some(near) => problem.help(format!("did you mean `{near}`?")),
         None if below_comment => problem.help("if this is the rest of the comment above, put a `#` in front of it"),
-        None => problem.help(format!("define it: `vrrp_script {} {{ … }}`", name.value)),
+        None => problem.help(format!("define it: `{block} {} {{ … }}`", name.value)),
+    }
+}
+
+const fn undefined_id(kind: Tracker) -> &'static str {
+    match kind {
+        Tracker::Script => "undefined-script",
+        Tracker::Interface => "undefined-interface",
+        Tracker::File => "undefined-file",
+        Tracker::Process => "undefined-process",
+        Tracker::Bfd => "undefined-bfd",
     }
 }
 

@@ -317,18 +317,46 @@ fn argument<D>(
             set(draft, spanned(pipe(name, word, statement)?, word));
             used = 4;
         }
-        Takes::Weight(set) => {
-            let word = needed()?;
-            let number = value::whole(name, word, -253, 253)?;
-            let reverse = statement.words.get(2).is_some_and(|w| w.text == "reverse");
-            used += usize::from(reverse);
-            set(draft, spanned((i32::try_from(number).unwrap_or(0), reverse), word));
+        Takes::Weight(_) | Takes::Factor(_) | Takes::Words { .. } => {
+            return words(cx, name, takes, draft, statement, first);
         }
         Takes::Line { read, .. } => return read(cx, draft, statement),
         // Handled before.
         Takes::Block { .. } | Takes::Noted { .. } | Takes::Refused { .. } => return Ok(()),
     }
     cx.no_more_words(statement, used);
+    Ok(())
+}
+
+/// What takes more than one word.
+fn words<D>(
+    cx: &mut Cx<'_>,
+    name: &str,
+    takes: &Takes<D>,
+    draft: &mut D,
+    statement: &Statement,
+    first: &Word,
+) -> Result<(), Diagnostic> {
+    let rest = statement.words.get(1..).unwrap_or_default();
+    if rest.is_empty() && !takes.argument().starts_with('[') {
+        word(name, &takes.argument(), statement)?;
+    }
+    let most = match takes {
+        Takes::Words { set, .. } => {
+            let (from, to) = (rest.first().unwrap_or(first), rest.last().unwrap_or(first));
+            set(draft, Spanned { value: rest.iter().map(|w| w.text.clone()).collect(), span: from.span.to(to.span) });
+            return Ok(());
+        }
+        Takes::Weight(_) => 253,
+        _ => 254,
+    };
+    if let (Takes::Weight(set) | Takes::Factor(set), Some(word)) = (takes, rest.first()) {
+        let number = value::whole(name, word, -most, most)?;
+        let after = rest.get(1).map(|w| w.text.as_str());
+        let used = if matches!(after, Some("reverse" | "noreverse" | "no_reverse")) { 3 } else { 2 };
+        cx.no_more_words(statement, used);
+        set(draft, spanned((i32::try_from(number).unwrap_or(0), after == Some("reverse")), word));
+    }
     Ok(())
 }
 
@@ -472,6 +500,11 @@ pub(super) fn peer_lines(cx: &mut Cx<'_>, body: &Body, into: &mut Vec<(Spanned<I
 
 /// The lines of `track_script` and its like: a name, perhaps `weight N [reverse|noreverse]`.
 pub(super) fn track_line(cx: &mut Cx<'_>, statement: &Statement, body: &Body, into: &mut Vec<Track>) {
+    track_lines(cx, statement, body, 253, into);
+}
+
+/// The same for what keepalived gives weights up to `most`.
+pub(super) fn track_lines(cx: &mut Cx<'_>, statement: &Statement, body: &Body, most: i64, into: &mut Vec<Track>) {
     cx.no_more_words(statement, 1);
     lines(cx, body, |cx, line| {
         let Some(name) = line.words.first() else { return Ok(()) };
@@ -484,9 +517,9 @@ pub(super) fn track_line(cx: &mut Cx<'_>, statement: &Statement, body: &Body, in
                     Diagnostic::error("missing-argument", "`weight` needs a value").at(name.span, "in this line")
                 );
             };
-            let number = value::whole("weight", number, -253, 253)?;
+            let number = value::whole("weight", number, -most, most)?;
             let reverse = text(3) == Some("reverse");
-            used = if reverse || text(3) == Some("noreverse") { 4 } else { 3 };
+            used = if reverse || matches!(text(3), Some("noreverse" | "no_reverse")) { 4 } else { 3 };
             weight = Some((i32::try_from(number).unwrap_or(0), reverse));
         }
         cx.no_more_words(line, used);
@@ -497,7 +530,11 @@ pub(super) fn track_line(cx: &mut Cx<'_>, statement: &Statement, body: &Body, in
 }
 
 /// Lowers the lines of a block that holds values, not keywords.
-fn lines(cx: &mut Cx<'_>, body: &Body, mut each: impl FnMut(&mut Cx<'_>, &Statement) -> Result<(), Diagnostic>) {
+pub(super) fn lines(
+    cx: &mut Cx<'_>,
+    body: &Body,
+    mut each: impl FnMut(&mut Cx<'_>, &Statement) -> Result<(), Diagnostic>,
+) {
     for line in &body.statements {
         let Some(first) = line.words.first() else { continue };
         // No attempt at an address or a name: several words, another script, or a word without any digit.

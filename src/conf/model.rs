@@ -51,6 +51,8 @@ pub struct Globals {
     /// The least time between two gratuitous ARPs of a link, and between two unsolicited NAs; zero: none.
     pub garp_interval: Duration,
     pub gna_interval: Duration,
+    /// The link of static addresses that name none (`default_interface`); none: eth0.
+    pub default_interface: Option<LinkName>,
     /// Links that share such limits.
     pub garp_groups: Vec<GarpGroup>,
     /// How long a link must be down, and up, to count.
@@ -263,9 +265,9 @@ pub enum ArgumentsMatch {
     Any,
     /// All of them, equal.
     Exact,
-    /// The first ones equal, more may follow (`initial`).
+    /// Equal, but the last one may be the beginning of the process's, and more may follow (`initial`).
     Initial,
-    /// As `initial`, and the last one given may be the beginning of the process's (`partial`).
+    /// The first ones equal, more may follow (`partial`).
     Partial,
 }
 

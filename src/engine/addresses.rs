@@ -17,6 +17,7 @@ impl Engine {
     pub(super) fn link_changed(&mut self, now: Instant, mut link: Link, effects: &mut Vec<Effect>) {
         let name = link.name.clone();
         self.keep_unconfirmed(now, &mut link);
+        self.delay_link(now, &mut link);
         let before = self.links.insert(name.as_str().to_owned(), link);
         let changed = self.difference(&name, before.as_ref());
         if before.is_some() {
@@ -32,6 +33,7 @@ impl Engine {
 
     pub(super) fn link_gone(&mut self, now: Instant, name: &LinkName, effects: &mut Vec<Effect>) {
         self.links.remove(name.as_str());
+        self.flaps.remove(name.as_str());
         self.unconfirmed.remove(name.as_str());
         self.conditions_changed(now, name, effects);
     }

@@ -28,6 +28,27 @@ pub(super) fn weigh(track: &Track, good: bool, detail: &str, conditions: &mut Co
     conditions.terms.push(Term { label, value, note: Some(detail.to_owned()) });
 }
 
+/// What the number in a tracked file means (keepalived.conf(5), track_file): multiplied by the weight and added, at most
+/// 253; −254 and less is a fault. Without a weight any number but 0 is the fault, or with `reverse` 0 is.
+pub(super) fn weigh_number(track: &Track, number: i64, detail: &str, conditions: &mut Conditions) {
+    let label = format!("{} {}", track.kind, track.name);
+    if track.weight == 0 {
+        if (number != 0) != track.reverse {
+            conditions.faults.push(format!("{label}: {detail}"));
+        }
+        return;
+    }
+    let weight = if track.reverse { -i64::from(track.weight) } else { i64::from(track.weight) };
+    let product = number.saturating_mul(weight);
+    let detail = if weight == 1 { detail.to_owned() } else { format!("{detail}, times {weight}") };
+    if product <= -254 {
+        conditions.faults.push(format!("{label}: {detail}: {product} is a fault, as everything below −253"));
+        return;
+    }
+    let value = i32::try_from(product.min(253)).unwrap_or(253);
+    conditions.terms.push(Term { label, value, note: Some(detail) });
+}
+
 impl Engine {
     /// Tells the routers that a link concerns what it is like now.
     pub(super) fn conditions_changed(&mut self, now: Instant, name: &LinkName, effects: &mut Vec<Effect>) {
@@ -38,6 +59,16 @@ impl Engine {
                 spec.link == *name || spec.advert_link() == name || spec.tracks.iter().any(tracks)
             });
             if concerned {
+                self.update_conditions(now, index, effects);
+            }
+        }
+    }
+
+    /// Routers that wait for a link that is not there learn that.
+    pub(super) fn links_told(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        for index in 0..self.routers.len() {
+            let link = self.routers.get(index).map(|r| &r.machine.spec().link);
+            if link.is_some_and(|link| !self.links.contains_key(link.as_str())) {
                 self.update_conditions(now, index, effects);
             }
         }
@@ -75,8 +106,9 @@ impl Engine {
                     };
                     weigh(track, up == Some(true), detail, &mut conditions);
                 }
-                // The configuration gives none of these.
-                Tracker::File | Tracker::Process | Tracker::Bfd => {}
+                Tracker::File | Tracker::Process => self.trackers.contribute(track, &mut conditions),
+                // The configuration gives none.
+                Tracker::Bfd => {}
             }
         }
         conditions

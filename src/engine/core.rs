@@ -5,11 +5,13 @@ use super::effect::Effect;
 use super::groups::Group;
 use super::input::Input;
 use super::legacy::Legacy;
+use super::link_delays::Flap;
 use super::log::Log;
 use super::random::Random;
 use super::router::Router;
 use super::scripts::Script;
 use super::services::TableState;
+use super::trackers::Trackers;
 use crate::cluster::Findings;
 use crate::conf::{Config, Globals};
 use crate::kernel::{Address, Change, DestinationKey, Link, ServiceKey};
@@ -83,7 +85,10 @@ pub struct Engine {
     pub(super) pending: BTreeSet<Address>,
     /// By link: what our own changes left, until news of the link show it.
     pub(super) unconfirmed: BTreeMap<String, BTreeMap<IpNet, (bool, Instant)>>,
+    /// Links whose state does not count yet.
+    pub(super) flaps: BTreeMap<String, Flap>,
     pub(super) scripts: Vec<Script>,
+    pub(super) trackers: Trackers,
     pub(super) services: Vec<lvs::Service>,
     pub(super) intents_by: BTreeMap<(ServiceKey, DestinationKey), (Actor, Option<String>)>,
     pub(super) table: TableState,
@@ -111,6 +116,7 @@ impl Engine {
         let mut log = Log::new(name.clone(), wall_zero_us);
         log.add(start, Subject::Node, Severity::Notice, "start", format!("engine started from {config_path}"), None);
         let globals = &config.globals;
+        let trackers = Trackers::new(&config, start);
         let routers = match &legacy {
             Some(legacy) => legacy.routers(config.instances, start),
             None => {
@@ -146,6 +152,8 @@ impl Engine {
             retry_address: BTreeMap::new(),
             pending: BTreeSet::new(),
             unconfirmed: BTreeMap::new(),
+            flaps: BTreeMap::new(),
+            trackers,
             scripts: config.scripts.into_iter().map(|s| Script::new(s, start)).collect(),
             services,
             intents_by: BTreeMap::new(),
@@ -183,6 +191,7 @@ impl Engine {
         match input {
             Input::Link(link) => self.link_changed(now, link, &mut effects),
             Input::LinkGone(name) => self.link_gone(now, &name, &mut effects),
+            Input::LinksTold => self.links_told(now, &mut effects),
             Input::Packet(packet) => self.packet_arrived(now, &packet, &mut effects),
             Input::Announced { link, address, mac } => self.announced(now, &link, address, mac, &mut effects),
             Input::Applied { change, result } => self.change_applied(now, &change, result, &mut effects),
@@ -191,6 +200,13 @@ impl Engine {
             Input::TableDone(failures) => self.table_done(now, failures),
             Input::Checked { id, outcome } => self.checked(now, id, outcome, &mut effects),
             Input::ScriptDone { name, outcome } => self.script_done(now, &name, outcome, &mut effects),
+            Input::FileRead { name, reading } => self.file_read(now, &name, reading, &mut effects),
+            Input::ProcessesCounted { counts, by } => self.processes_counted(now, counts, by, &mut effects),
+            Input::ProcessesWatched { scanned } => self.processes_watched(now, scanned),
+            Input::WatchProblem(text) => {
+                self.findings.raise(now, "not-watched", Severity::Alarm, "node", text.clone());
+                self.log.add(now, Subject::Node, Severity::Alarm, "track", text, None);
+            }
             Input::Notified { notice, outcome, output } => self.notified(now, &notice, outcome, &output),
             Input::NotifySkipped { kind, name, count } => self.notify_skipped(now, kind, name, count),
             Input::Report { severity, kind, text, cause } => {
@@ -220,7 +236,10 @@ impl Engine {
         let services = self.services.iter().filter(|_| !self.stopping);
         let checks = services.map(lvs::Service::deadline).fold(None, earliest);
         let addresses = self.retry_address.values().copied().map(Some).fold(None, earliest);
-        [routers, scripts, checks, addresses, self.table.retry_at, self.renew_at].into_iter().fold(None, earliest)
+        let trackers = earliest(self.trackers.deadline(), self.flaps_due());
+        [routers, scripts, trackers, checks, addresses, self.table.retry_at, self.renew_at]
+            .into_iter()
+            .fold(None, earliest)
     }
 
     /// Every link that is known.
@@ -282,6 +301,8 @@ impl Engine {
             self.table.retry_at = None;
             self.settle_table(effects);
         }
+        self.settle_flaps(now, effects);
+        self.settle_processes(now, effects);
         self.renew_leases(now, effects);
         self.start_scripts(now, effects);
         self.start_checks(now, effects);

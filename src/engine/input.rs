@@ -1,6 +1,7 @@
 //! Everything that can happen to an engine.
 
 use super::effect::{CheckId, Notice};
+use super::trackers::{Counted, FileReading};
 use crate::conf::Config;
 use crate::health::Outcome;
 use crate::kernel::{Change, Link, ObservedTable};
@@ -14,6 +15,8 @@ pub enum Input {
     /// A link as it is now, whole.
     Link(Link),
     LinkGone(LinkName),
+    /// Every link that is there has been told of: those that have not are not there.
+    LinksTold,
     /// An advert.
     Packet(Packet),
     /// A gratuitous ARP or an unsolicited neighbour advertisement.
@@ -43,6 +46,22 @@ pub enum Input {
         name: String,
         outcome: Outcome,
     },
+    /// A tracked file was read.
+    FileRead {
+        name: String,
+        reading: FileReading,
+    },
+    /// Tracked processes were counted, by name, and what changed their number.
+    ProcessesCounted {
+        counts: Vec<(String, u32)>,
+        by: Counted,
+    },
+    /// How tracked processes are found: as the kernel tells of them, or by a look every second for this reason.
+    ProcessesWatched {
+        scanned: Option<String>,
+    },
+    /// Files or processes cannot be watched, and why.
+    WatchProblem(String),
     /// A notify script has ended.
     Notified {
         notice: Notice,

@@ -5,6 +5,7 @@ use super::core::Engine;
 use super::effect::Effect;
 use super::router::{HeldBy, Router};
 use super::scripts::Script;
+use super::trackers::TrackerRecord;
 use crate::kernel::{DestinationKey, ServiceKey};
 use crate::lvs;
 use crate::net::{Family, LinkName};
@@ -55,6 +56,9 @@ struct Held {
 pub struct NodeRecord {
     /// The verdicts of scripts, by name.
     scripts: BTreeMap<String, (bool, Instant)>,
+    /// What was known of tracked files and processes.
+    #[serde(default)]
+    trackers: TrackerRecord,
     /// What operators asked of real servers.
     intents: Vec<IntentRecord>,
 }
@@ -158,6 +162,7 @@ impl Engine {
                 script.inherit(*good, *since);
             }
         }
+        self.trackers.inherit(&legacy.node.trackers);
         for intent in &legacy.node.intents {
             let service = self.services.iter_mut().find(|s| s.spec.key == intent.service);
             let real = service.and_then(|s| s.reals.iter_mut().find(|r| r.spec.key == intent.real));
@@ -190,7 +195,11 @@ impl Engine {
     pub fn take_node_record(&mut self) -> Option<NodeRecord> {
         std::mem::take(&mut self.node_unkept).then(|| {
             let of = |s: &Script| s.verdict.good().map(|good| (s.spec.name.clone(), (good, s.since)));
-            NodeRecord { scripts: self.scripts.iter().filter_map(of).collect(), intents: self.intents().collect() }
+            NodeRecord {
+                scripts: self.scripts.iter().filter_map(of).collect(),
+                trackers: self.trackers.record(),
+                intents: self.intents().collect(),
+            }
         })
     }
 

@@ -2,7 +2,7 @@
 //! starts.
 //!
 //! Virtual routers are matched as keepalived matches them, by VRID, family, link, peering and virtual link, not by name.
-//! Scripts are matched by name, command and user, services and real servers by address, checks by what they do.
+//! Scripts are matched by name, command and user, tracked files and processes by name and what they are, services and real servers by address, checks by what they do.
 
 use super::core::Engine;
 use super::effect::Effect;
@@ -113,6 +113,10 @@ impl Engine {
         }
         lines.extend(self.notify_changes(&config.globals));
         self.script_changes(config, &mut lines);
+        self.trackers.changes(config, &mut lines);
+        if self.globals.link_delays != config.globals.link_delays {
+            lines.push("interface_up_down_delays: changed".to_owned());
+        }
         self.service_changes(config, &mut lines);
         lines
     }
@@ -156,6 +160,7 @@ impl Engine {
         let text = format!("configuration reloaded by {by}: {}", summary(changes));
         self.log.add(now, Subject::Node, Severity::Notice, "reload", text, Some(changes.join("\n")));
         self.reload_scripts(now, &config);
+        self.trackers.reload(now, &config);
         self.reload_services(now, &config);
         let Config { router_id, globals, instances, groups, .. } = config;
         if let Some(name) = router_id {

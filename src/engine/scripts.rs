@@ -48,11 +48,13 @@ impl Script {
         self.next_at
     }
 
-    /// What this script means to a router that tracks it. Without a result yet it delays the start of a router whose
+    /// What this script means to a router that tracks it. Without a result yet it counts as failed (`init_fail`), or delays the start of a router whose
     /// fault its failure would be, and counts nothing for others.
     pub(super) fn contribute(&self, track: &Track, conditions: &mut Conditions) {
         let Some(good) = self.verdict.good() else {
-            if track.weight == 0 {
+            if self.spec.init_fail {
+                weigh(track, false, "no result yet (init_fail)", conditions);
+            } else if track.weight == 0 {
                 conditions.waiting.push(format!("script {} has no result yet", self.spec.name));
             }
             return;
@@ -93,13 +95,6 @@ impl Engine {
             self.log.add(now, Subject::Script(name.to_owned()), severity, "script", word, Some(detail));
         }
         // Also without a change of verdict: the reason shown beside the priority may be another.
-        for index in 0..self.routers.len() {
-            let tracks = |r: &super::router::Router| {
-                r.machine.spec().tracks.iter().any(|t| t.kind == Tracker::Script && t.name == name)
-            };
-            if self.routers.get(index).is_some_and(tracks) {
-                self.update_conditions(now, index, effects);
-            }
-        }
+        self.update_trackers_of(now, Tracker::Script, name, effects);
     }
 }

@@ -6,12 +6,14 @@ use super::scripts::Script;
 use crate::health::Check;
 use crate::kernel::Address;
 use crate::lvs;
+use crate::net::LinkName;
 use crate::status::{
     Admin, CheckResult, DataplaneKind, Drain, Health, Heard, Hold, HoldKind, Instance, LinkState, Node, Presence, Real,
-    SCHEMA, Script as ScriptStatus, Service, Snapshot, Term, Verdict, Vip,
+    SCHEMA, Script as ScriptStatus, Service, Snapshot, Term, Track, Verdict, Vip,
 };
 use crate::time::{Duration, Instant};
 use crate::vrrp::{self, State};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 impl Engine {
@@ -27,6 +29,8 @@ impl Engine {
             instances: self.routers.iter().map(|r| self.instance(r)).collect(),
             services: self.services.iter().map(|s| self.service(s)).collect(),
             scripts: self.scripts.iter().map(script).collect(),
+            files: self.trackers.files.iter().map(super::trackers::File::status).collect(),
+            processes: self.trackers.processes.iter().map(|p| p.status(self.trackers.scanned.as_deref())).collect(),
             findings: self.findings.at(now),
             counters: self.counters,
             last_event: self.log.last_seq(),
@@ -50,16 +54,25 @@ impl Engine {
             uptime: now.since(Instant::ZERO),
             dataplane,
             config: self.config_path.clone(),
-            links: self.interfaces().into_iter().map(|name| self.link_state(name)).collect(),
+            links: self.shown_links().into_iter().map(|name| self.link_state(name)).collect(),
             stopping: self.stopping,
         }
     }
 
-    fn link_state(&self, name: crate::net::LinkName) -> LinkState {
+    /// Those that routers use, and those they track.
+    fn shown_links(&self) -> BTreeSet<LinkName> {
+        let tracks = self.routers.iter().flat_map(|r| &r.machine.spec().tracks);
+        let tracked = tracks.filter(|t| t.kind == vrrp::Tracker::Interface).filter_map(|t| LinkName::new(&t.name).ok());
+        self.interfaces().into_iter().chain(tracked).collect()
+    }
+
+    fn link_state(&self, name: LinkName) -> LinkState {
         let link = self.links.get(name.as_str());
+        let flap = self.flaps.get(name.as_str());
         LinkState {
             name,
-            up: link.map(|l| l.up),
+            up: link.map(|l| flap.map_or(l.up, |flap| flap.up)),
+            counts_at: flap.map(|flap| flap.counts_at),
             mac: link.and_then(|l| l.mac),
             addresses: link.map(|l| l.addresses.keys().copied().collect()).unwrap_or_default(),
         }
@@ -95,6 +108,7 @@ impl Engine {
             base_priority: spec.priority,
             effective_priority: priority,
             terms: machine.terms().into_iter().map(|t| Term { label: t.label, value: t.value, note: t.note }).collect(),
+            tracks: spec.tracks.iter().map(track).collect(),
             preempt: spec.preempt,
             source: machine.conditions().source,
             advert_interval: spec.interval,
@@ -197,6 +211,11 @@ const fn timers(state: &State) -> (Option<Instant>, Option<Instant>, Option<Inst
         State::Yielding { until, .. } => (None, None, Some(*until)),
         State::Init | State::Adopting { .. } | State::Fault { .. } | State::Stopped => (None, None, None),
     }
+}
+
+fn track(track: &vrrp::Track) -> Track {
+    let kind = track.kind.to_string().to_lowercase();
+    Track { kind, name: track.name.clone(), weight: track.weight, reverse: track.reverse }
 }
 
 fn hold(router: &Router) -> Option<Hold> {

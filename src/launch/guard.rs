@@ -17,8 +17,9 @@ use std::time::{Duration, Instant};
 
 /// For an engine to give its first sign of life.
 const BEGIN: Duration = Duration::from_secs(30);
-/// For an engine to leave after it was asked to; it leaves by itself before.
-const END: Duration = Duration::from_secs(8);
+/// For an engine to leave after it was asked to; it leaves by itself before, but shutdown_script may take up to 1000 s.
+/// One that hangs is noticed by its silence.
+const END: Duration = Duration::from_secs(1100);
 /// How often an engine is looked at, as a part of what it may be silent for.
 const LOOKS: u32 = 5;
 /// An engine that lived longer than this had nothing wrong from its start.

@@ -80,7 +80,7 @@ pub fn run(args: &cli::Run, settings: &Settings, out: &mut dyn Write) -> anyhow:
     code
 }
 
-/// Starts the engine with the same words as this process was started with. The network namespace is inherited.
+/// Starts the engine with the same words as this process was started with.
 fn start(args: &cli::Run, socket: &Path) -> anyhow::Result<Engine> {
     let mut arguments = engine_arguments(args, settings_file().as_deref());
     if args.no_guard {
@@ -96,7 +96,7 @@ fn start(args: &cli::Run, socket: &Path) -> anyhow::Result<Engine> {
     Engine::start(&arguments, socket.with_extension("log"))
 }
 
-/// What an engine has to be told of what this process was told. The network namespace is inherited.
+/// What an engine has to be told of what this process was told.
 pub(super) fn engine_arguments(args: &cli::Run, settings: Option<&Path>) -> Vec<OsString> {
     // The namespace is inherited; that it was asked for here counts more than what the file says.
     let mut arguments: Vec<OsString> =
@@ -111,6 +111,9 @@ pub(super) fn engine_arguments(args: &cli::Run, settings: Option<&Path>) -> Vec<
     }
     if args.reading.all_config {
         arguments.push("--all-config".into());
+    }
+    if let Some(name) = cli::Cli::try_parse().ok().and_then(|cli| cli.netns) {
+        arguments.extend(["--netns".into(), name.into()]);
     }
     if let Some(file) = settings {
         arguments.extend(["--settings".into(), file.into()]);

@@ -11,12 +11,9 @@ use crate::time::Duration;
 use crate::vrrp::Command;
 use anyhow::Context;
 use sd_notify::NotifyState;
-use std::pin::pin;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc::UnboundedSender;
 
-/// The guard waits for signs of life.
-const SIGN: Duration = Duration::from_secs(1);
 /// For systemd, beyond what a script may take.
 const MARGIN: Duration = Duration::from_secs(10);
 
@@ -39,15 +36,7 @@ pub(super) fn before_start(
     process::set_supplementary_groups(globals.process.supplementary_groups);
     if let Some((command, timeout)) = globals.notify.startup.as_ref().filter(|_| first) {
         // The engine reads it once it is there.
-        let _ = reports.send(runtime.block_on(async {
-            let mut script = pin!(run("startup_script", command, *timeout));
-            loop {
-                tokio::select! {
-                    said = &mut script => break said,
-                    () = tokio::time::sleep(SIGN) => keeper.wait_with_me(),
-                }
-            }
-        }));
+        let _ = reports.send(runtime.block_on(keeper.alive_during(run("startup_script", command, *timeout))));
     }
     Ok(())
 }

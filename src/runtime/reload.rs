@@ -79,6 +79,7 @@ impl Turning {
     /// The engine has another configuration: sockets, links and the table's thread follow.
     pub(super) fn relisten(&mut self) {
         self.links.need(&self.engine);
+        self.watches.need(&self.engine);
         let known: Vec<_> = self.engine.links().cloned().collect();
         for link in known {
             // What cannot be opened is tried again, and then said, when the next snapshot is published.

@@ -6,6 +6,7 @@ use super::links::Links;
 use super::log::Log;
 use super::reload::Reader;
 use super::turn::{Ended, STOP_WITHIN, Turning};
+use super::watches::Watches;
 use super::{addresses, dataplane, hooks, keep, workers};
 use crate::cli;
 use crate::conf::{self, Config, Severity};
@@ -88,6 +89,7 @@ pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> 
     }
     let file = std::path::absolute(&args.file).with_context(|| format!("find {}", args.file.display()))?;
     let (addresses, workers) = (addresses::start(results_in.clone())?, workers::start(results_in.clone())?);
+    let watches = Watches::start(&engine, results_in.clone())?;
     let beside = Beside::start(&engine, settings, &board, &results_in)?;
     keeper.begin(&clock, &engine).context("what the next engine goes on from")?;
     release_signals().context("take signals")?;
@@ -103,6 +105,7 @@ pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> 
         requests,
         replies: BTreeMap::new(),
         beside,
+        watches,
         reader: Reader { file, reading: args.reading.clone(), results: results_in },
         hangups,
         board,

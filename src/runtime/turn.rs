@@ -8,6 +8,7 @@ use super::hooks;
 use super::keep::Keeper;
 use super::links::Links;
 use super::reload::Reader;
+use super::watches::Watches;
 use super::workers::Job;
 use crate::control::{Board, Request};
 use crate::engine::{Engine, Input};
@@ -57,6 +58,7 @@ pub(super) struct Turning {
     pub(super) requests: mpsc::Receiver<Request>,
     pub(super) replies: BTreeMap<u64, oneshot::Sender<Reply>>,
     pub(super) beside: Beside,
+    pub(super) watches: Watches,
     pub(super) reader: Reader,
     pub(super) hangups: mpsc::Receiver<()>,
     pub(super) board: Arc<Board>,
@@ -161,7 +163,7 @@ impl Turning {
     /// After everything, whether it was released or not.
     async fn shutdown_script(&mut self) {
         if let Some((command, timeout)) = self.engine.shutdown_script().cloned() {
-            let said = hooks::run("shutdown_script", &command, timeout).await;
+            let said = self.keeper.alive_during(hooks::run("shutdown_script", &command, timeout)).await;
             self.step(said);
         }
     }
@@ -170,6 +172,7 @@ impl Turning {
     async fn wait_until(&mut self, limit: Duration, is_so: impl Fn(&Self) -> bool) {
         let deadline = tokio::time::Instant::now() + limit;
         while !is_so(self) && tokio::time::Instant::now() < deadline {
+            self.keeper.wait_with_me();
             // What only counts, without a result, is looked at now and then.
             if let Ok(Some(result)) = tokio::time::timeout(LOOK, self.results.recv()).await {
                 self.step(result);
@@ -179,7 +182,8 @@ impl Turning {
 
     /// A file system that hangs does not keep the engine. What reads the pipes sees their end, and then ends itself.
     async fn close_fifos(&mut self) {
-        let _ = tokio::time::timeout(LAST_RESULTS, self.beside.fifos.close()).await;
+        let closed = tokio::time::timeout(LAST_RESULTS, self.beside.fifos.close());
+        let _ = self.keeper.alive_during(closed).await;
         self.beside.notifier.read(Vec::new());
         self.wait_until(LAST_RESULTS, |s| s.beside.notifier.has_no_readers()).await;
     }
@@ -190,14 +194,7 @@ impl Turning {
             tracing::error!("not released in time: {change}");
             let _ = self.addresses.send(change);
         }
-        let _ = tokio::time::timeout(LAST_RESULTS, async {
-            while !self.engine.leftovers().is_empty()
-                && let Some(result) = self.results.recv().await
-            {
-                self.step(result);
-            }
-        })
-        .await;
+        self.wait_until(LAST_RESULTS, |s| s.engine.leftovers().is_empty()).await;
         self.close_fifos().await;
         self.shutdown_script().await;
         self.publish_last().await;
@@ -206,7 +203,7 @@ impl Turning {
     /// What happened at the end is in the log, too.
     async fn publish_last(&mut self) {
         self.publish_now();
-        self.beside.journal.catch_up().await;
+        self.keeper.alive_during(self.beside.journal.catch_up()).await;
     }
 
     async fn wait(&mut self, deadline: Option<Instant>, stop: &mut mpsc::Receiver<()>) -> Woken {
@@ -287,7 +284,7 @@ impl Turning {
                 self.links.forget(&name);
                 self.step(Input::LinkGone(name));
             }
-            LinkEvent::Resynced => {}
+            LinkEvent::Resynced => self.step(Input::LinksTold),
         }
     }
 

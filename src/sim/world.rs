@@ -3,8 +3,8 @@
 use super::client::Client;
 use super::host::{Host, Incarnation};
 use super::lan::Lan;
-use crate::conf::Config;
-use crate::engine::{Advert, CheckId, Effect, Engine, Input, Legacy, Packet, Random, Setup};
+use crate::conf::{Config, FileSpec, ProcessSpec};
+use crate::engine::{Advert, CheckId, Counted, Effect, Engine, FileReading, Input, Legacy, Packet, Random, Setup};
 use crate::health::{Method, Outcome};
 use crate::kernel::{DestinationKey, ServiceKey};
 use crate::net::{LinkName, Mac};
@@ -44,6 +44,10 @@ pub struct World {
     neighbours: BTreeMap<IpAddr, usize>,
     /// Scripts that fail, by host and name.
     pub failing_scripts: std::collections::BTreeSet<(usize, String)>,
+    /// Numbers in tracked files that are not 0, by host and name.
+    pub files: std::collections::BTreeMap<(usize, String), i64>,
+    /// How many processes run, by host and name, where it is not the quorum.
+    pub processes: std::collections::BTreeMap<(usize, String), u32>,
 }
 
 #[derive(Clone, Debug)]
@@ -122,6 +126,8 @@ impl World {
             clients: Vec::new(),
             neighbours: BTreeMap::new(),
             failing_scripts: std::collections::BTreeSet::new(),
+            files: std::collections::BTreeMap::new(),
+            processes: std::collections::BTreeMap::new(),
         }
     }
 
@@ -233,7 +239,53 @@ impl World {
         let life = h.life;
         let link = h.link_state();
         self.feed(host, Input::Link(link));
+        self.tell_trackers(host);
         self.later(Duration::ZERO, Happening::ReadTable { host, life });
+    }
+
+    /// A tracked file of a host gets another number.
+    pub fn set_file(&mut self, host: usize, name: &str, number: i64) {
+        self.files.insert((host, name.to_owned()), number);
+        self.tell_trackers(host);
+    }
+
+    /// So many tracked processes run on a host.
+    pub fn set_processes(&mut self, host: usize, name: &str, count: u32) {
+        self.processes.insert((host, name.to_owned()), count);
+        self.tell_trackers(host);
+    }
+
+    /// A paused engine is told when it goes on.
+    fn tell_trackers(&mut self, host: usize) {
+        if self.hosts.get(host).is_some_and(|h| h.paused) {
+            return;
+        }
+        for input in self.trackers_of(host) {
+            self.feed(host, input);
+        }
+    }
+
+    /// What the virtual machine's files and processes say to its engine.
+    fn trackers_of(&self, host: usize) -> Vec<Input> {
+        let Some(engine) = self.hosts.get(host).and_then(|h| h.engine.as_ref()).map(|e| &e.engine) else {
+            return Vec::new();
+        };
+        let (files, processes) = (engine.watched_files(), engine.watched_processes());
+        let read = |spec: FileSpec| {
+            let value = self.files.get(&(host, spec.name.clone())).copied().unwrap_or(0);
+            let reading = FileReading { value: Some(value), note: None, polled: None };
+            Input::FileRead { name: spec.name, reading }
+        };
+        let mut inputs: Vec<Input> = files.into_iter().map(read).collect();
+        let count = |spec: ProcessSpec| {
+            let count = self.processes.get(&(host, spec.name.clone())).copied().unwrap_or(spec.quorum);
+            (spec.name, count)
+        };
+        let counts: Vec<_> = processes.into_iter().map(count).collect();
+        if !counts.is_empty() {
+            inputs.push(Input::ProcessesCounted { counts, by: Counted::Exec });
+        }
+        inputs
     }
 
     /// The machine dies at once, without a word.
@@ -371,6 +423,7 @@ impl World {
         for packet in waiting {
             self.feed(host, Input::Packet(packet));
         }
+        self.tell_trackers(host);
         self.feed(host, Input::Deadline);
     }
 
@@ -423,7 +476,8 @@ impl World {
             }
             Effect::PrepareRestart { id } => inputs.push_back(Input::Restartable { id, able: Ok(()) }),
             Effect::Restart => self.end_engine(host, RESTARTED),
-            Effect::Relisten | Effect::Notify(_) | Effect::Tell(..) | Effect::Mail(_) => {}
+            Effect::Relisten => inputs.extend(self.trackers_of(host)),
+            Effect::Notify(_) | Effect::Tell(..) | Effect::Mail(_) => {}
             Effect::Announce { link, address } => self.announce(host, &link, address),
             Effect::Table(steps) => {
                 let Some(h) = self.hosts.get_mut(host) else { return };

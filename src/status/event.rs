@@ -30,6 +30,10 @@ pub enum Subject {
     Node,
     Instance(String),
     Script(String),
+    /// A tracked file.
+    File(String),
+    /// Tracked processes.
+    Process(String),
     Service(ServiceKey),
     Real(ServiceKey, DestinationKey),
 }
@@ -38,7 +42,7 @@ impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Node => f.pad("node"),
-            Self::Instance(name) | Self::Script(name) => f.pad(name),
+            Self::Instance(name) | Self::Script(name) | Self::File(name) | Self::Process(name) => f.pad(name),
             Self::Service(key) => f.pad(&key.address.to_string()),
             Self::Real(_, real) => f.pad(&real.to_string()),
         }

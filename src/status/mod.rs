@@ -13,7 +13,7 @@ pub use command::{Actor, Ask, Command, Reply};
 pub use event::{Event, Severity, Subject};
 pub use snapshot::{
     Admin, CheckResult, Counters, Dataplane, DataplaneKind, Drain, Finding, Health, Heard, Hold, HoldKind, Instance,
-    LinkState, Node, PacketErrors, Presence, RATE_SAMPLES, Real, Role, SCHEMA, Script, Service, Snapshot, Term,
-    Transition, Verdict, Vip,
+    LinkState, Node, PacketErrors, Presence, RATE_SAMPLES, Real, Role, SCHEMA, Script, Service, Snapshot, Term, Track,
+    TrackedFile, TrackedProcess, Transition, Verdict, Vip,
 };
 pub use stage::{ClientView, Mode, ServerState, Stage, StageAction, StageClock, StageNode, StageServer};

@@ -29,6 +29,10 @@ pub struct Snapshot {
     pub instances: Vec<Instance>,
     pub services: Vec<Service>,
     pub scripts: Vec<Script>,
+    #[serde(default)]
+    pub files: Vec<TrackedFile>,
+    #[serde(default)]
+    pub processes: Vec<TrackedProcess>,
     pub findings: Vec<Finding>,
     pub counters: Counters,
     /// The sequence number of the newest event.
@@ -117,6 +121,9 @@ pub struct LinkState {
     pub name: LinkName,
     /// None: the link is not there.
     pub up: Option<bool>,
+    /// When that counts, if it does not yet (`interface_up_down_delays`).
+    #[serde(default)]
+    pub counts_at: Option<Instant>,
     pub mac: Option<Mac>,
     pub addresses: Vec<IpNet>,
 }
@@ -199,6 +206,9 @@ pub struct Instance {
     pub effective_priority: u8,
     /// What the effective priority is made of, the base first.
     pub terms: Vec<Term>,
+    /// What it tracks beside its own link: kind and name.
+    #[serde(default)]
+    pub tracks: Vec<Track>,
     pub preempt: bool,
     /// The address adverts leave from; none while the link has none.
     pub source: Option<IpAddr>,
@@ -237,6 +247,17 @@ impl Instance {
     pub fn holds_all(&self) -> bool {
         !self.vips.is_empty() && self.vips.iter().all(|v| v.present == Presence::Yes)
     }
+}
+
+/// Something an instance tracks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Track {
+    /// `script`, `interface`, `file`, `process`, `bfd`.
+    pub kind: String,
+    pub name: String,
+    /// 0: a failure is a fault. Of a file: the factor.
+    pub weight: i32,
+    pub reverse: bool,
 }
 
 /// One term of the effective priority.
@@ -426,6 +447,44 @@ pub struct Script {
     pub last: Option<CheckResult>,
     pub next_at: Option<Instant>,
     pub running: bool,
+}
+
+/// One `track_file`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrackedFile {
+    pub name: String,
+    pub path: String,
+    /// None: not read yet.
+    pub value: Option<i64>,
+    /// When the value changed last.
+    pub since: Instant,
+    /// When it was read last: at the start and after each change.
+    pub read_at: Option<Instant>,
+    /// Why the value is not simply what the file holds.
+    pub note: Option<String>,
+    /// Why it is read every second, where the kernel does not tell of changes.
+    pub polled: Option<String>,
+}
+
+/// One `vrrp_track_process`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrackedProcess {
+    pub name: String,
+    /// The program and its arguments.
+    pub command: Vec<String>,
+    /// How many run; none: not counted yet.
+    pub count: Option<u32>,
+    /// When they were counted last: at the start, after each change, or every second.
+    pub counted_at: Option<Instant>,
+    pub quorum: u32,
+    pub quorum_max: Option<u32>,
+    /// Whether they count as enough; none: not counted yet.
+    pub good: Option<bool>,
+    pub since: Instant,
+    /// When the other verdict counts, while its delay runs.
+    pub changes_at: Option<Instant>,
+    /// Why they are looked for every second, where the kernel does not tell of them.
+    pub polled: Option<String>,
 }
 
 /// A judgement with its evidence.

@@ -15,6 +15,7 @@ pub mod detached;
 pub mod fifo;
 pub mod files;
 pub mod guarded;
+pub mod inbox;
 pub mod ipvs;
 pub mod limits;
 pub mod mail;
@@ -24,12 +25,15 @@ pub mod netns;
 pub mod packet_socket;
 pub mod probe;
 pub mod process;
+pub mod process_events;
+pub mod process_list;
 mod raw;
 pub mod sched;
 pub mod small_files;
 pub mod state_file;
 pub mod succession;
 pub mod sysctl;
+pub mod watched_files;
 pub mod wiring;
 
 /// What carrying out a step came to.

@@ -28,6 +28,22 @@ pub fn entered() -> Option<&'static str> {
     ENTERED.get().map(String::as_str)
 }
 
+/// The same for the whole process; where it came from stays known ([`started_in`]).
+pub fn move_to(name: &str) -> anyhow::Result<()> {
+    if let Ok(here) = File::open("/proc/thread-self/ns/net") {
+        // The first move counts.
+        let _ = STARTED_IN.set(here);
+    }
+    enter(name)
+}
+
+static STARTED_IN: OnceLock<File> = OnceLock::new();
+
+/// The network namespace this process was in before it moved to another.
+pub fn started_in() -> Option<File> {
+    STARTED_IN.get().and_then(|file| file.try_clone().ok())
+}
+
 /// The namespace's handle.
 pub fn open(name: &str) -> anyhow::Result<File> {
     let path = path(name);

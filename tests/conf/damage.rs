@@ -165,7 +165,8 @@ fn every_diagnostic_is_at_the_damage_or_after_it() {
 
 /// Told where something stands that nothing refers to any more, or that refers to nothing any more: the damage took the
 /// other end, further down. And of an interface that the damage, in a later block, has made an instance's own.
-const ELSEWHERE: &[&str] = &["unused-script", "undefined-instance", "one-member", "own-interface"];
+const ELSEWHERE: &[&str] =
+    &["unused-script", "unused-file", "unused-process", "undefined-instance", "one-member", "own-interface"];
 
 #[test]
 fn nothing_is_clean_that_keepalived_refuses() {

@@ -69,7 +69,9 @@ fn within(block: &str, line: String) -> String {
     match block {
         "" => line,
         "global_defs" => format!("global_defs {{\n{line}}}\n"),
-        "vrrp_script" | "vrrp_instance" | "vrrp_sync_group" => format!("{block} X {{\n{line}}}\n"),
+        "vrrp_script" | "vrrp_instance" | "vrrp_sync_group" | "track_file" | "vrrp_track_process" => {
+            format!("{block} X {{\n{line}}}\n")
+        }
         "virtual_server" => format!("virtual_server 192.0.2.1 80 {{\n{line}}}\n"),
         "real_server" => format!("virtual_server 192.0.2.1 80 {{\nreal_server 192.0.2.2 80 {{\n{line}}}\n}}\n"),
         "TCP_CHECK" => {
@@ -122,7 +124,8 @@ fn samples(argument: &str, name: &str) -> Option<(String, &'static str)> {
         "MASK" => ("0177".into(), "9"),
         _ if argument.starts_with("[\"COMMAND\"") => ("\"/bin/true\"".into(), "/bin/echo a b c"),
         // A choice of one.
-        "PASS" | "TCP" | "never" => (inner.into(), "neither"),
+        "PASS" | "TCP" | "never" | "allow_if_changes" => (inner.into(), "neither"),
+        "VALUE] [overwrite" => ("5 overwrite".into(), "many"),
         "ADDRESS" if group => ("224.0.0.19".into(), "here"),
         "ADDRESS" => ("192.0.2.7".into(), "here"),
         "INTERFACE" => ("eth0".into(), "an-interface-with-a-long-name"),

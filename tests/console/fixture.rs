@@ -43,7 +43,7 @@ pub(crate) fn web(n: u8) -> SocketAddr {
     SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 0, 0, 10 + n)), 80)
 }
 
-fn link() -> LinkName {
+pub(crate) fn link() -> LinkName {
     LinkName::new("eth0").unwrap()
 }
 
@@ -77,6 +77,7 @@ fn instance(node: u8, which: u8) -> Instance {
         base_priority: priority,
         effective_priority: priority,
         terms: vec![Term { label: "base".into(), value: i32::from(priority), note: None }],
+        tracks: vec![],
         preempt: true,
         source: Some(IpAddr::V4(Ipv4Addr::new(10, 0, 0, node))),
         advert_interval: Duration::from_secs(1),
@@ -182,6 +183,8 @@ pub(crate) fn snapshot(node: u8) -> Snapshot {
         instances: vec![instance(node, 1), instance(node, 2)],
         services: vec![service(1), service(2)],
         scripts: vec![],
+        files: vec![],
+        processes: vec![],
         findings: vec![],
         counters: Counters::default(),
         last_event: 3,

@@ -5,4 +5,5 @@ mod crawl;
 mod fixture;
 mod pictures;
 mod questions;
+mod tracks;
 mod truth;

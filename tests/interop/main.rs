@@ -33,6 +33,7 @@ mod password;
 mod programs;
 mod signed;
 mod stage;
+mod timing;
 mod watch;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

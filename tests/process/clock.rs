@@ -41,10 +41,13 @@ fn an_hour_more_or_less_on_the_wall_changes_nothing() {
 
 fn jump() {
     let Some(mut master) = Bench::new("") else { return };
+    // The guest is slow.
+    let slow = |priority: &str| INSTANCE.replace("150", priority).replace("advert_int 0.2", "advert_int 1");
+    std::fs::write(master.path("vrrp.conf"), slow("150")).unwrap();
     master.start(&[]);
     // And one that hears it.
     let (file, other) = (master.path("backup.conf"), master.path("backup.sock"));
-    std::fs::write(&file, INSTANCE.replace("150", "100")).unwrap();
+    std::fs::write(&file, slow("100")).unwrap();
     let argv = [PROGRAM, "run", "--headless", "-f", text(&file), "--control", text(&other)];
     let backup = Running::start(&master.pair.b, master.directory.path(), "backup", &argv);
     let both = [master.path("sock"), other];

@@ -34,7 +34,8 @@ vrrp_instance VI_1 {
     interface eth0
     virtual_router_id 51
     priority 150
-    advert_int 1
+    version 3
+    advert_int 0.2
     virtual_ipaddress {
         10.9.0.20/24
     }
@@ -83,7 +84,7 @@ impl Bench {
     }
 
     /// Of the engine itself, not of its guard.
-    fn pid(&self) -> u32 {
+    fn engine_pid(&self) -> u32 {
         status(&self.path("sock")).unwrap().node.engine_pid
     }
 

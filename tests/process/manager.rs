@@ -31,7 +31,7 @@ fn the_service_manager_is_told_of_start_reload_and_stop_and_that_the_loop_turns(
         socket.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
         let address = format!("NOTIFY_SOCKET={}", path.display());
         bench.start(&[&address, "WATCHDOG_USEC=400000"]);
-        let pid = bench.pid();
+        let pid = bench.engine_pid();
         let begin = told(&socket, Duration::from_secs(1));
         assert!(begin.contains(&"READY=1".to_owned()), "{begin:?}");
         let pings = |all: &[String]| all.iter().filter(|t| *t == "WATCHDOG=1").count();

@@ -1,11 +1,12 @@
 //! `global_defs`.
 
-use super::Takes::{Block, Fifo, Ip, Line, Nothing, Script, Seconds, Switch, Text, User, Whole};
+use super::Takes::{Block, Fifo, Ip, Line, Link, Nothing, Script, Seconds, Switch, Text, User, Whole, Words};
 use super::options::Options;
 use super::{Keyword, key, mail, noted, old, process, refused, root, warned};
 use crate::conf::lower::{Cx, walk};
 use crate::conf::source::Spanned;
 use crate::conf::tree::{Body, Statement};
+use crate::net::LinkName;
 use crate::time::Duration;
 use crate::vrrp::{Command, RunAs};
 use std::net::IpAddr;
@@ -17,6 +18,9 @@ pub(in crate::conf) struct Draft {
     pub script_user: Option<RunAs>,
     pub script_security: bool,
     pub options: Options,
+    /// `dynamic_interfaces` with its words.
+    pub dynamic_interfaces: Option<Spanned<Vec<String>>>,
+    pub default_interface: Option<LinkName>,
     pub log_unknown: bool,
     pub group4: Option<Spanned<IpAddr>>,
     pub group6: Option<Spanned<IpAddr>>,
@@ -248,12 +252,17 @@ pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
     noted("vrrp_gna_interval", "SECONDS", "The least time between two neighbour advertisements"),
     warned("vrrp_garp_extra_if", "[all] SECONDS", "Gratuitous ARP on other interfaces", GARP),
     warned("vrrp_vmac_garp_intvl", "[all] SECONDS", "The old name of vrrp_garp_extra_if", GARP),
-    noted("default_interface", "INTERFACE", "For addresses without an interface"),
-    warned(
+    key(
+        "default_interface",
+        "eth0",
+        "The link of static addresses that name none",
+        Link(|d, v| d.default_interface = Some(v.value)),
+    ),
+    key(
         "dynamic_interfaces",
-        "[allow_if_changes]",
-        "Interfaces may be absent",
-        "vipdeck always lets them come and go",
+        "off",
+        "Interfaces may be absent at the start: `check` says nothing about them. They come and go, also as another kind, in any case",
+        Words { what: "[allow_if_changes]", set: |d, v| d.dynamic_interfaces = Some(v) },
     ),
     key(
         "vrrp_notify_priority_changes",

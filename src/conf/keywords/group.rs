@@ -3,7 +3,7 @@
 use super::Takes::{Block, Nothing, Script, Switch};
 use super::instance::Track;
 use super::{Keyword, key, old, refused, root};
-use crate::conf::lower::{Cx, names, track_line, walk};
+use crate::conf::lower::{Cx, names, track_line, track_lines, walk};
 use crate::conf::source::{Span, Spanned};
 use crate::conf::tree::{Body, Statement};
 use crate::vrrp::Notify;
@@ -13,6 +13,8 @@ pub(in crate::conf) struct Draft {
     pub members: Vec<Spanned<String>>,
     pub scripts: Vec<Track>,
     pub links: Vec<Track>,
+    pub files: Vec<Track>,
+    pub processes: Vec<Track>,
     /// Weighted trackers of members count.
     pub weights: Option<Span>,
     pub notify: Notify,
@@ -27,6 +29,8 @@ pub(super) fn lower(cx: &mut Cx<'_>, root: &mut root::Draft, statement: &Stateme
         members: Vec::new(),
         scripts: Vec::new(),
         links: Vec::new(),
+        files: Vec::new(),
+        processes: Vec::new(),
         weights: None,
         notify: Notify::default(),
         smtp_alert: None,
@@ -49,10 +53,20 @@ fn links(cx: &mut Cx<'_>, draft: &mut Draft, statement: &Statement, body: &Body)
     track_line(cx, statement, body, &mut draft.links);
 }
 
+fn files(cx: &mut Cx<'_>, draft: &mut Draft, statement: &Statement, body: &Body) {
+    track_lines(cx, statement, body, 254, &mut draft.files);
+}
+
+fn processes(cx: &mut Cx<'_>, draft: &mut Draft, statement: &Statement, body: &Body) {
+    track_lines(cx, statement, body, 254, &mut draft.processes);
+}
+
 pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
     key("group", "required", "The instances that are master together", Block { head: "", lower: members }),
     key("track_script", "", "Scripts that every member tracks, one a line", Block { head: "", lower: scripts }),
     key("track_interface", "", "Links that every member tracks, one a line", Block { head: "", lower: links }),
+    key("track_file", "", "Files that every member tracks, one a line", Block { head: "", lower: files }),
+    key("track_process", "", "Processes that every member tracks, one a line", Block { head: "", lower: processes }),
     key(
         "sync_group_tracking_weight",
         "off",
@@ -90,7 +104,5 @@ pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
         "Changes of the members' effective priorities to the FIFOs",
         Switch(|d, v| d.priority_changes = Some(v.value)),
     ),
-    refused("track_file", "{ }", "Files that every member tracks"),
-    refused("track_process", "{ }", "Processes that every member tracks"),
     refused("track_bfd", "{ }", "BFD sessions that every member tracks"),
 ];

@@ -5,7 +5,7 @@ use super::options::Options;
 use super::signed::{self, Signed};
 use super::{Keyword, key, noted, old, refused, root, warned};
 use crate::conf::diagnostic::Diagnostic;
-use crate::conf::lower::{Cx, Failed, addresses, peer_lines, script, track_line, walk};
+use crate::conf::lower::{Cx, Failed, addresses, peer_lines, script, track_line, track_lines, walk};
 use crate::conf::source::{Span, Spanned};
 use crate::conf::tree::{Body, Statement};
 use crate::conf::value;
@@ -35,6 +35,8 @@ pub(in crate::conf) struct Draft {
     pub options: Options,
     pub scripts: Vec<Track>,
     pub links: Vec<Track>,
+    pub files: Vec<Track>,
+    pub processes: Vec<Track>,
     pub native_ipv6: Option<Span>,
     pub group: Option<Spanned<IpAddr>>,
     pub peers: Vec<(Spanned<IpAddr>, u8, u8)>,
@@ -102,6 +104,8 @@ pub(super) fn lower(cx: &mut Cx<'_>, root: &mut root::Draft, statement: &Stateme
         options: Options::default(),
         scripts: Vec::new(),
         links: Vec::new(),
+        files: Vec::new(),
+        processes: Vec::new(),
         native_ipv6: None,
         group: None,
         peers: Vec::new(),
@@ -137,6 +141,14 @@ fn scripts(cx: &mut Cx<'_>, draft: &mut Draft, statement: &Statement, body: &Bod
 
 fn links(cx: &mut Cx<'_>, draft: &mut Draft, statement: &Statement, body: &Body) {
     track_line(cx, statement, body, &mut draft.links);
+}
+
+fn files(cx: &mut Cx<'_>, draft: &mut Draft, statement: &Statement, body: &Body) {
+    track_lines(cx, statement, body, 254, &mut draft.files);
+}
+
+fn processes(cx: &mut Cx<'_>, draft: &mut Draft, statement: &Statement, body: &Body) {
+    track_lines(cx, statement, body, 254, &mut draft.processes);
 }
 
 fn announced(cx: &mut Cx<'_>, draft: &mut Draft, statement: &Statement, body: &Body) {
@@ -363,6 +375,13 @@ pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
         "Addresses that move and are in no advert, one a line",
         Block { head: "", lower: excluded },
     ),
+    key("track_file", "", "Files that change priority or state, one a line", Block { head: "", lower: files }),
+    key(
+        "track_process",
+        "",
+        "Processes that change priority or state, one a line",
+        Block { head: "", lower: processes },
+    ),
     key("track_interface", "", "Links that change priority or state, one a line", Block { head: "", lower: links }),
     key(
         "notify",
@@ -413,8 +432,6 @@ pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
     refused("use_vmac_addr", "", "Virtual MAC addresses on other links too"),
     refused("vmac_xmit_base", "", "Send adverts from the link below the virtual MAC"),
     refused("use_ipvlan", "[INTERFACE] [ADDRESS]", "An ipvlan link for the addresses"),
-    refused("track_file", "{ }", "Files that change priority"),
-    refused("track_process", "{ }", "Processes that change priority or state"),
     refused("track_bfd", "{ }", "BFD sessions that change priority or state"),
     refused("lvs_sync_daemon_interface", "INTERFACE", "Share IPVS connections between directors"),
 ];

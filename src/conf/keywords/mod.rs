@@ -7,6 +7,7 @@ pub(super) mod check;
 pub(super) mod global;
 pub(super) mod group;
 pub(super) mod instance;
+pub(super) mod links;
 pub(super) mod mail;
 pub(super) mod options;
 pub(super) mod process;
@@ -15,6 +16,7 @@ pub(super) mod script;
 pub(super) mod server;
 pub(super) mod signed;
 mod tiers;
+pub(super) mod tracker;
 
 pub use tiers::Tier;
 
@@ -80,6 +82,13 @@ pub(super) enum Takes<D: 'static> {
     Fifo(fn(&mut D, Spanned<Pipe>)),
     /// −253 to 253, then perhaps `reverse`.
     Weight(fn(&mut D, Spanned<(i32, bool)>)),
+    /// −254 to 254, then perhaps `reverse`: of what is multiplied, or counted.
+    Factor(fn(&mut D, Spanned<(i32, bool)>)),
+    /// Any number of words; at least one, unless `what` begins with `[`.
+    Words {
+        what: &'static str,
+        set: fn(&mut D, Spanned<Vec<String>>),
+    },
     /// Words that it reads itself.
     Line {
         argument: &'static str,
@@ -162,7 +171,7 @@ impl<D> Takes<D> {
                 if bare.is_some() { format!("[{text}]") } else { text }
             }
             Self::Seconds { min, max, .. } => format!("{}..{} seconds", seconds(*min), seconds(*max)),
-            Self::Text { what, .. } => (*what).into(),
+            Self::Text { what, .. } | Self::Words { what, .. } => (*what).into(),
             Self::OneOf { words, .. } => words.join("|"),
             Self::Ip(_) => "ADDRESS".into(),
             Self::Link(_) => "INTERFACE".into(),
@@ -171,6 +180,7 @@ impl<D> Takes<D> {
             Self::User(_) => "USER [GROUP]".into(),
             Self::Fifo(_) => "PATH [USER [GROUP]]".into(),
             Self::Weight(_) => "-253..253 [reverse]".into(),
+            Self::Factor(_) => "-254..254 [reverse]".into(),
             Self::Block { head: "", .. } => "{ }".into(),
             Self::Block { head, .. } => format!("{head} {{ }}"),
             Self::Line { argument, .. } | Self::Noted { argument, .. } | Self::Refused { argument } => {
@@ -200,7 +210,7 @@ impl<D> Takes<D> {
         match self {
             Self::Nothing(_) => "words after it: a warning",
             Self::Switch(_) => "another word: an error; keepalived passes over the line",
-            Self::Whole { .. } | Self::Weight(_) => {
+            Self::Whole { .. } | Self::Weight(_) | Self::Factor(_) => {
                 "no whole number, or out of range: an error; keepalived passes over the line or takes the default"
             }
             Self::Seconds { .. } => "no number of seconds, or out of range: an error; keepalived passes over the line",
@@ -208,7 +218,8 @@ impl<D> Takes<D> {
             Self::Ip(_) => "no address: an error; keepalived passes over the line",
             Self::Link(_) => "no name of an interface: an error",
             Self::Fifo(_) => "none, or no absolute path: an error; keepalived passes over the line",
-            Self::Text { .. } | Self::User(_) => "none: an error; keepalived ends without a word",
+            Self::Words { what, .. } if what.starts_with('[') => "another word: an error; keepalived passes over it",
+            Self::Text { .. } | Self::Words { .. } | Self::User(_) => "none: an error; keepalived ends without a word",
             Self::Command(_) | Self::Script(_) => {
                 "none, or its arguments without quotes: an error; keepalived would run its first word only"
             }
@@ -271,6 +282,8 @@ pub fn list() -> &'static [Entry] {
         add(&mut list, "", root::TABLE);
         add(&mut list, "global_defs", global::TABLE);
         add(&mut list, "vrrp_script", script::TABLE);
+        add(&mut list, "track_file", tracker::FILE);
+        add(&mut list, "vrrp_track_process", tracker::PROCESS);
         add(&mut list, "vrrp_instance", instance::TABLE);
         add(&mut list, "authentication", instance::AUTHENTICATION);
         add(&mut list, "auth_hmac", signed::TABLE);

@@ -1,14 +1,19 @@
 //! The top level.
 
 use super::Takes::{Block, Text};
-use super::{Keyword, global, group, instance, key, noted, refused, script, server, warned};
+use super::{Keyword, global, group, instance, key, links, noted, old, refused, script, server, tracker, warned};
+use crate::conf::model::LinkDelay;
 use crate::conf::source::Spanned;
+use crate::net::LinkName;
 
 /// Everything that was read, before it is put together.
 #[derive(Default)]
 pub(in crate::conf) struct Draft {
     pub globals: global::Draft,
     pub scripts: Vec<script::Draft>,
+    pub files: Vec<tracker::FileDraft>,
+    pub processes: Vec<tracker::ProcessDraft>,
+    pub link_delays: Vec<(Spanned<LinkName>, LinkDelay)>,
     pub instances: Vec<instance::Draft>,
     pub groups: Vec<group::Draft>,
     pub servers: Vec<server::Draft>,
@@ -19,6 +24,31 @@ pub(in crate::conf) struct Draft {
 pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
     key("global_defs", "", "Settings of the whole node", Block { head: "", lower: global::lower }),
     key("vrrp_script", "", "A command whose result instances track", Block { head: "NAME", lower: script::lower }),
+    key(
+        "track_file",
+        "",
+        "A number in a file that instances track",
+        Block { head: "NAME", lower: tracker::lower_file },
+    ),
+    old(
+        "vrrp_track_file",
+        "track_file",
+        "",
+        "A number in a file that instances track",
+        Block { head: "NAME", lower: tracker::lower_file },
+    ),
+    key(
+        "vrrp_track_process",
+        "",
+        "Processes that instances track",
+        Block { head: "NAME", lower: tracker::lower_process },
+    ),
+    key(
+        "interface_up_down_delays",
+        "",
+        "Lines `INTERFACE DOWN [UP]`: seconds a link must be down, and up, to count",
+        Block { head: "", lower: links::delays },
+    ),
     key("vrrp_instance", "", "One virtual router", Block { head: "NAME", lower: instance::lower }),
     key("virtual_server", "", "A balanced service", Block { head: "ADDRESS PORT", lower: server::lower }),
     key("vrrp_sync_group", "", "Instances that change state together", Block { head: "NAME", lower: group::lower }),
@@ -27,11 +57,7 @@ pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
     refused("static_routes", "{ }", "Routes that stay while the engine runs"),
     refused("static_rules", "{ }", "Rules that stay while the engine runs"),
     refused("track_group", "NAME { }", "Instances that static objects depend on"),
-    refused("track_file", "NAME { }", "A number in a file that instances track"),
-    refused("vrrp_track_file", "NAME { }", "The old name of track_file"),
-    refused("vrrp_track_process", "NAME { }", "Processes that instances track"),
     refused("bfd_instance", "NAME { }", "A BFD session"),
-    refused("interface_up_down_delays", "{ }", "How long a link must be up or down to count"),
     warned(
         "linkbeat_interfaces",
         "{ }",
@@ -60,6 +86,6 @@ pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
         "Where pid files go",
         "vipdeck writes no pid files: `vipdeck status` and systemd know it",
     ),
-    noted("linkbeat_use_polling", "", "Poll link states"),
+    warned("linkbeat_use_polling", "", "Poll link states", "vipdeck is told of link changes and polls nothing"),
     noted("child_wait_time", "SECONDS", "How long to wait for children at the end"),
 ];

@@ -1,7 +1,7 @@
 //! `vrrp_script`.
 
-use super::Takes::{Command, Seconds, User, Weight, Whole};
-use super::{Keyword, key, noted, root};
+use super::Takes::{Command, Nothing, Seconds, User, Weight, Whole};
+use super::{Keyword, key, root};
 use crate::conf::diagnostic::Diagnostic;
 use crate::conf::lower::{Cx, Failed, walk};
 use crate::conf::source::{Span, Spanned};
@@ -19,6 +19,7 @@ pub(in crate::conf) struct Draft {
     pub rise: u32,
     pub fall: u32,
     pub user: Option<RunAs>,
+    pub init_fail: bool,
     /// Keywords that were written and refused.
     pub failed: Failed,
 }
@@ -35,6 +36,7 @@ pub(super) fn lower(cx: &mut Cx<'_>, root: &mut root::Draft, statement: &Stateme
         rise: 1,
         fall: 1,
         user: None,
+        init_fail: false,
         failed: Failed::new(),
     };
     draft.failed = walk(cx, "vrrp_script", TABLE, &mut draft, &body.statements);
@@ -98,5 +100,5 @@ pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
         },
     ),
     key("user", "script_user", "Who runs it", User(|d, v| d.user = Some(v.value))),
-    noted("init_fail", "", "Counts as bad until the first result"),
+    key("init_fail", "", "Counts as bad until the first result, which decides", Nothing(|d, _| d.init_fail = true)),
 ];

@@ -121,6 +121,9 @@ fn member(model: &Model, view: &NodeView, snapshot: &Snapshot, i: &Instance, wid
     for fault in &i.faults {
         lines.extend(fact("fault", fault, width));
     }
+    for (kind, what) in super::tracks::lines(picture, view, snapshot, i) {
+        lines.extend(fact(kind, &what, width));
+    }
     for vip in &i.vips {
         let there = match vip.present {
             Presence::Yes => "on the link",

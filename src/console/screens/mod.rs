@@ -14,6 +14,7 @@ mod services;
 mod small;
 mod stage;
 mod timeline;
+mod tracks;
 
 pub use canvas::Hit;
 
