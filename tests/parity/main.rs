@@ -15,7 +15,10 @@ use std::path::{Path, PathBuf};
 const OPEN: &[(&str, &str)] = &[
     ("1", "the samples parse (tests/conf/samples.rs); their objects are not compared with keepalived's dump"),
     ("11", "messages carry their place; no test asks it of every message"),
-    ("12", "old names are taken with a message (tests/conf/keywords.rs) but for vrrp_track_file and default6"),
+    (
+        "12",
+        "old names are taken with a message (tests/conf/keywords.rs); default6 is one of routes, which are not there yet",
+    ),
     ("14", "the console does not show where a value came from"),
     ("33", "strict mode is kept but for the firewall; no test of each rule"),
     ("34", "`no_accept` is an error of `check`"),
