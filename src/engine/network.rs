@@ -187,6 +187,10 @@ impl Engine {
                 Output::Announce { repeat } => self.announce_all(index, repeat, effects),
                 Output::Ready => self.member_ready(now, index, effects),
                 Output::Changed { from, to, cause } => {
+                    if from == vrrp::Role::Init && to == vrrp::Role::Master {
+                        // What the engine before this one held may be near the end of its lease.
+                        self.renew_at = self.lease.map(|_| now);
+                    }
                     self.changed(now, index, (from.into(), to.into()), &cause);
                     self.notify_instance(index, to.into(), effects);
                     self.settle_router(index, effects);
