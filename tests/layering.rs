@@ -32,7 +32,11 @@ const TABLE: &[(&str, &str, bool)] = &[
     ("control", "time status settings cli sys", false),
     ("report", "time kernel status conf control settings cli sys", false),
     ("real_server", "net kernel settings cli sys", false),
-    ("runtime", "time net wire bfd kernel health conf engine status balancer control report settings cli sys", false),
+    (
+        "runtime",
+        "time net wire bfd vrrp kernel health conf engine status balancer control report settings cli sys",
+        false,
+    ),
     ("console", "time net kernel status settings control", false),
     ("lab", "time net status console control settings cli sys", false),
     ("launch", "status sim console control runtime report settings cli sys", false),

@@ -91,6 +91,7 @@ fn script_security(index: &Index) -> Option<Diagnostic> {
     let runs = |block: &str, keyword: &str| match block {
         "vrrp_script" => keyword == "script",
         "vrrp_instance" | "vrrp_sync_group" => keyword.starts_with("notify") && !keyword.contains("priority"),
+        "global_defs" => keyword.ends_with("_script"),
         _ => false,
     };
     let place = index.all(runs).min()?;

@@ -6,9 +6,11 @@ use super::diagnostic::Diagnostic;
 use super::keywords::instance::Draft;
 use super::keywords::{global, group, root, script};
 use super::lower::Cx;
-use super::model::{Config, FifoKind, FifoSpec, FirewallSpec, GlobalNotify, Globals, ScriptSpec};
-use super::source::{Program, Span, Spanned};
-use super::{check_bfd, check_garp, check_groups, check_links, check_routing, check_services, check_trackers};
+use super::model::{Config, FirewallSpec, Globals, ScriptSpec};
+use super::source::{Span, Spanned};
+use super::{
+    check_bfd, check_garp, check_groups, check_links, check_notify, check_routing, check_services, check_trackers,
+};
 use crate::time::Duration;
 use crate::vrrp::{Peering, Spec, Tracker};
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,6 +33,8 @@ pub(super) fn finish(cx: &mut Cx<'_>, draft: root::Draft) -> Config {
         static_rules,
         track_groups,
         garp_groups,
+        net_namespace,
+        instance: name,
     } = draft;
     duplicate_names(cx, &instances);
     let tracked = tracked(&instances, &groups);
@@ -63,21 +67,18 @@ pub(super) fn finish(cx: &mut Cx<'_>, draft: root::Draft) -> Config {
     same_vrid(cx, &read);
     check_links::firewall(cx, &read.iter().map(|(at, (spec, _))| (spec, *at)).collect::<Vec<_>>());
     let mut instances: Vec<Spec> = read.into_iter().map(|(_, (spec, _))| spec).collect();
-    let groups = check_groups::groups(cx, groups, &mut instances, &weights, &plain);
+    let groups = check_groups::groups(cx, groups, &mut instances, (&weights, &plain), &globals);
     let link_delays = check_trackers::link_delays(cx, link_delays, &instances);
     let instance_names: Vec<&str> = instances.iter().map(|spec| spec.name.as_str()).collect();
     let track_groups = check_routing::track_groups(cx, track_groups, &instance_names);
-    let fifos = [(FifoKind::All, globals.fifo), (FifoKind::Vrrp, globals.vrrp_fifo)];
-    let fifos = fifos
-        .into_iter()
-        .filter_map(|(kind, fifo)| fifo.map(|(path, owner)| FifoSpec { kind, path, owner, script: None }));
-    let fifos = fifos.collect();
     let default = FirewallSpec::default();
     let firewall = FirewallSpec {
-        table: globals.table.unwrap_or(default.table),
+        table: globals.table.clone().unwrap_or(default.table),
         priority: globals.table_priority.unwrap_or(default.priority),
         counters: globals.table_counters,
     };
+    let alerts = instances.iter().map(|i| &i.notify).chain(groups.iter().map(|g| &g.notify)).any(|n| n.smtp_alert);
+    let notify = check_notify::globals(cx, &globals, alerts);
     Config {
         router_id: globals.router_id,
         globals: Globals {
@@ -92,7 +93,10 @@ pub(super) fn finish(cx: &mut Cx<'_>, draft: root::Draft) -> Config {
             garp_groups: check_garp::garp_groups(cx, garp_groups),
             script_security: globals.script_security,
             firewall,
-            notify: GlobalNotify { fifos, states_on_reload: globals.states_on_reload, ..GlobalNotify::default() },
+            notify,
+            process: globals.process.options(),
+            net_namespace: net_namespace.map(|n| n.value),
+            instance_name: name.map(|n| n.value),
             ..Globals::default()
         },
         instances,
@@ -186,25 +190,7 @@ fn script_spec(
         return None;
     }
     let user = draft.user.or_else(|| globals.script_user.clone());
-    let as_root = user.as_ref().is_none_or(|user| user.user == "root");
-    if let Some(program) = argv.value.first() {
-        let problem = match cx.loader.program(program) {
-            Some(Program::Missing) => {
-                Some(Diagnostic::note("script-missing", format!("there is no `{program}` on this machine")))
-            }
-            Some(Program::NotExecutable) => {
-                Some(Diagnostic::warning("script-not-executable", format!("`{program}` is not executable")))
-            }
-            Some(Program::Insecure(part)) if globals.script_security && as_root => {
-                let message = format!("`{program}` would run as root, and others may change {}", part.display());
-                Some(Diagnostic::error("insecure-script", message).help("enable_script_security forbids that"))
-            }
-            None | Some(Program::Runs | Program::Insecure(_)) => None,
-        };
-        if let Some(problem) = problem {
-            cx.report(problem.at(argv.span, ""));
-        }
-    }
+    check_notify::program(cx, argv.value.first(), argv.span, user.as_ref(), globals);
     let interval = draft.interval.unwrap_or(Duration::from_secs(1));
     Some(ScriptSpec {
         name: draft.name,

@@ -1,14 +1,15 @@
 //! Sync groups: members exist and belong to one group, and weights of trackers count only where that is asked for.
 
-use super::check_instance::{undefined, within};
+use super::check_instance::{undefined, with_user, within};
 use super::check_trackers::{FILE_WEIGHT, Weights};
 use super::diagnostic::Diagnostic;
+use super::keywords::global;
 use super::keywords::group::Draft;
 use super::keywords::instance::Track;
 use super::lower::Cx;
 use super::source::Span;
 use super::suggest;
-use crate::vrrp::{GroupSpec, Spec, Track as Tracked, Tracker};
+use crate::vrrp::{GroupSpec, Notify, Spec, Track as Tracked, Tracker};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The groups; trackers of a group are given to its members.
@@ -16,8 +17,8 @@ pub(super) fn groups(
     cx: &mut Cx<'_>,
     drafts: Vec<Draft>,
     instances: &mut [Spec],
-    weights: &Weights,
-    plain: &BTreeSet<String>,
+    (weights, plain): (&Weights, &BTreeSet<String>),
+    globals: &global::Draft,
 ) -> Vec<GroupSpec> {
     let mut groups: Vec<GroupSpec> = Vec::new();
     let mut taken: BTreeMap<String, (String, Span)> = BTreeMap::new();
@@ -43,7 +44,14 @@ pub(super) fn groups(
             cx.report(Diagnostic::note("one-member", message).at(draft.name.span, "it changes state alone anyhow"));
         }
         track(cx, &draft, &members, instances, (weights, plain));
-        groups.push(GroupSpec { name, members, notify: draft.notify });
+        for spec in instances.iter_mut().filter(|i| members.contains(&i.name)) {
+            spec.notify.priority_changes |= draft.priority_changes.unwrap_or(false);
+        }
+        let notify = Notify {
+            smtp_alert: draft.smtp_alert.or(globals.mail.alert_vrrp()).unwrap_or(false),
+            ..with_user(draft.notify, globals)
+        };
+        groups.push(GroupSpec { name, members, notify });
     }
     groups
 }

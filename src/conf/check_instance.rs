@@ -94,7 +94,11 @@ pub(super) fn instance(
         higher_prio_send_advert: !is_strict && options.higher_prio_send_advert.unwrap_or(false),
         owner_ignore_adverts: priority == 255 && (is_strict || options.owner_ignore_adverts.unwrap_or(false)),
         timer_expired_backup: slept(cx, &draft, preempt),
-        notify: with_user(draft.notify.clone(), globals),
+        notify: Notify {
+            priority_changes: options.priority_changes.unwrap_or(false),
+            smtp_alert: options.smtp_alert.or(globals.mail.alert_vrrp()).unwrap_or(false),
+            ..with_user(draft.notify.clone(), globals)
+        },
         ..Spec::new(&name.value, link.value.clone(), id)
     };
     Some((spec, vrid.span))

@@ -25,13 +25,15 @@ pub(super) struct Cx<'a> {
     pub diagnostics: Vec<Diagnostic>,
     /// Rules met so far, in all blocks.
     rules: usize,
+    /// What is run to notify, wherever it stands.
+    pub commands: Vec<Spanned<Command>>,
     /// The note about each keyword that is accepted without effect: it is told once.
     noted: BTreeMap<(&'static str, &'static str), usize>,
 }
 
 impl<'a> Cx<'a> {
     pub(super) fn new(sources: &'a Sources, loader: &'a dyn Loader) -> Self {
-        Self { sources, loader, diagnostics: Vec::new(), rules: 0, noted: BTreeMap::new() }
+        Self { sources, loader, diagnostics: Vec::new(), commands: Vec::new(), rules: 0, noted: BTreeMap::new() }
     }
 
     /// The lines of a block of rules, each with its place among those of all blocks.
@@ -312,7 +314,7 @@ fn argument<D>(
         }
         Takes::Script(set) => {
             needed()?;
-            set(draft, script(name, statement)?);
+            set(draft, script(cx, name, statement)?);
             return Ok(());
         }
         Takes::User(set) => {
@@ -394,7 +396,7 @@ fn pipe(name: &str, word: &Word, statement: &Statement) -> Result<Pipe, Diagnost
 }
 
 /// A command to notify with, quoted if it has arguments, then perhaps a user and a group.
-fn script(name: &str, statement: &Statement) -> Result<Spanned<Command>, Diagnostic> {
+pub(super) fn script(cx: &mut Cx<'_>, name: &str, statement: &Statement) -> Result<Spanned<Command>, Diagnostic> {
     let rest = statement.words.get(1..).unwrap_or_default();
     let Some((first, who)) = rest.split_first() else {
         return Err(Diagnostic::error("missing-argument", format!("`{name}` needs a command")));
@@ -415,7 +417,9 @@ fn script(name: &str, statement: &Statement) -> Result<Spanned<Command>, Diagnos
     }
     let group = who.get(1).map(|w| w.text.clone());
     let user = who.first().map(|w| RunAs { user: w.text.clone(), group });
-    Ok(Spanned { value: Command { argv, user }, span: first.span.to(last.span) })
+    let command = Spanned { value: Command { argv, user }, span: first.span.to(last.span) };
+    cx.commands.push(command.clone());
+    Ok(command)
 }
 
 /// A script line: one command, quoted if it has arguments.

@@ -13,6 +13,7 @@ mod check_garp;
 mod check_groups;
 mod check_instance;
 mod check_links;
+mod check_notify;
 mod check_routing;
 mod check_services;
 mod check_strict;
@@ -50,7 +51,7 @@ pub use index::Index;
 pub use keywords::{Entry as Keyword, Support, Tier, list as keywords};
 pub use model::{
     ArgumentsMatch, Config, DynamicInterfaces, FifoKind, FifoSpec, FileSpec, FirewallSpec, GarpGroup, GlobalNotify,
-    Globals, LinkDelay, MailSpec, ProcessOptions, ProcessSpec, ScriptSpec, Static, Statics, TrackGroup,
+    Globals, LinkDelay, MailSpec, ProcessOptions, ProcessSpec, ScriptSpec, Static, Statics, ThreadOptions, TrackGroup,
 };
 pub use source::{Entry, EntryKind, Loader, Memory, Position, Program, Source, SourceId, Sources, Span, Spanned};
 

@@ -28,6 +28,17 @@ pub struct Config {
     pub services: Vec<ServiceSpec>,
 }
 
+impl Config {
+    /// What the control socket is called: this node's name, `net_namespace` and `instance`, so that several engines of
+    /// one machine have several.
+    pub fn socket_name(&self, host: &str) -> String {
+        let name = self.router_id.as_deref().unwrap_or(host);
+        let Globals { net_namespace, instance_name, .. } = &self.globals;
+        let parts = [Some(name), net_namespace.as_deref(), instance_name.as_deref()];
+        parts.into_iter().flatten().collect::<Vec<_>>().join("-")
+    }
+}
+
 /// What `global_defs` and the blocks beside it say about the whole engine.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Globals {
@@ -136,23 +147,40 @@ impl Default for FirewallSpec {
     }
 }
 
-/// How the engine's thread is scheduled (`vrrp_*` of global_defs).
+/// How the program runs (`global_defs`).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessOptions {
+    /// `vrrp_*`: the engine's thread.
+    pub engine: ThreadOptions,
+    /// `checker_*`: checks, tracked scripts and the load balancer's table.
+    pub checker: ThreadOptions,
+    /// `bfd_*`.
+    pub bfd: ThreadOptions,
+    /// No page of this process is swapped out (`vrrp_no_swap` and its like).
+    pub lock_memory: bool,
+    /// `max_auto_priority`: raised step by step up to this real-time priority when the engine wakes late.
+    pub auto_realtime: Option<u8>,
+    /// The lateness that does it; none: a second.
+    pub auto_realtime_after: Option<Duration>,
+    /// File mode creation mask.
+    pub umask: Option<u32>,
+    /// Scripts have all groups of their user.
+    pub supplementary_groups: bool,
+}
+
+/// How one thread is scheduled, and what it is called.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ThreadOptions {
+    /// −20 to 19.
     pub nice: Option<i8>,
     /// SCHED_RR, 1 to 99.
     pub realtime: Option<u8>,
     /// Microseconds of processor time without a pause that real time may take.
     pub rlimit_rttime: Option<u64>,
+    /// Empty: all.
     pub cpus: Vec<u32>,
-    pub lock_memory: bool,
+    /// At most 15 bytes.
     pub name: Option<String>,
-    /// `max_auto_priority`: raised to real time when timers run late; 0: to the highest.
-    pub auto_realtime: Option<u8>,
-    /// The lateness that does it.
-    pub auto_realtime_after: Duration,
-    /// Octal file creation mask.
-    pub umask: Option<u32>,
 }
 
 /// Objects that stand while the engine runs, whatever the states.

@@ -259,8 +259,11 @@ impl Engine {
                 self.findings.raise(now, "not-watched", Severity::Alarm, "node", text.clone());
                 self.log.add(now, Subject::Node, Severity::Alarm, "track", text, None);
             }
-            Input::Notified { notice, outcome } => self.notified(now, &notice, outcome),
-            Input::FifoProblem(text) => self.log.add(now, Subject::Node, Severity::Warning, "notify", text, None),
+            Input::Notified { notice, outcome, output } => self.notified(now, &notice, outcome, &output),
+            Input::NotifySkipped { kind, name, count } => self.notify_skipped(now, kind, name, count),
+            Input::Report { severity, kind, text, cause } => {
+                self.log.add(now, Subject::Node, severity, kind, text, cause);
+            }
             Input::Restartable { id, able } => self.restartable(now, id, able, &mut effects),
             Input::GuardLost => self.guard_lost(now),
             Input::Command { id, ask } => self.command(now, id, ask, &mut effects),

@@ -37,8 +37,10 @@ pub enum Effect {
     RunScript(ScriptSpec),
     /// Run a notify script; those of one instance or group in order, and never two at once.
     Notify(Notice),
-    /// Write a line, its end included, to every FIFO: [`Engine::fifos`](super::Engine::fifos).
-    Tell(String),
+    /// Write a line, its end included, to every FIFO for lines of this kind: [`Engine::fifos`](super::Engine::fifos).
+    Tell(Topic, String),
+    /// Send mail: [`Engine::mail`](super::Engine::mail) says by which relay.
+    Mail(Letter),
     /// Read the configuration anew; it comes back as an input.
     ReadConfiguration {
         id: u64,
@@ -84,6 +86,32 @@ pub struct Notice {
     /// As it is written in the file: `notify_master`.
     pub keyword: &'static str,
     pub command: Command,
+    /// Which change of state it tells: a later one of the same instance or group has a larger number.
+    pub change: u64,
+}
+
+impl Notice {
+    /// Whether this one, told later, makes the other not worth telling any more.
+    pub fn supersedes(&self, other: &Self) -> bool {
+        self.change > other.change && (self.keyword == super::notify::LOWER) == (other.keyword == super::notify::LOWER)
+    }
+}
+
+/// What a line for FIFOs is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Topic {
+    /// Instances and groups.
+    Vrrp,
+    /// Virtual and real servers.
+    Lvs,
+}
+
+/// Mail, but for what its relay says of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Letter {
+    pub subject: String,
+    /// Lines without their ends.
+    pub body: Vec<String>,
 }
 
 /// Which check of which real server.

@@ -7,7 +7,7 @@ use crate::conf::Config;
 use crate::health::Outcome;
 use crate::kernel::{Change, Link, ObservedTable, RoutingNews};
 use crate::net::{LinkName, Mac};
-use crate::status::Ask;
+use crate::status::{Ask, Severity};
 use crate::time::Duration;
 use std::net::IpAddr;
 
@@ -77,6 +77,22 @@ pub enum Input {
     Notified {
         notice: Notice,
         outcome: Outcome,
+        /// The beginning of what it wrote.
+        output: String,
+    },
+    /// Notify scripts of this instance or group were not run: later states had come before their turn.
+    NotifySkipped {
+        kind: &'static str,
+        name: String,
+        count: u64,
+    },
+    /// Something for the timeline from beside the engine: FIFOs, mail, how the program runs.
+    Report {
+        severity: Severity,
+        /// Of the event.
+        kind: &'static str,
+        text: String,
+        cause: Option<String>,
     },
     /// What [`Effect::PrepareRestart`](super::Effect::PrepareRestart) asked for.
     Restartable {
@@ -85,8 +101,6 @@ pub enum Input {
     },
     /// The process that would start this engine again has ended.
     GuardLost,
-    /// Something is wrong with a FIFO, and what that means.
-    FifoProblem(String),
     Command {
         id: u64,
         ask: Ask,

@@ -24,6 +24,7 @@ mod lease;
 mod legacy;
 mod link_delays;
 mod log;
+mod mail;
 mod network;
 mod notify;
 mod random;
@@ -39,7 +40,7 @@ mod trackers;
 mod virtual_links;
 
 pub use self::core::{Engine, Setup};
-pub use effect::{Advert, CheckId, Effect, Notice};
+pub use effect::{Advert, CheckId, Effect, Letter, Notice, Topic};
 pub use input::{Carrier, Input, Packet};
 pub use legacy::{Legacy, NodeRecord, RouterRecord};
 pub use random::Random;

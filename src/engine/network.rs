@@ -194,6 +194,10 @@ impl Engine {
                     if to == vrrp::Role::Master {
                         self.rivals.begin(now);
                     }
+                    if from == vrrp::Role::Init && to == vrrp::Role::Master {
+                        // What the engine before this one held may be near the end of its lease.
+                        self.renew_at = self.lease.map(|_| now);
+                    }
                     self.changed(now, index, (from.into(), to.into()), &cause);
                     self.settle_router(now, index, effects);
                     self.notify_instance(index, to.into(), effects);
@@ -212,6 +216,7 @@ impl Engine {
                 }
             }
         }
+        self.tell_priority(index, effects);
     }
 
     /// With the interval of the configuration, unless another is given.

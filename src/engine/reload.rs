@@ -111,10 +111,8 @@ impl Engine {
         if before != after {
             lines.push(format!("sync groups: {} → {}", or_none(&before), or_none(&after)));
         }
-        if self.globals.notify.fifos != config.globals.notify.fifos {
-            lines.push("FIFOs of notify_fifo or vrrp_notify_fifo: changed".to_owned());
-        }
         self.static_changes(config, &mut lines);
+        lines.extend(self.notify_changes(&config.globals));
         self.script_changes(config, &mut lines);
         self.bfds.changes(&config.bfds, &mut lines);
         self.trackers.changes(config, &mut lines);

@@ -27,6 +27,8 @@ pub(super) struct Router {
     pub(super) marked: Option<Mark>,
     /// It has left the configuration and goes once it has handed over.
     pub(super) retiring: bool,
+    /// The effective priority that FIFOs were told last, or started from.
+    pub(super) told_priority: u8,
     /// Its sync group.
     pub(super) group: Option<usize>,
     /// What its own link and trackers say, without those of its sync group.
@@ -67,6 +69,7 @@ impl Router {
     pub(super) fn new(machine: Instance) -> Self {
         Self {
             own_conditions: machine.conditions().clone(),
+            told_priority: machine.effective_priority(),
             machine,
             noted: None,
             extra_at: None,

@@ -72,6 +72,7 @@ impl Engine {
         };
         let subject = Subject::Real(id.service, id.real);
         self.log.add(now, subject, severity, "check", text, Some(format!("{method}: {detail}")));
+        self.tell_real(id, is_up, effects);
         self.settle_table(effects);
         self.note_left(now, id);
     }

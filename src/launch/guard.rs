@@ -20,8 +20,9 @@ use std::time::{Duration, Instant};
 
 /// For an engine to give its first sign of life.
 const BEGIN: Duration = Duration::from_secs(30);
-/// For an engine to leave after it was asked to; it leaves by itself before.
-const END: Duration = Duration::from_secs(8);
+/// For an engine to leave after it was asked to; it leaves by itself before, but shutdown_script may take up to 1000 s.
+/// One that hangs is noticed by its silence.
+const END: Duration = Duration::from_secs(1100);
 /// How often an engine is looked at, as a part of what it may be silent for.
 const LOOKS: u32 = 5;
 /// An engine that lived longer than this had nothing wrong from its start.
@@ -127,7 +128,9 @@ impl Guard {
                 lenient_until = now + patience;
             }
             let silence = self.succession.silence().unwrap_or_default();
-            let ended = if !begun && now - started > BEGIN {
+            // What runs before an engine begins (startup_script) gives signs of life, too.
+            let alive = self.succession.silence().is_some_and(|silence| silence < BEGIN);
+            let ended = if !begun && now - started > BEGIN && !alive {
                 Ended::NeverBegan
             } else if self.stopping.is_some_and(|at| at.elapsed() > END)
                 || (begun && silence > patience && now >= lenient_until)

@@ -9,6 +9,7 @@ use crate::console::{self, Left, Start};
 use crate::control::{self, client};
 use crate::settings::{Settings, look};
 use crate::status::Mode;
+use crate::sys::netns;
 use anyhow::Context;
 use clap::Parser;
 use std::ffi::OsString;
@@ -36,8 +37,10 @@ pub fn run(args: &cli::Run, settings: &Settings, out: &mut dyn Write) -> anyhow:
     anyhow::ensure!(has_screen(), "there is no terminal for the console: use --headless");
     // Errors are shown here, before anything is started.
     let (config, host) = crate::runtime::configuration(&args.file, &args.reading)?;
+    let socket_name = config.socket_name(&host);
     let name = config.router_id.unwrap_or(host);
-    let socket = args.control.clone().unwrap_or_else(|| control::default_socket(&settings.control.directory, &name));
+    let socket =
+        args.control.clone().unwrap_or_else(|| control::default_socket(&settings.control.directory, &socket_name));
     let socket = std::path::absolute(&socket).with_context(|| format!("control socket {}", socket.display()))?;
     let runtime = background()?;
     let targets = control::resolve(&[socket.display().to_string()], &settings.control.directory)?;
@@ -95,7 +98,10 @@ fn start(args: &cli::Run, socket: &Path) -> anyhow::Result<Engine> {
 
 /// What an engine has to be told of what this process was told.
 pub(super) fn engine_arguments(args: &cli::Run, settings: Option<&Path>) -> Vec<OsString> {
-    let mut arguments: Vec<OsString> = ["run", "--headless", "--file"].map(OsString::from).into();
+    // The namespace is inherited; that it was asked for here counts more than what the file says.
+    let mut arguments: Vec<OsString> =
+        netns::entered().map(|name| ["--netns", name].map(OsString::from).into()).unwrap_or_default();
+    arguments.extend(["run", "--headless", "--file"].map(OsString::from));
     arguments.push(args.file.clone().into());
     if let Some(socket) = &args.control {
         arguments.extend(["--control".into(), socket.into()]);

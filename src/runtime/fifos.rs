@@ -1,7 +1,9 @@
 //! Lines to named pipes (`notify_fifo`), on a thread of their own: no reader holds the engine up.
 
-use crate::conf::FifoSpec;
-use crate::engine::Input;
+use super::readers::Reader;
+use crate::conf::{FifoKind, FifoSpec};
+use crate::engine::{Input, Topic};
+use crate::status::Severity;
 use crate::sys::fifo::Fifo;
 use std::collections::VecDeque;
 use std::io;
@@ -19,7 +21,7 @@ const AGAIN: Duration = Duration::from_millis(50);
 
 enum Task {
     Need(Vec<FifoSpec>),
-    Line(String),
+    Line(Topic, String),
 }
 
 /// Where lines go.
@@ -30,11 +32,12 @@ pub(super) struct Fifos {
 
 impl Fifos {
     /// Starts the thread and opens the pipes; what goes wrong with one comes back as an input.
-    pub(super) fn start(specs: &[FifoSpec], problems: UnboundedSender<Input>) -> io::Result<Self> {
+    /// `nul`: a NUL byte follows each line about services.
+    pub(super) fn start(specs: &[FifoSpec], nul: bool, problems: UnboundedSender<Input>) -> io::Result<Self> {
         let (tasks, received) = sync_channel(COMING);
         let (end, ended) = oneshot::channel();
         let work = move || {
-            write_lines(&received, &problems);
+            write_lines(&received, nul, &problems);
             // Nobody may wait for the end.
             let _ = end.send(());
         };
@@ -49,8 +52,8 @@ impl Fifos {
         self.give(Task::Need(specs.to_vec()))
     }
 
-    pub(super) fn tell(&self, line: String) -> Option<Input> {
-        self.give(Task::Line(line))
+    pub(super) fn tell(&self, topic: Topic, line: String) -> Option<Input> {
+        self.give(Task::Line(topic, line))
     }
 
     fn give(&self, task: Task) -> Option<Input> {
@@ -59,7 +62,7 @@ impl Fifos {
             Err(TrySendError::Full(_)) => "its thread does not keep up",
             Err(TrySendError::Disconnected(_)) => "its thread has ended: restart vipdeck",
         };
-        Some(Input::FifoProblem(format!("notify_fifo: a line is lost: {why}")))
+        Some(problem(format!("notify_fifo: a line is lost: {why}")))
     }
 
     /// Writes what fits, removes the pipes that were made here, and ends the thread.
@@ -72,6 +75,16 @@ impl Fifos {
     }
 }
 
+fn problem(text: String) -> Input {
+    Input::Report { severity: Severity::Warning, kind: "notify", text, cause: None }
+}
+
+/// What is to read the pipes.
+pub(super) fn readers(specs: &[FifoSpec]) -> Vec<Reader> {
+    let reader = |spec: &FifoSpec| Some(Reader { command: spec.script.clone()?, path: spec.path.clone() });
+    specs.iter().filter_map(reader).collect()
+}
+
 /// One pipe, and what waits for it.
 struct Pipe {
     spec: FifoSpec,
@@ -80,9 +93,9 @@ struct Pipe {
     lost: u64,
 }
 
-fn write_lines(tasks: &Receiver<Task>, problems: &UnboundedSender<Input>) {
+fn write_lines(tasks: &Receiver<Task>, nul: bool, problems: &UnboundedSender<Input>) {
     // The engine has ended: nobody wants to know.
-    let say = |text: String| drop(problems.send(Input::FifoProblem(text)));
+    let say = |text: String| drop(problems.send(problem(text)));
     let mut pipes: Vec<Pipe> = Vec::new();
     loop {
         let task = if pipes.iter().any(|p| !p.waiting.is_empty()) {
@@ -92,7 +105,12 @@ fn write_lines(tasks: &Receiver<Task>, problems: &UnboundedSender<Input>) {
         };
         match task {
             Ok(Task::Need(specs)) => pipes = reopen(pipes, specs, &say),
-            Ok(Task::Line(line)) => pipes.iter_mut().for_each(|pipe| pipe.queue(&line, &say)),
+            Ok(Task::Line(topic, mut line)) => {
+                if nul && topic == Topic::Lvs {
+                    line.push('\0');
+                }
+                pipes.iter_mut().filter(|pipe| pipe.takes(topic)).for_each(|pipe| pipe.queue(&line, &say));
+            }
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => break,
         }
@@ -106,8 +124,8 @@ fn reopen(mut before: Vec<Pipe>, specs: Vec<FifoSpec>, say: &impl Fn(String)) ->
     let mut pipes = Vec::new();
     let mut fresh = Vec::new();
     for spec in specs {
-        match before.iter().position(|p| p.spec == spec) {
-            Some(place) => pipes.push(before.swap_remove(place)),
+        match before.iter().position(|p| is_same(&p.spec, &spec)) {
+            Some(place) => pipes.push(Pipe { spec, ..before.swap_remove(place) }),
             None => fresh.push(spec),
         }
     }
@@ -126,7 +144,20 @@ fn reopen(mut before: Vec<Pipe>, specs: Vec<FifoSpec>, say: &impl Fn(String)) ->
     pipes
 }
 
+/// What reads a pipe does not matter to it.
+fn is_same(one: &FifoSpec, other: &FifoSpec) -> bool {
+    (one.kind, &one.path, &one.owner) == (other.kind, &other.path, &other.owner)
+}
+
 impl Pipe {
+    const fn takes(&self, topic: Topic) -> bool {
+        match self.spec.kind {
+            FifoKind::All => true,
+            FifoKind::Vrrp => matches!(topic, Topic::Vrrp),
+            FifoKind::Lvs => matches!(topic, Topic::Lvs),
+        }
+    }
+
     fn queue(&mut self, line: &str, say: &impl Fn(String)) {
         if self.waiting.len() < WAITING {
             self.waiting.push_back(line.as_bytes().to_vec());

@@ -5,6 +5,8 @@ use crate::engine::{Engine, Legacy, RouterRecord};
 use crate::sys::clock::Clock;
 use crate::sys::succession::{Blob, SLOT, Succession};
 use crate::time::{Duration, Instant};
+use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
 
 /// Signs of life are not closer than this: an engine of a thousand routers turns a thousand times a second.
@@ -32,6 +34,24 @@ impl Keeper {
         let patience = patience(engine);
         self.beat_within = patience / 3;
         succession.begin(clock.to_std(Instant::ZERO), patience)
+    }
+
+    /// Signs of life while the loop does not turn: before it begins, and after its end.
+    pub(super) async fn alive_during<F: Future>(&self, work: F) -> F::Output {
+        let mut work = pin!(work);
+        loop {
+            tokio::select! {
+                done = &mut work => return done,
+                () = tokio::time::sleep(LEAST_PATIENCE / 5) => self.wait_with_me(),
+            }
+        }
+    }
+
+    /// A sign of life.
+    pub(super) fn wait_with_me(&self) {
+        if let Some(succession) = &self.succession {
+            said(succession.beat());
+        }
     }
 
     /// When a turn is needed, whether or not there is anything to do.

@@ -8,22 +8,28 @@
 //! [`turn`].
 
 mod addresses;
+mod beside;
 mod bfd;
 mod dataplane;
 mod fifos;
 mod files;
+mod hooks;
 mod journal;
 mod keep;
 mod links;
 mod log;
+mod mail;
 mod notify;
 mod perform;
 mod plumbing;
 mod processes;
+mod readers;
 mod reload;
 mod routing;
+mod scheduling;
 mod start;
 mod turn;
+mod watchdog;
 mod watches;
 mod workers;
 

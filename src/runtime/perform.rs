@@ -77,14 +77,15 @@ impl Turning {
                 None
             }
             Effect::Notify(notice) => {
-                self.notifier.tell(notice);
+                self.beside.notifier.tell(notice);
                 None
             }
-            Effect::Tell(line) => self.fifos.tell(line),
+            Effect::Tell(topic, line) => self.beside.fifos.tell(topic, line),
+            Effect::Mail(letter) => self.beside.mailer.send(letter),
             Effect::Relisten => {
                 self.relisten();
                 let problem = self.bfd.need(self.engine.bfds());
-                self.fifos.need(self.engine.fifos()).or(problem)
+                self.beside.follow(&self.engine).or(problem)
             }
             Effect::Reply { id, reply } => {
                 if let Some(asker) = self.replies.remove(&id) {

@@ -1,15 +1,14 @@
 //! From a file to a running engine.
 
+use super::beside::Beside;
 use super::bfd::Bfd;
-use super::fifos::Fifos;
 use super::keep::Keeper;
 use super::links::Links;
 use super::log::Log;
-use super::notify::Notifier;
 use super::reload::Reader;
 use super::turn::{Ended, STOP_WITHIN, Turning};
 use super::watches::Watches;
-use super::{addresses, dataplane, journal, keep, plumbing, routing, workers};
+use super::{addresses, dataplane, hooks, keep, plumbing, routing, workers};
 use crate::cli;
 use crate::conf::{self, Config, Severity};
 use crate::control::{Access, Board, default_socket, server};
@@ -55,8 +54,10 @@ pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> 
         keeper.keep_configuration(&config);
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let _entered = runtime.enter();
     let (results_in, results) = mpsc::unbounded_channel();
+    hooks::before_start(&config.globals, legacy.is_none(), &keeper, &runtime, &results_in)?;
+    let _entered = runtime.enter();
+    let socket_name = config.socket_name(&host()?);
     let has_services = !config.services.is_empty();
     let mut engine = Engine::new(Setup {
         config,
@@ -82,9 +83,8 @@ pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> 
     let monitor = Monitor::on_thread().context("open rtnetlink")?;
     let links = Links::new(&engine).context("open the socket for ARP; it takes root (CAP_NET_RAW)")?;
     let board = Arc::new(Board::default());
-    journal::start(board.clone())?;
     let (requests_in, requests) = mpsc::channel(64);
-    let socket = args.control.clone().unwrap_or_else(|| default_socket(&settings.control.directory, engine.name()));
+    let socket = args.control.clone().unwrap_or_else(|| default_socket(&settings.control.directory, &socket_name));
     let server = server::serve(board.clone(), requests_in, &socket, &Access::from(&settings.control))?;
     tracing::info!("{} listens for consoles at {}", engine.name(), socket.display());
     let (stop, stop_in, hangups) = signals()?;
@@ -92,11 +92,12 @@ pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> 
         let _ = stop_in.try_send(());
     }
     let file = std::path::absolute(&args.file).with_context(|| format!("find {}", args.file.display()))?;
-    let fifos = Fifos::start(engine.fifos(), results_in.clone()).context("start the thread for FIFOs")?;
     let bfd = Bfd::start(clock, results_in.clone(), engine.bfds());
     let sweep = engine.firewall().is_empty().then(|| engine.firewall().table.clone());
+    let (addresses, workers) = (addresses::start(results_in.clone())?, workers::start(results_in.clone())?);
     let watches = Watches::start(&engine, results_in.clone())?;
     let hears_routing = routing::start_if_needed(&engine, &results_in)?;
+    let beside = Beside::start(&engine, settings, &board, &results_in)?;
     keeper.begin(&clock, &engine).context("what the next engine goes on from")?;
     release_signals().context("take signals")?;
     let turning = Turning {
@@ -105,18 +106,17 @@ pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> 
         engine,
         links,
         unannounced: VecDeque::new(),
-        addresses: addresses::start(results_in.clone())?,
         plumbing: plumbing::start(results_in.clone(), sweep)?,
+        addresses,
         monitor,
         hears_routing,
         table,
-        workers: workers::start(results_in.clone())?,
+        workers,
         results,
         requests,
         replies: BTreeMap::new(),
-        notifier: Notifier::start(results_in.clone()).context("start the thread for notify scripts")?,
-        fifos,
         bfd,
+        beside,
         watches,
         reader: Reader { file, reading: args.reading.clone(), results: results_in },
         hangups,

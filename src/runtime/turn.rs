@@ -3,11 +3,11 @@
 //! A process that was stalled finds both an expired deadline and the adverts that would have prevented it. Reading
 //! first tells a slow self from a dead peer; the lateness itself is said, as an event.
 
+use super::beside::Beside;
 use super::bfd::Bfd;
-use super::fifos::Fifos;
+use super::hooks;
 use super::keep::Keeper;
 use super::links::Links;
-use super::notify::Notifier;
 use super::reload::Reader;
 use super::watches::Watches;
 use super::workers::Job;
@@ -50,6 +50,8 @@ pub(super) const STOP_WITHIN: Duration = Duration::from_secs(3);
 /// For the scripts that tell STOP, as keepalived gives them.
 const LAST_SCRIPTS: Duration = Duration::from_secs(1);
 
+const LOOK: Duration = Duration::from_millis(5);
+
 /// For the results of the last removals.
 const LAST_RESULTS: Duration = Duration::from_millis(500);
 
@@ -72,9 +74,8 @@ pub(super) struct Turning {
     pub(super) results: mpsc::UnboundedReceiver<Input>,
     pub(super) requests: mpsc::Receiver<Request>,
     pub(super) replies: BTreeMap<u64, oneshot::Sender<Reply>>,
-    pub(super) notifier: Notifier,
-    pub(super) fifos: Fifos,
     pub(super) bfd: Bfd,
+    pub(super) beside: Beside,
     pub(super) watches: Watches,
     pub(super) reader: Reader,
     pub(super) hangups: mpsc::Receiver<()>,
@@ -139,6 +140,7 @@ impl Turning {
             let late = deadline.map(|at| now.since(at)).filter(|by| *by > LATE);
             // Whoever slept knows it before it reads what arrived meanwhile.
             if let Some(by) = late {
+                self.beside.scheduling.late(by);
                 self.step(Input::Late(by));
             }
             // What the kernel told of is as old as the end of the wait: after a sleep it is asked itself.
@@ -152,6 +154,7 @@ impl Turning {
             let now = self.clock.now();
             self.keeper.keep(now, &mut self.engine);
             self.publish();
+            self.beside.watchdog.turned(self.clock.now());
             if self.restart_at.is_some_and(|at| now >= at) && self.stop_at.is_none() {
                 if let Err(error) = self.keeper.planned() {
                     tracing::error!("the next engine will not know that it was asked for: {error}");
@@ -165,29 +168,50 @@ impl Turning {
         };
         if ended == Ended::Released {
             self.last_scripts().await;
+            self.shutdown_script().await;
         }
         // Also for a next engine: a neighbour that is told AdminDown takes the path for good meanwhile (RFC 5882, 3.2).
         self.bfd.stop();
-        self.publish_now();
+        self.publish_last().await;
         ended
     }
 
-    /// STOP is told before the engine ends, and no script keeps it for long.
+    /// STOP is told before the engine ends, by scripts and by mail, and nothing of it keeps it for long.
     async fn last_scripts(&mut self) {
-        let _ = tokio::time::timeout(LAST_SCRIPTS, async {
-            while !self.notifier.is_idle()
-                && let Some(result) = self.results.recv().await
-            {
-                self.step(result);
-            }
-        })
-        .await;
+        self.beside.mailer.hurry();
+        self.wait_until(LAST_SCRIPTS, |s| s.beside.notifier.is_idle() && s.beside.mailer.is_idle()).await;
+        if !self.beside.mailer.is_idle() {
+            tracing::warn!("mail is lost: its relay did not take it within {LAST_SCRIPTS:?}");
+        }
         self.close_fifos().await;
     }
 
-    /// A file system that hangs does not keep the engine.
+    /// After everything, whether it was released or not.
+    async fn shutdown_script(&mut self) {
+        if let Some((command, timeout)) = self.engine.shutdown_script().cloned() {
+            let said = self.keeper.alive_during(hooks::run("shutdown_script", &command, timeout)).await;
+            self.step(said);
+        }
+    }
+
+    /// Takes what comes in from other threads until something is so, but not for ever.
+    async fn wait_until(&mut self, limit: Duration, is_so: impl Fn(&Self) -> bool) {
+        let deadline = tokio::time::Instant::now() + limit;
+        while !is_so(self) && tokio::time::Instant::now() < deadline {
+            self.keeper.wait_with_me();
+            // What only counts, without a result, is looked at now and then.
+            if let Ok(Some(result)) = tokio::time::timeout(LOOK, self.results.recv()).await {
+                self.step(result);
+            }
+        }
+    }
+
+    /// A file system that hangs does not keep the engine. What reads the pipes sees their end, and then ends itself.
     async fn close_fifos(&mut self) {
-        let _ = tokio::time::timeout(LAST_RESULTS, self.fifos.close()).await;
+        let closed = tokio::time::timeout(LAST_RESULTS, self.beside.fifos.close());
+        let _ = self.keeper.alive_during(closed).await;
+        self.beside.notifier.read(Vec::new());
+        self.wait_until(LAST_RESULTS, |s| s.beside.notifier.has_no_readers()).await;
     }
 
     /// The time to stop is over: whatever the reason, no address is to outlive its engine.
@@ -196,17 +220,17 @@ impl Turning {
             tracing::error!("not released in time: {change}");
             let _ = self.apply(change);
         }
-        let _ = tokio::time::timeout(LAST_RESULTS, async {
-            while !self.engine.leftovers().is_empty()
-                && let Some(result) = self.results.recv().await
-            {
-                self.step(result);
-            }
-        })
-        .await;
+        self.wait_until(LAST_RESULTS, |s| s.engine.leftovers().is_empty()).await;
         self.close_fifos().await;
         self.bfd.stop();
+        self.shutdown_script().await;
+        self.publish_last().await;
+    }
+
+    /// What happened at the end is in the log, too.
+    async fn publish_last(&mut self) {
         self.publish_now();
+        self.keeper.alive_during(self.beside.journal.catch_up()).await;
     }
 
     async fn wait(&mut self, deadline: Option<Instant>, stop: &mut mpsc::Receiver<()>) -> Woken {
@@ -214,7 +238,7 @@ impl Turning {
         // If it waits for what is due soon, that wakes us.
         let postponed = self.clock.now() >= self.published_at + publish_after;
         let publish_at = Some(self.published_at + if postponed { PUBLISH_AT_LEAST } else { publish_after });
-        let own = [publish_at, self.stop_at, self.restart_at, self.keeper.due()];
+        let own = [publish_at, self.stop_at, self.restart_at, self.keeper.due(), self.beside.watchdog.due()];
         let wake_at = own.into_iter().chain([deadline]).flatten().min();
         if let Err(error) = self.timer.wake_by(wake_at.unwrap_or(self.published_at + PUBLISH_AT_LEAST)) {
             // It takes a moment outside all time: nothing would ever be due.

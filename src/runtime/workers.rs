@@ -41,6 +41,7 @@ async fn script(spec: &ScriptSpec) -> Outcome {
         group: spec.user.as_ref().and_then(|u| u.group.clone()),
         timeout: spec.timeout,
         leaves_children: false,
+        keeps: process::Keeps::Last,
     };
     outcome(&process::run_script(&script).await)
 }

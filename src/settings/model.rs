@@ -9,6 +9,40 @@ pub struct Settings {
     pub console: Console,
     pub control: Control,
     pub engine: Engine,
+    pub mail: Mail,
+    pub notify: Notify,
+}
+
+/// How mail is given to the relay that keepalived.conf names (`smtp_server`); keepalived itself knows clear text alone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Mail {
+    pub tls: MailTls,
+    /// A PEM file of certificates that are believed beside this machine's own.
+    pub ca_file: Option<PathBuf>,
+    /// Check the relay's certificate and name.
+    pub verify: bool,
+    /// Log in as this user, only with TLS.
+    pub user: Option<String>,
+    /// The password, alone in a file.
+    pub password_file: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MailTls {
+    #[default]
+    None,
+    StartTls,
+    /// From the first byte, port 465.
+    Tls,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Notify {
+    /// A NUL byte after each line about services in a FIFO, as keepalived 2.4 writes it and 2.2.7 does not.
+    pub lvs_fifo_nul: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,6 +90,12 @@ pub struct Control {
 impl Default for Console {
     fn default() -> Self {
         Self { theme: "dark".into(), ascii: false, view_only: false, mouse: true, keys: None }
+    }
+}
+
+impl Default for Mail {
+    fn default() -> Self {
+        Self { tls: MailTls::None, ca_file: None, verify: true, user: None, password_file: None }
     }
 }
 

@@ -43,6 +43,11 @@ impl Clock {
     }
 }
 
+/// For pauses and ages beside the engine.
+pub fn now() -> std::time::Instant {
+    std::time::Instant::now()
+}
+
 /// Microseconds since 1970, UTC.
 pub fn wall_us() -> u64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();

@@ -60,6 +60,11 @@ impl Drop for Fifo {
     }
 }
 
+/// Whether there is a named pipe at the path.
+pub fn is_fifo(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_ok_and(|about| about.file_type().is_fifo())
+}
+
 fn open_pipe(path: &Path, created: bool, owner: Option<(Uid, Gid)>) -> Result<File, String> {
     // Looked at before it is opened too: opening a device may do something.
     let kind = lstat(path).map_err(|e| format!("look at it: {e}"))?.st_mode & SFlag::S_IFMT.bits();

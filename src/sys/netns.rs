@@ -13,7 +13,19 @@ use std::sync::OnceLock;
 /// Moves the calling thread into the namespace `name` below /run/netns. Call it before any other thread starts.
 pub fn enter(name: &str) -> anyhow::Result<()> {
     let file = open(name)?;
-    setns(file, CloneFlags::CLONE_NEWNET).with_context(|| format!("enter network namespace {name}"))
+    setns(file, CloneFlags::CLONE_NEWNET).with_context(|| format!("enter network namespace {name}"))?;
+    if nix::unistd::gettid() == nix::unistd::getpid() {
+        // The first one counts: a command line before a file.
+        let _ = ENTERED.set(name.to_owned());
+    }
+    Ok(())
+}
+
+static ENTERED: OnceLock<String> = OnceLock::new();
+
+/// The namespace that [`enter`] moved this process's first thread into.
+pub fn entered() -> Option<&'static str> {
+    ENTERED.get().map(String::as_str)
 }
 
 /// The same for the whole process; where it came from stays known ([`started_in`]).

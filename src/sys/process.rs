@@ -5,10 +5,14 @@
 
 use super::child::die_with_parent;
 use nix::sys::signal::{Signal, killpg};
-use nix::unistd::{Group, Pid, User};
+use nix::unistd::{Gid, Group, Pid, Uid, User};
+use std::ffi::CString;
+use std::future::Future;
 use std::io;
+use std::os::unix::process::CommandExt;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, Command};
@@ -26,6 +30,21 @@ pub struct Script {
     pub timeout: Duration,
     /// What it started in its process group goes on when it has ended by itself.
     pub leaves_children: bool,
+    pub keeps: Keeps,
+}
+
+/// Which end of a long output is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keeps {
+    First,
+    Last,
+}
+
+static ALL_GROUPS: AtomicBool = AtomicBool::new(false);
+
+/// Whether scripts that run as another user have all groups of that user, or the first alone.
+pub fn set_supplementary_groups(all: bool) {
+    ALL_GROUPS.store(all, Ordering::Relaxed);
 }
 
 /// How it went.
@@ -36,7 +55,7 @@ pub struct ScriptOutcome {
     pub end: End,
     /// It was still running at its timeout.
     pub timed_out: bool,
-    /// The last of what it wrote to stdout and stderr, at most [`OUTPUT_KEPT`] bytes.
+    /// The beginning or the end of what it wrote to stdout and stderr, at most [`OUTPUT_KEPT`] bytes.
     pub output: String,
     pub took: Duration,
 }
@@ -64,7 +83,7 @@ impl ScriptOutcome {
     }
 }
 
-/// The bytes of output that are kept: the tail.
+/// The bytes of output that are kept.
 pub const OUTPUT_KEPT: usize = 1024;
 
 /// From SIGTERM to SIGKILL.
@@ -73,6 +92,11 @@ const GRACE: Duration = Duration::from_secs(2);
 /// Runs `script` to its end, and its process group with it. It always ends: at most [`Script::timeout`] and the two
 /// seconds of grace later. Dropping the future kills the group.
 pub async fn run_script(script: &Script) -> ScriptOutcome {
+    run_script_until(script, sleep(script.timeout)).await
+}
+
+/// The same, but it is told to end when `until` is done, whatever its timeout.
+pub async fn run_script_until(script: &Script, until: impl Future<Output = ()>) -> ScriptOutcome {
     let start = Instant::now();
     let done = |end: End, timed_out: bool, output: String| {
         let good = end == End::Exit(0) && !timed_out;
@@ -83,12 +107,12 @@ pub async fn run_script(script: &Script) -> ScriptOutcome {
         Err(why) => return done(End::NotRun(why), false, String::new()),
     };
     let mut group = Leader::of(&child);
-    let mut tail = Tail::default();
-    let (status, timed_out) = wait(&mut child, &group, &mut tail, script.timeout).await;
+    let mut tail = Kept { bytes: Vec::new(), keeps: script.keeps };
+    let (status, timed_out) = wait(&mut child, &group, &mut tail, until).await;
     if script.leaves_children && !timed_out {
         group.0 = None;
     }
-    let output = String::from_utf8_lossy(&tail.0).into_owned();
+    let output = String::from_utf8_lossy(&tail.bytes).into_owned();
     match status {
         Ok(status) => done(end_of(status), timed_out, output),
         Err(error) => done(End::NotRun(format!("wait for it: {error}")), timed_out, output),
@@ -102,14 +126,32 @@ async fn spawn(script: &Script) -> Result<Child, String> {
     command.args(arguments).env_clear().envs(environment(who.as_ref()));
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command.process_group(0).kill_on_drop(true).current_dir("/");
-    if let Some(who) = &who {
+    match &who {
         // With a uid and no list of groups, std clears the supplementary groups before it changes the uid.
-        command.gid(who.gid).uid(who.uid);
+        Some(who) if who.groups.is_empty() => drop(command.gid(who.gid).uid(who.uid)),
+        Some(who) => with_groups(command.as_std_mut(), who),
+        None => {}
     }
     if !script.leaves_children {
         die_with_parent(command.as_std_mut());
     }
     command.spawn().map_err(|error| format!("{program}: {error}"))
+}
+
+/// Changes to the user with all its groups; std knows no list of groups.
+fn with_groups(command: &mut std::process::Command, who: &Identity) {
+    let (uid, gid) = (Uid::from_raw(who.uid), Gid::from_raw(who.gid));
+    let groups = who.groups.clone();
+    let before_exec = move || {
+        nix::unistd::setgroups(&groups)?;
+        nix::unistd::setgid(gid)?;
+        Ok(nix::unistd::setuid(uid)?)
+    };
+    #[expect(unsafe_code, reason = "between fork and exec: three system calls, no allocation, no lock")]
+    // SAFETY: the closure only makes async-signal-safe system calls.
+    unsafe {
+        command.pre_exec(before_exec);
+    }
 }
 
 /// What a login would set, and nothing that changes how programs load or shells split.
@@ -126,6 +168,8 @@ pub(super) struct Identity {
     home: String,
     pub(super) uid: u32,
     pub(super) gid: u32,
+    /// All groups; empty: the first alone.
+    groups: Vec<Gid>,
 }
 
 /// The name service may block (LDAP), so it is asked on a thread of its own.
@@ -151,7 +195,12 @@ pub(super) fn resolve(user: Option<&str>, group: Option<&str>) -> Result<Identit
         None => found.gid,
     };
     let home = found.dir.to_string_lossy().into_owned();
-    Ok(Identity { name: found.name, home, uid: found.uid.as_raw(), gid: gid.as_raw() })
+    let mut groups = Vec::new();
+    if ALL_GROUPS.load(Ordering::Relaxed) {
+        let name = CString::new(found.name.as_str()).map_err(|e| format!("user {}: {e}", found.name))?;
+        groups = nix::unistd::getgrouplist(&name, gid).map_err(|e| format!("groups of {}: {e}", found.name))?;
+    }
+    Ok(Identity { name: found.name, home, uid: found.uid.as_raw(), gid: gid.as_raw(), groups })
 }
 
 /// The script's process group, killed when this is dropped: also when the future is.
@@ -176,11 +225,16 @@ impl Drop for Leader {
     }
 }
 
-async fn wait(child: &mut Child, group: &Leader, tail: &mut Tail, limit: Duration) -> (io::Result<ExitStatus>, bool) {
+async fn wait(
+    child: &mut Child,
+    group: &Leader,
+    tail: &mut Kept,
+    until: impl Future<Output = ()>,
+) -> (io::Result<ExitStatus>, bool) {
     let (mut stdout, mut stderr) = (child.stdout.take(), child.stderr.take());
-    let deadline = sleep(limit);
-    let kill = sleep(limit.saturating_add(GRACE));
-    tokio::pin!(deadline, kill);
+    // Set once it has been told to end.
+    let kill = sleep(GRACE);
+    tokio::pin!(until, kill);
     let (mut timed_out, mut killed) = (false, false);
     loop {
         tokio::select! {
@@ -191,11 +245,12 @@ async fn wait(child: &mut Child, group: &Leader, tail: &mut Tail, limit: Duratio
             }
             bytes = chunk(&mut stdout), if stdout.is_some() => tail.push(&bytes),
             bytes = chunk(&mut stderr), if stderr.is_some() => tail.push(&bytes),
-            () = &mut deadline, if !timed_out => {
+            () = &mut until, if !timed_out => {
                 timed_out = true;
+                kill.as_mut().reset(tokio::time::Instant::now() + GRACE);
                 group.signal(Signal::SIGTERM);
             }
-            () = &mut kill, if !killed => {
+            () = &mut kill, if timed_out && !killed => {
                 killed = true;
                 group.signal(Signal::SIGKILL);
             }
@@ -203,7 +258,7 @@ async fn wait(child: &mut Child, group: &Leader, tail: &mut Tail, limit: Duratio
     }
 }
 
-async fn drain<A, B>(stdout: &mut Option<A>, stderr: &mut Option<B>, tail: &mut Tail)
+async fn drain<A, B>(stdout: &mut Option<A>, stderr: &mut Option<B>, tail: &mut Kept)
 where
     A: AsyncRead + Unpin,
     B: AsyncRead + Unpin,
@@ -226,14 +281,19 @@ async fn chunk<R: AsyncRead + Unpin>(stream: &mut Option<R>) -> Vec<u8> {
     bytes
 }
 
-/// The last bytes of the output.
-#[derive(Default)]
-struct Tail(Vec<u8>);
+/// One end of the output.
+struct Kept {
+    bytes: Vec<u8>,
+    keeps: Keeps,
+}
 
-impl Tail {
+impl Kept {
     fn push(&mut self, bytes: &[u8]) {
-        self.0.extend_from_slice(bytes);
-        self.0.drain(..self.0.len().saturating_sub(OUTPUT_KEPT));
+        self.bytes.extend_from_slice(bytes);
+        match self.keeps {
+            Keeps::First => self.bytes.truncate(OUTPUT_KEPT),
+            Keeps::Last => drop(self.bytes.drain(..self.bytes.len().saturating_sub(OUTPUT_KEPT))),
+        }
     }
 }
 

@@ -21,12 +21,17 @@ pub(crate) struct Running {
 impl Running {
     /// Starts it in the namespace. `name` is for messages and for its log in `directory`.
     pub(crate) fn start(namespace: &str, directory: &Path, name: &str, argv: &[&str]) -> Self {
+        // ip-netns(8) replaces itself with the program: the process id is the program's own.
+        let argv = [&["ip", "netns", "exec", namespace][..], argv].concat();
+        Self::start_here(directory, name, &argv)
+    }
+
+    /// Starts it where the test runs.
+    pub(crate) fn start_here(directory: &Path, name: &str, argv: &[&str]) -> Self {
         let log = directory.join(format!("{name}.log"));
         let file = File::options().append(true).create(true).open(&log).unwrap();
-        // ip-netns(8) replaces itself with the program: the process id is the program's own.
-        let child = Command::new("ip")
-            .args(["netns", "exec", namespace])
-            .args(argv)
+        let child = Command::new(argv[0])
+            .args(&argv[1..])
             .stdin(Stdio::null())
             .stdout(file.try_clone().unwrap())
             .stderr(file)

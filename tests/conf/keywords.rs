@@ -47,6 +47,23 @@ fn every_keyword_is_answered_as_the_table_says() {
     }
 }
 
+/// Names that keepalived has given up, as far as the table has them: each is taken with a word about the new one, or
+/// with the reason why it has no effect.
+#[test]
+fn old_names_are_taken_with_a_message() {
+    let old = ["thread_timer_expired", "global_tracking", "lvs_process_name", "nb_get_retry", "vrrp_rlimit_rtime"];
+    let idle = ["vmac_garp_intvl", "vrrp_vmac_garp_intvl", "lvs_flush_onstop"];
+    for name in old.into_iter().chain(idle) {
+        let keyword = conf::keywords().iter().find(|k| k.name == name).unwrap_or_else(|| panic!("no {name}"));
+        let (word, _) = samples(&keyword.argument, name).unwrap_or_default();
+        let text = within(keyword.block, format!("    {name} {word}\n"));
+        let (_, diagnostics, sources) = conf::parse(Path::new("x"), &Memory::one("x", &text));
+        let about: Vec<_> = diagnostics.iter().filter(|d| d.span().is_some_and(|s| sources.text(s) == name)).collect();
+        let id = if idle.contains(&name) { "no-effect" } else { "deprecated" };
+        assert!(about.iter().any(|d| d.id == id && d.severity < Severity::Error), "{text}{diagnostics:?}");
+    }
+}
+
 /// A line in its block, in the blocks it needs.
 fn within(block: &str, line: String) -> String {
     match block {
@@ -104,6 +121,10 @@ fn samples(argument: &str, name: &str) -> Option<(String, &'static str)> {
         _ if name == "use_vmac" || name == "use_ipvlan" => ("vrrp.5".into(), "a-name-that-is-too-long"),
         "TABLE" => ("vipdeck".into(), "1st"),
         "on|off" => ("off".into(), "perhaps"),
+        "HOST [PORT" => ("relay.example.org 587".into(), "a/b"),
+        "CPU..." => ("0 1".into(), "first"),
+        "MASK" => ("0177".into(), "9"),
+        _ if argument.starts_with("[\"COMMAND\"") => ("\"/bin/true\"".into(), "/bin/echo a b c"),
         // A choice of one.
         "PASS" | "TCP" | "never" | "allow_if_changes" => (inner.into(), "neither"),
         "VALUE] [overwrite" => ("5 overwrite".into(), "many"),

@@ -12,11 +12,15 @@
 #[path = "../common/engine.rs"]
 mod engine;
 mod fifo;
+mod leaving;
+mod mail;
 #[path = "../kernel/namespaces.rs"]
 #[expect(dead_code, reason = "shared with other tests")]
 mod namespaces;
 #[path = "../common/programs.rs"]
 mod programs;
+mod sink;
+mod slow;
 
 use crate::engine::{PROGRAM, events, is_master, status};
 use crate::namespaces::{Pair, wait_for};
@@ -55,8 +59,21 @@ impl Bench {
     }
 
     fn start(&mut self) {
+        self.start_with(&[]);
+    }
+
+    /// With this configuration.
+    fn start_as(&mut self, lines: &str) -> Running {
+        std::fs::write(self.path("notify.conf"), lines).unwrap();
+        self.start();
+        self.engine.take().unwrap()
+    }
+
+    /// With settings as variables.
+    fn start_with(&mut self, variables: &[&str]) {
         let (file, socket) = (self.path("notify.conf"), self.path("sock"));
-        let argv = [PROGRAM, "run", "--headless", "-f", text(&file), "--control", text(&socket)];
+        let rest = [PROGRAM, "run", "--headless", "-f", text(&file), "--control", text(&socket)];
+        let argv = [&["env"][..], variables, &rest].concat();
         self.engine = Some(Running::start(&self.pair.a, self.directory.path(), "engine", &argv));
         wait_for("the engine answers", 10, || status(&socket).is_some());
     }
@@ -71,6 +88,22 @@ impl Bench {
         command.args([verb, "VI_1", "--at"]).arg(self.path("sock"));
         assert!(command.output().unwrap().status.success());
     }
+}
+
+/// keepalived and vipdeck go through the same at the same time, each in a network of its own.
+fn side_by_side<T: Send>(
+    theirs: impl FnOnce(&Bench) -> T + Send,
+    ours: impl FnOnce(&mut Bench) -> T,
+) -> Option<(T, T)> {
+    if !programs::has(&["keepalived"]) {
+        return None;
+    }
+    let (first, mut second) = (Bench::new("")?, Bench::new("")?);
+    Some(std::thread::scope(|scope| {
+        let theirs = scope.spawn(move || theirs(&first));
+        let ours = ours(&mut second);
+        (theirs.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), ours)
+    }))
 }
 
 fn text(path: &Path) -> &str {

@@ -1,14 +1,14 @@
 //! `global_defs`.
 
-use super::Takes::{Fifo, Ip, Line, Link, Nothing, Seconds, Switch, Text, User, Whole, Words};
+use super::Takes::{Block, Fifo, Ip, Line, Link, Nothing, Script, Seconds, Switch, Text, User, Whole, Words};
 use super::options::Options;
-use super::{Keyword, key, noted, noted_why, old, refused, root, virtual_link, warned};
+use super::{Keyword, key, mail, noted, noted_why, old, process, refused, root, virtual_link, warned};
 use crate::conf::lower::{Cx, walk};
 use crate::conf::source::Spanned;
 use crate::conf::tree::{Body, Statement};
 use crate::net::LinkName;
 use crate::time::Duration;
-use crate::vrrp::RunAs;
+use crate::vrrp::{Command, RunAs};
 use std::net::IpAddr;
 use std::path::PathBuf;
 
@@ -31,6 +31,16 @@ pub(in crate::conf) struct Draft {
     /// `notify_fifo`, and whose it is.
     pub fifo: Option<(PathBuf, Option<RunAs>)>,
     pub vrrp_fifo: Option<(PathBuf, Option<RunAs>)>,
+    pub lvs_fifo: Option<(PathBuf, Option<RunAs>)>,
+    pub fifo_script: Option<Spanned<Command>>,
+    pub vrrp_fifo_script: Option<Spanned<Command>>,
+    pub lvs_fifo_script: Option<Spanned<Command>>,
+    pub startup: Option<Command>,
+    pub startup_timeout: Option<i64>,
+    pub shutdown: Option<Command>,
+    pub shutdown_timeout: Option<i64>,
+    pub mail: mail::Draft,
+    pub process: process::Draft,
     pub states_on_reload: bool,
     /// Where iproute2 keeps its names, and the administrator those of the machine.
     pub iproute_usr: Option<String>,
@@ -45,12 +55,16 @@ pub(in crate::conf) struct Draft {
 
 pub(super) fn lower(cx: &mut Cx<'_>, root: &mut root::Draft, statement: &Statement, body: &Body) {
     cx.no_more_words(statement, 1);
-    walk(cx, "global_defs", TABLE, &mut root.globals, &body.statements);
+    let failed = walk(cx, "global_defs", TABLE, &mut root.globals, &body.statements);
+    root.globals.mail.failed.extend(failed);
+}
+
+fn recipients(cx: &mut Cx<'_>, draft: &mut Draft, statement: &Statement, body: &Body) {
+    mail::recipients(cx, &mut draft.mail, statement, body);
 }
 
 const NFT: &str = "vipdeck keeps packets out with nftables: see `nftables`";
 const LOGGED: &str = "vipdeck has its own log and event list";
-const PROCESS: &str = "vipdeck is one process and schedules itself";
 const SNMP: &str = "vipdeck serves its state on its control socket, not by SNMP or D-Bus";
 
 pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
@@ -204,16 +218,47 @@ pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
         "The same, counted from the boot of the machine; the later of the two ends it",
         Seconds { min: 1000, max: 1_000_000_000, set: |d, v| d.delay_after_boot = Some(v.value) },
     ),
-    noted("notification_email", "{ }", "Who gets mail"),
-    noted("notification_email_from", "ADDRESS", "The sender of mail"),
-    noted("smtp_server", "HOST [PORT]", "The mail relay"),
-    noted("smtp_helo_name", "NAME", "The name said to the mail relay"),
-    noted("smtp_connect_timeout", "SECONDS", "How long to wait for the mail relay"),
-    noted("smtp_alert", "[on|off]", "Mail by default"),
-    noted("smtp_alert_vrrp", "[on|off]", "Mail about instances by default"),
-    noted("smtp_alert_checker", "[on|off]", "Mail about real servers by default"),
-    noted("no_email_faults", "", "No mail about FAULT"),
-    noted("no_checker_emails", "[on|off]", "No mail about real servers"),
+    key("notification_email", "", "Who gets mail", Block { head: "", lower: recipients }),
+    key(
+        "notification_email_from",
+        "this user at this machine",
+        "The sender of mail",
+        Text { what: "NAME@DOMAIN", set: |d, v| d.mail.from = Some(v) },
+    ),
+    key(
+        "smtp_server",
+        "",
+        "The relay that mail is given to; without it there is none",
+        Line { argument: "HOST [PORT]", read: |cx, d, s| mail::server(cx, &mut d.mail, s) },
+    ),
+    key(
+        "smtp_helo_name",
+        "the host's name",
+        "The name said to the relay",
+        Text { what: "NAME", set: |d, v| d.mail.helo = Some(v.value) },
+    ),
+    key(
+        "smtp_connect_timeout",
+        "30",
+        "For each answer of the relay",
+        Whole {
+            min: 1,
+            max: 4294,
+            unit: "seconds",
+            bare: None,
+            set: |d, v| d.mail.timeout = u32::try_from(v.value).ok(),
+        },
+    ),
+    key("smtp_alert", "off", "Mail by default", Switch(|d, v| d.mail.alert = Some(v))),
+    key(
+        "smtp_alert_vrrp",
+        "smtp_alert",
+        "Mail about instances and groups by default",
+        Switch(|d, v| d.mail.alert_vrrp = Some(v)),
+    ),
+    noted("smtp_alert_checker", "[on|off]", "Mail about virtual and real servers by default"),
+    key("no_email_faults", "off", "No mail about FAULT", Nothing(|d, _| d.mail.no_faults = true)),
+    noted("no_checker_emails", "[on|off]", "No mail about virtual and real servers"),
     key(
         "vrrp_garp_interval",
         "none",
@@ -263,7 +308,12 @@ pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
         "Interfaces may be absent at the start: `check` says nothing about them. They come and go, also as another kind, in any case",
         Words { what: "[allow_if_changes]", set: |d, v| d.dynamic_interfaces = Some(v) },
     ),
-    noted("vrrp_notify_priority_changes", "[on|off]", "Priority changes to the FIFO"),
+    key(
+        "vrrp_notify_priority_changes",
+        "off",
+        "Changes of effective priorities to the FIFOs",
+        Switch(|d, v| d.options.priority_changes = Some(v.value)),
+    ),
     key(
         "vmac_prefix",
         "vrrp",
@@ -326,16 +376,41 @@ pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
         "Where this machine's own names of routing tables and the like stand",
         Text { what: "DIRECTORY", set: |d, v| d.iproute_etc = Some(v.value) },
     ),
-    refused("startup_script", "\"COMMAND\" [USER [GROUP]]", "Run before everything"),
-    refused("shutdown_script", "\"COMMAND\" [USER [GROUP]]", "Run after everything"),
-    noted("startup_script_timeout", "SECONDS", "How long startup_script may take"),
-    noted("shutdown_script_timeout", "SECONDS", "How long shutdown_script may take"),
-    key("notify_fifo", "", "Events of instances to a FIFO", Fifo(|d, v| d.fifo = Some(v.value))),
-    key("vrrp_notify_fifo", "", "The same to another one", Fifo(|d, v| d.vrrp_fifo = Some(v.value))),
-    noted("lvs_notify_fifo", "PATH [USER [GROUP]]", "Events of real servers to a FIFO"),
-    noted("notify_fifo_script", "\"COMMAND\" [USER [GROUP]]", "What reads the FIFO"),
-    noted("vrrp_notify_fifo_script", "\"COMMAND\" [USER [GROUP]]", "What reads the FIFO"),
-    noted("lvs_notify_fifo_script", "\"COMMAND\" [USER [GROUP]]", "What reads the FIFO"),
+    key(
+        "startup_script",
+        "",
+        "Run once before the engine takes part, and waited for",
+        Script(|d, c| d.startup = Some(c.value)),
+    ),
+    key(
+        "shutdown_script",
+        "",
+        "Run once after everything is released, and waited for",
+        Script(|d, c| d.shutdown = Some(c.value)),
+    ),
+    key(
+        "startup_script_timeout",
+        "10",
+        "How long startup_script may take",
+        Whole { min: 1, max: 1000, unit: "seconds", bare: None, set: |d, v| d.startup_timeout = Some(v.value) },
+    ),
+    key(
+        "shutdown_script_timeout",
+        "10",
+        "How long shutdown_script may take",
+        Whole { min: 1, max: 1000, unit: "seconds", bare: None, set: |d, v| d.shutdown_timeout = Some(v.value) },
+    ),
+    key("notify_fifo", "", "Events of instances and of services to a FIFO", Fifo(|d, v| d.fifo = Some(v.value))),
+    key("vrrp_notify_fifo", "", "Events of instances to a FIFO", Fifo(|d, v| d.vrrp_fifo = Some(v.value))),
+    key("lvs_notify_fifo", "", "Events of services to a FIFO", Fifo(|d, v| d.lvs_fifo = Some(v.value))),
+    key(
+        "notify_fifo_script",
+        "",
+        "Started beside the engine to read notify_fifo, whose path is its last argument",
+        Script(|d, c| d.fifo_script = Some(c)),
+    ),
+    key("vrrp_notify_fifo_script", "", "The same for vrrp_notify_fifo", Script(|d, c| d.vrrp_fifo_script = Some(c))),
+    key("lvs_notify_fifo_script", "", "The same for lvs_notify_fifo", Script(|d, c| d.lvs_fifo_script = Some(c))),
     key(
         "fifo_write_vrrp_states_on_reload",
         "off",
@@ -343,9 +418,19 @@ pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
         Nothing(|d, _| d.states_on_reload = true),
     ),
     noted("rs_init_notifies", "[on|off]", "Notify the first state of real servers"),
-    noted("set_supplementary_groups", "[on|off]", "Give scripts their user's other groups"),
+    key(
+        "set_supplementary_groups",
+        "off",
+        "Scripts have all groups of their user, not only the first",
+        Switch(|d, v| d.process.groups = v.value),
+    ),
     noted("use_symlink_paths", "[on|off]", "Run scripts by the name of the link"),
-    noted("umask", "MASK", "The mode of files that are made"),
+    key(
+        "umask",
+        "as started",
+        "The file mode creation mask of the program and of its scripts; keepalived's default is 0177",
+        Line { argument: "MASK", read: |cx, d, s| process::umask(cx, s).map(|mask| d.process.umask = Some(mask)) },
+    ),
     refused("lvs_timeouts", "[tcp N] [tcpfin N] [udp N]", "IPVS connection timeouts"),
     warned(
         "lvs_flush",
@@ -370,29 +455,229 @@ pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
     noted("nftables_ipvs", "[TABLE]", "The table for groups of virtual servers"),
     noted("nftables_ipvs_priority", "NUMBER", "Its priority"),
     noted("nftables_ipvs_start_fwmark", "NUMBER", "Its first mark"),
-    noted("process_names", "", "Names of processes"),
-    noted("process_name", "NAME", "The name of a process"),
-    noted("vrrp_process_name", "NAME", "The name of a process"),
-    noted("checker_process_name", "NAME", "The name of a process"),
-    noted("lvs_process_name", "NAME", "The name of a process"),
-    noted("bfd_process_name", "NAME", "The name of a process"),
-    warned("vrrp_priority", "-20..19", "Nice value", PROCESS),
-    warned("checker_priority", "-20..19", "Nice value", PROCESS),
-    noted("bfd_priority", "-20..19", "Nice value"),
-    warned("vrrp_no_swap", "", "Lock memory", PROCESS),
-    warned("checker_no_swap", "", "Lock memory", PROCESS),
-    noted("bfd_no_swap", "", "Lock memory"),
-    warned("vrrp_rt_priority", "1..99", "Real-time priority", PROCESS),
-    warned("checker_rt_priority", "1..99", "Real-time priority", PROCESS),
-    noted("bfd_rt_priority", "1..99", "Real-time priority"),
-    noted("vrrp_rlimit_rttime", "MICROSECONDS", "Limit of real-time processor time"),
-    noted("checker_rlimit_rttime", "MICROSECONDS", "Limit of real-time processor time"),
-    noted("bfd_rlimit_rttime", "MICROSECONDS", "Limit of real-time processor time"),
-    noted("vrrp_cpu_affinity", "CPU...", "Which processors"),
-    noted("checker_cpu_affinity", "CPU...", "Which processors"),
-    noted("bfd_cpu_affinity", "CPU...", "Which processors"),
-    noted("max_auto_priority", "[-1..99]", "Real-time priority when timers run late"),
-    noted("min_auto_priority_delay", "MICROSECONDS", "How late that is"),
+    key(
+        "process_names",
+        "off",
+        "Name the threads vipdeck_vrrp, vipdeck_lvs and vipdeck_bfd",
+        Nothing(|d, _| d.process.names = true),
+    ),
+    key(
+        "process_name",
+        "",
+        "The name of the process",
+        Line { argument: "NAME", read: |cx, d, s| process::name(cx, s).map(|name| d.process.name = Some(name)) },
+    ),
+    key(
+        "vrrp_process_name",
+        "",
+        "The name of the engine's thread, which is the process's",
+        Line { argument: "NAME", read: |cx, d, s| process::name(cx, s).map(|name| d.process.engine.name = Some(name)) },
+    ),
+    key(
+        "checker_process_name",
+        "",
+        "The name of the threads of checks and services",
+        Line {
+            argument: "NAME",
+            read: |cx, d, s| process::name(cx, s).map(|name| d.process.checker.name = Some(name)),
+        },
+    ),
+    old(
+        "lvs_process_name",
+        "checker_process_name",
+        "",
+        "The old name of checker_process_name",
+        Line {
+            argument: "NAME",
+            read: |cx, d, s| process::name(cx, s).map(|name| d.process.checker.name = Some(name)),
+        },
+    ),
+    key(
+        "bfd_process_name",
+        "",
+        "The name of the BFD thread",
+        Line { argument: "NAME", read: |cx, d, s| process::name(cx, s).map(|name| d.process.bfd.name = Some(name)) },
+    ),
+    key(
+        "vrrp_priority",
+        "0",
+        "The nice value of the engine's thread; lower runs sooner",
+        Whole {
+            min: -20,
+            max: 19,
+            unit: "",
+            bare: None,
+            set: |d, v| d.process.engine.nice = i8::try_from(v.value).ok(),
+        },
+    ),
+    key(
+        "checker_priority",
+        "0",
+        "The nice value of the threads of checks and services; lower runs sooner",
+        Whole {
+            min: -20,
+            max: 19,
+            unit: "",
+            bare: None,
+            set: |d, v| d.process.checker.nice = i8::try_from(v.value).ok(),
+        },
+    ),
+    key(
+        "bfd_priority",
+        "0",
+        "The nice value of the BFD thread; lower runs sooner",
+        Whole { min: -20, max: 19, unit: "", bare: None, set: |d, v| d.process.bfd.nice = i8::try_from(v.value).ok() },
+    ),
+    key("vrrp_no_swap", "off", "Keep the whole program in memory", Nothing(|d, _| d.process.lock_memory = true)),
+    key("checker_no_swap", "off", "Keep the whole program in memory", Nothing(|d, _| d.process.lock_memory = true)),
+    key("bfd_no_swap", "off", "Keep the whole program in memory", Nothing(|d, _| d.process.lock_memory = true)),
+    key(
+        "vrrp_rt_priority",
+        "off",
+        "Real-time priority (SCHED_RR) of the engine's thread",
+        Whole {
+            min: 1,
+            max: 99,
+            unit: "",
+            bare: None,
+            set: |d, v| d.process.engine.realtime = u8::try_from(v.value).ok(),
+        },
+    ),
+    key(
+        "checker_rt_priority",
+        "off",
+        "Real-time priority (SCHED_RR) of the threads of checks and services",
+        Whole {
+            min: 1,
+            max: 99,
+            unit: "",
+            bare: None,
+            set: |d, v| d.process.checker.realtime = u8::try_from(v.value).ok(),
+        },
+    ),
+    key(
+        "bfd_rt_priority",
+        "off",
+        "Real-time priority (SCHED_RR) of the BFD thread",
+        Whole {
+            min: 1,
+            max: 99,
+            unit: "",
+            bare: None,
+            set: |d, v| d.process.bfd.realtime = u8::try_from(v.value).ok(),
+        },
+    ),
+    key(
+        "vrrp_rlimit_rttime",
+        "10000",
+        "Processor time at real-time priority without a pause; then that priority is given up",
+        Whole {
+            min: 1,
+            max: 4_294_967_295,
+            unit: "microseconds",
+            bare: None,
+            set: |d, v| d.process.engine.rlimit_rttime = u64::try_from(v.value).ok(),
+        },
+    ),
+    key(
+        "checker_rlimit_rttime",
+        "10000",
+        "Processor time at real-time priority without a pause; then that priority is given up",
+        Whole {
+            min: 1,
+            max: 4_294_967_295,
+            unit: "microseconds",
+            bare: None,
+            set: |d, v| d.process.checker.rlimit_rttime = u64::try_from(v.value).ok(),
+        },
+    ),
+    key(
+        "bfd_rlimit_rttime",
+        "10000",
+        "Processor time at real-time priority without a pause; then that priority is given up",
+        Whole {
+            min: 1,
+            max: 4_294_967_295,
+            unit: "microseconds",
+            bare: None,
+            set: |d, v| d.process.bfd.rlimit_rttime = u64::try_from(v.value).ok(),
+        },
+    ),
+    old(
+        "vrrp_rlimit_rtime",
+        "vrrp_rlimit_rttime",
+        "10000",
+        "The old name of vrrp_rlimit_rttime",
+        Whole {
+            min: 1,
+            max: 4_294_967_295,
+            unit: "microseconds",
+            bare: None,
+            set: |d, v| d.process.engine.rlimit_rttime = u64::try_from(v.value).ok(),
+        },
+    ),
+    old(
+        "checker_rlimit_rtime",
+        "checker_rlimit_rttime",
+        "10000",
+        "The old name of checker_rlimit_rttime",
+        Whole {
+            min: 1,
+            max: 4_294_967_295,
+            unit: "microseconds",
+            bare: None,
+            set: |d, v| d.process.checker.rlimit_rttime = u64::try_from(v.value).ok(),
+        },
+    ),
+    old(
+        "bfd_rlimit_rtime",
+        "bfd_rlimit_rttime",
+        "10000",
+        "The old name of bfd_rlimit_rttime",
+        Whole {
+            min: 1,
+            max: 4_294_967_295,
+            unit: "microseconds",
+            bare: None,
+            set: |d, v| d.process.bfd.rlimit_rttime = u64::try_from(v.value).ok(),
+        },
+    ),
+    key(
+        "vrrp_cpu_affinity",
+        "all",
+        "The processors that the engine's thread may use",
+        Line { argument: "CPU...", read: |_, d, s| process::processors(s).map(|cpus| d.process.engine.cpus = cpus) },
+    ),
+    key(
+        "checker_cpu_affinity",
+        "all",
+        "The processors that the threads of checks and services may use",
+        Line { argument: "CPU...", read: |_, d, s| process::processors(s).map(|cpus| d.process.checker.cpus = cpus) },
+    ),
+    key(
+        "bfd_cpu_affinity",
+        "all",
+        "The processors that the BFD thread may use",
+        Line { argument: "CPU...", read: |_, d, s| process::processors(s).map(|cpus| d.process.bfd.cpus = cpus) },
+    ),
+    key(
+        "max_auto_priority",
+        "0",
+        "Up to this real-time priority the engine's thread is raised, step by step, when it wakes late; bare: 99",
+        Whole { min: -1, max: 99, unit: "", bare: Some(99), set: |d, v| d.process.auto = Some(v.value) },
+    ),
+    key(
+        "min_auto_priority_delay",
+        "1000000",
+        "How late that is",
+        Whole {
+            min: 1,
+            max: 10_000_000,
+            unit: "microseconds",
+            bare: None,
+            set: |d, v| d.process.auto_after = Some(v.value),
+        },
+    ),
     noted("vrrp_netlink_cmd_rcv_bufs", "BYTES", "Socket buffers"),
     noted("vrrp_netlink_cmd_rcv_bufs_force", "on|off", "Socket buffers"),
     noted("vrrp_netlink_monitor_rcv_bufs", "BYTES", "Socket buffers"),

@@ -1,8 +1,8 @@
 //! `vrrp_sync_group`.
 
-use super::Takes::{Block, Nothing, Script};
+use super::Takes::{Block, Nothing, Script, Switch};
 use super::instance::Track;
-use super::{Keyword, key, noted, old, root};
+use super::{Keyword, key, old, root};
 use crate::conf::lower::{Cx, names, track_line, track_lines, walk};
 use crate::conf::source::{Span, Spanned};
 use crate::conf::tree::{Body, Statement};
@@ -19,6 +19,8 @@ pub(in crate::conf) struct Draft {
     /// Weighted trackers of members count.
     pub weights: Option<Span>,
     pub notify: Notify,
+    pub smtp_alert: Option<bool>,
+    pub priority_changes: Option<bool>,
 }
 
 pub(super) fn lower(cx: &mut Cx<'_>, root: &mut root::Draft, statement: &Statement, body: &Body) {
@@ -33,6 +35,8 @@ pub(super) fn lower(cx: &mut Cx<'_>, root: &mut root::Draft, statement: &Stateme
         processes: Vec::new(),
         weights: None,
         notify: Notify::default(),
+        smtp_alert: None,
+        priority_changes: None,
     };
     walk(cx, "vrrp_sync_group", TABLE, &mut draft, &body.statements);
     root.groups.push(draft);
@@ -94,7 +98,17 @@ pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
     key("notify_backup", "", "Run on becoming BACKUP", Script(|d, c| d.notify.backup = Some(c.value))),
     key("notify_fault", "", "Run on a fault", Script(|d, c| d.notify.fault = Some(c.value))),
     key("notify_stop", "", "Run at the end", Script(|d, c| d.notify.stop = Some(c.value))),
-    noted("smtp_alert", "[on|off]", "Mail about this group"),
-    noted("notify_priority_changes", "[on|off]", "Priority changes to the FIFO"),
+    key(
+        "smtp_alert",
+        "smtp_alert_vrrp, smtp_alert",
+        "Mail when the state of the group changes",
+        Switch(|d, v| d.smtp_alert = Some(v.value)),
+    ),
+    key(
+        "notify_priority_changes",
+        "the members'",
+        "Changes of the members' effective priorities to the FIFOs",
+        Switch(|d, v| d.priority_changes = Some(v.value)),
+    ),
     key("track_bfd", "", "BFD sessions that every member tracks, one a line", Block { head: "", lower: bfds }),
 ];

@@ -6,7 +6,7 @@ use super::signed::{self, Signed};
 use super::{Keyword, key, noted, old, refused, root, virtual_link, warned};
 use crate::conf::check_routing::RuleLines;
 use crate::conf::diagnostic::Diagnostic;
-use crate::conf::lower::{Cx, Failed, addresses, peer_lines, track_line, track_lines, walk};
+use crate::conf::lower::{Cx, Failed, addresses, peer_lines, script, track_line, track_lines, walk};
 use crate::conf::source::{Span, Spanned};
 use crate::conf::tree::{Body, Statement};
 use crate::conf::value;
@@ -214,6 +214,12 @@ fn rules(cx: &mut Cx<'_>, draft: &mut Draft, statement: &Statement, body: &Body)
     cx.no_more_words(statement, 1);
     let lines = cx.numbered(body);
     draft.rules.extend(lines);
+}
+
+fn deleted(cx: &mut Cx<'_>, draft: &mut Draft, statement: &Statement) -> Result<(), Diagnostic> {
+    let command = if statement.words.len() > 1 { Some(script(cx, "notify_deleted", statement)?) } else { None };
+    draft.notify.deleted = Some(command.map(|c| c.value));
+    Ok(())
 }
 
 /// `old_unicast_checksum [never]`.
@@ -449,11 +455,21 @@ pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
     key(
         "notify_deleted",
         "",
-        "Run when a reload removes the instance",
-        Script(|d, c| d.notify.deleted = Some(Some(c.value))),
+        "Told as DELETED, not as FAULT, when a reload removes the instance; perhaps with a command to run",
+        Line { argument: "[\"COMMAND\" [USER [GROUP]]]", read: deleted },
     ),
-    noted("notify_priority_changes", "[on|off]", "Priority changes to the FIFO"),
-    noted("smtp_alert", "[on|off]", "Mail about this instance"),
+    key(
+        "notify_priority_changes",
+        "vrrp_notify_priority_changes",
+        "Changes of the effective priority to the FIFOs",
+        Switch(|d, v| d.options.priority_changes = Some(v.value)),
+    ),
+    key(
+        "smtp_alert",
+        "smtp_alert_vrrp, smtp_alert",
+        "Mail when the state changes",
+        Switch(|d, v| d.options.smtp_alert = Some(v.value)),
+    ),
     noted("debug", "[LEVEL]", "Without effect in keepalived too"),
     noted("kernel_rx_buf_size", "BYTES", "Receive buffers"),
     key(

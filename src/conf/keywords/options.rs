@@ -26,6 +26,7 @@ pub(in crate::conf) struct Options {
     pub version: Option<Spanned<i64>>,
     pub strict: Option<Spanned<bool>>,
     pub priority_changes: Option<bool>,
+    pub smtp_alert: Option<bool>,
 }
 
 impl Options {
@@ -50,6 +51,7 @@ impl Options {
             version: self.version.or_else(|| global.version.clone()),
             strict: self.strict.or_else(|| global.strict.clone()),
             priority_changes: self.priority_changes.or(global.priority_changes),
+            smtp_alert: self.smtp_alert.or(global.smtp_alert),
         }
     }
 

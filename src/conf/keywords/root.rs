@@ -1,6 +1,6 @@
 //! The top level.
 
-use super::Takes::Block;
+use super::Takes::{Block, Text};
 use super::{
     Keyword, bfd, garp_group, global, group, instance, key, links, noted, old, refused, script, server, tracker, warned,
 };
@@ -29,6 +29,8 @@ pub(in crate::conf) struct Draft {
     pub static_rules: RuleLines,
     pub track_groups: Vec<TrackGroupDraft>,
     pub garp_groups: Vec<garp_group::Draft>,
+    pub net_namespace: Option<Spanned<String>>,
+    pub instance: Option<Spanned<String>>,
 }
 
 /// One `track_group`.
@@ -132,11 +134,26 @@ pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
     ),
     key("garp_group", "", "Limits on gratuitous ARP that links share", Block { head: "", lower: garp_group::lower }),
     warned("SSL", "{ }", "Client certificates of SSL_GET", "no check of vipdeck uses them yet"),
-    refused("net_namespace", "NAME", "Run in a network namespace; vipdeck has --netns"),
+    key(
+        "net_namespace",
+        "the one it is started in",
+        "Run in this network namespace; --netns wins over it",
+        Text { what: "NAME", set: |d, v| d.net_namespace = Some(v) },
+    ),
     refused("net_namespace_ipvs", "[NAME]", "IPVS in another network namespace"),
     noted("namespace_with_ipsets", "", "Old kernels: ipsets in namespaces"),
-    warned("instance", "NAME", "Names the daemon", "vipdeck names its engine by router_id and --control"),
-    noted("use_pid_dir", "", "Where pid files go"),
+    key(
+        "instance",
+        "none",
+        "Tells this engine from others of the machine: part of the name of its control socket",
+        Text { what: "NAME", set: |d, v| d.instance = Some(v) },
+    ),
+    warned(
+        "use_pid_dir",
+        "",
+        "Where pid files go",
+        "vipdeck writes no pid files: `vipdeck status` and systemd know it",
+    ),
     warned("linkbeat_use_polling", "", "Poll link states", "vipdeck is told of link changes and polls nothing"),
     noted("child_wait_time", "SECONDS", "How long to wait for children at the end"),
 ];

@@ -2,7 +2,14 @@ use super::*;
 
 fn script(argv: &[&str]) -> Script {
     let argv = argv.iter().map(|&word| word.to_owned()).collect();
-    Script { argv, user: None, group: None, timeout: Duration::from_secs(10), leaves_children: false }
+    Script {
+        argv,
+        user: None,
+        group: None,
+        timeout: Duration::from_secs(10),
+        leaves_children: false,
+        keeps: Keeps::Last,
+    }
 }
 
 fn as_nobody(argv: &[&str]) -> Script {
