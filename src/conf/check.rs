@@ -108,7 +108,6 @@ pub(super) fn finish(cx: &mut Cx<'_>, draft: root::Draft) -> Config {
         track_groups,
         bfds,
         services: check_services::services(cx, servers),
-        ..Config::default()
     }
 }
 

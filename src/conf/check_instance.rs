@@ -23,6 +23,7 @@ use crate::vrrp::{
 use std::net::IpAddr;
 
 /// The spec of one instance and where its id is written.
+#[expect(clippy::too_many_lines, reason = "one line a field")]
 pub(super) fn instance(
     cx: &mut Cx<'_>,
     mut draft: Draft,

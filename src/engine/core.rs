@@ -461,7 +461,7 @@ impl Engine {
     pub fn leftovers(&self) -> Vec<Change> {
         let held = self.managed.values().map(|m| &m.address).filter(|a| self.holds(a));
         let addresses = held.cloned().map(Change::RemoveAddress);
-        let plumbing = self.leftover_links().into_iter().chain(self.leftover_firewall());
+        let plumbing = self.leftover_links().chain(self.leftover_firewall());
         self.routing_leftovers().chain(addresses).chain(plumbing).collect()
     }
 

@@ -51,8 +51,17 @@ fn every_keyword_is_answered_as_the_table_says() {
 /// with the reason why it has no effect.
 #[test]
 fn old_names_are_taken_with_a_message() {
-    let old = ["thread_timer_expired", "global_tracking", "lvs_process_name", "nb_get_retry", "vrrp_rlimit_rtime"];
-    let idle = ["vmac_garp_intvl", "vrrp_vmac_garp_intvl", "lvs_flush_onstop"];
+    let old = [
+        "thread_timer_expired",
+        "global_tracking",
+        "lvs_process_name",
+        "nb_get_retry",
+        "vrrp_rlimit_rtime",
+        "vrrp_track_file",
+        "vmac_garp_intvl",
+        "vrrp_vmac_garp_intvl",
+    ];
+    let idle = ["lvs_flush_onstop"];
     for name in old.into_iter().chain(idle) {
         let keyword = conf::keywords().iter().find(|k| k.name == name).unwrap_or_else(|| panic!("no {name}"));
         let (word, _) = samples(&keyword.argument, name).unwrap_or_default();
