@@ -17,7 +17,6 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// A machine that keeps a thread waiting for so long may keep an engine from three adverts.
 const STALL: Duration = Duration::from_millis(150);
 
-// parity: 94
 #[test]
 fn five_hundred_at_a_tenth_of_a_second_have_no_false_failover() {
     let is_long = std::env::var_os("VIPDECK_LONG").is_some();
