@@ -94,9 +94,11 @@ pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> 
     let file = std::path::absolute(&args.file).with_context(|| format!("find {}", args.file.display()))?;
     let bfd = Bfd::start(clock, results_in.clone(), engine.bfds());
     let sweep = engine.firewall().is_empty().then(|| engine.firewall().table.clone());
+    let plumbing = plumbing::start(results_in.clone(), sweep)?;
     let (addresses, workers) = (addresses::start(results_in.clone())?, workers::start(results_in.clone())?);
     let watches = Watches::start(&engine, results_in.clone())?;
     let hears_routing = routing::start_if_needed(&engine, &results_in)?;
+    // After every other thread: it gives this one what the file asks for, and what starts later inherits that.
     let beside = Beside::start(&engine, settings, &board, &results_in)?;
     keeper.begin(&clock, &engine).context("what the next engine goes on from")?;
     release_signals().context("take signals")?;
@@ -106,7 +108,7 @@ pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> 
         engine,
         links,
         unannounced: VecDeque::new(),
-        plumbing: plumbing::start(results_in.clone(), sweep)?,
+        plumbing,
         addresses,
         monitor,
         hears_routing,

@@ -93,7 +93,8 @@ fn alone_on_the_wire(program: Program) -> Option<[BTreeMap<String, Vec<String>>;
 
 fn arp(file: &Path) -> Vec<BTreeMap<String, String>> {
     let fields = ["eth.dst", "arp.opcode", "arp.src.proto_ipv4", "arp.dst.proto_ipv4", "arp.dst.hw_mac"];
-    tshark(file, "arp", &fields)
+    // What asks for other owners of an address (RFC 5227) announces nothing.
+    tshark(file, "arp && arp.src.proto_ipv4 != 0.0.0.0", &fields)
 }
 
 /// Every field of the adverts and all values it had, but those that say when and by which interface.
