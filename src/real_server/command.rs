@@ -1,14 +1,14 @@
 //! The command line's verbs.
 
 use super::host::Host;
-use super::memory::Memory;
 use super::permanent::{self, Files};
-use super::plan::{self, Observed, Step};
+use super::plan::{self, Step};
 use super::show;
 use super::verify::{self, Asked, Target};
-use super::vip::{Device, Method, Vips, vips};
+use super::vip::{Method, Vips, vips};
 use super::{file, written};
 use crate::cli::{RealServerAction, RealServerPermanent, RealServerVerify, RealServerVips};
+use crate::net::IpNet;
 use crate::settings::Settings;
 use anyhow::Context;
 use std::collections::BTreeSet;
@@ -86,7 +86,10 @@ async fn down(vips: &BTreeSet<IpAddr>, dry_run: bool, out: &mut dyn Write) -> an
     let observed = host.observe().await?;
     for device in removed.filter(|device| observed.links.contains_key(device)) {
         let (module, _) = device.kind().unwrap_or_default();
-        writeln!(out, "note: {device} stays, down and empty: it belongs to the module; `modprobe -r {module}` removes both")?;
+        writeln!(
+            out,
+            "note: {device} stays, down and empty: it belongs to the module; `modprobe -r {module}` removes both"
+        )?;
     }
     Ok(0)
 }
@@ -121,7 +124,7 @@ async fn named(args: &RealServerVips, is_needed: bool) -> anyhow::Result<Vips> {
 
 async fn own_addresses() -> anyhow::Result<BTreeSet<IpAddr>> {
     let links = Host::open()?.links().await?;
-    Ok(links.iter().flat_map(|link| link.addresses.keys().map(|net| net.addr())).collect())
+    Ok(links.iter().flat_map(|link| link.addresses.keys().map(IpNet::addr)).collect())
 }
 
 async fn permanent(args: &RealServerPermanent, out: &mut dyn Write) -> anyhow::Result<u8> {
@@ -144,17 +147,12 @@ async fn verify(args: &RealServerVerify, out: &mut dyn Write) -> anyhow::Result<
     for word in &args.vips {
         let asked: Asked = word.parse().map_err(anyhow::Error::msg)?;
         anyhow::ensure!(!args.reals.is_empty(), "name the real servers of {word}: --real ADDRESS");
-        targets.extend(
-            args.reals.iter().map(|real| Target { vip: asked.vip, port: asked.port, real: *real, method }),
-        );
+        targets.extend(args.reals.iter().map(|real| Target { vip: asked.vip, port: asked.port, real: *real, method }));
     }
     if let Some(path) = &args.config {
         targets.extend(from_file(path, &args.reals)?);
     }
-    anyhow::ensure!(
-        !targets.is_empty(),
-        "name what to verify: --vip ADDRESS:PORT --real ADDRESS, or --config FILE"
-    );
+    anyhow::ensure!(!targets.is_empty(), "name what to verify: --vip ADDRESS:PORT --real ADDRESS, or --config FILE");
     let targets: Vec<_> = targets.into_iter().collect();
     let (seen, notes) = verify::ask(&targets, &args.from).await?;
     let report = verify::Report::new(&seen, notes);

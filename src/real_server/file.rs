@@ -24,11 +24,7 @@ pub(super) fn read(path: &Path) -> anyhow::Result<Config> {
             0 => String::new(),
             n => format!(", and {n} more errors"),
         };
-        anyhow::bail!(
-            "{}{place}: {}{more}; `vipdeck check` shows all, with what to do",
-            path.display(),
-            first.message
-        );
+        anyhow::bail!("{}{place}: {}{more}; `vipdeck check` shows all, with what to do", path.display(), first.message);
     }
     Ok(read.config)
 }

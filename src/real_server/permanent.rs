@@ -32,27 +32,29 @@ fn unit_paths(root: &Path) -> (PathBuf, PathBuf) {
 /// before anybody can hear of them.
 pub(super) fn unit(vips: &Vips, program: &Path, source: Option<&Path>, root: &Path) -> Result<Files, String> {
     let program = word(&program.display().to_string())?;
-    let mut text = format!("{MARK}\n");
-    if let Some(source) = source {
-        text.push_str(&format!("# The VIPs are those that {} had when this was written.\n", source.display()));
-    }
+    let origin = source.map_or(String::new(), |source| {
+        format!("# The VIPs are those that {} had when this was written.\n", source.display())
+    });
     let modules: Vec<_> = devices(vips).into_iter().filter_map(Device::kind).map(|(module, _)| module).collect();
-    let (mut up, mut down, mut before) = (String::new(), String::new(), String::new());
-    if !modules.is_empty() {
-        // Not fatal: they may be built in.
-        before = format!("ExecStartPre=-modprobe -a {}\n", modules.join(" "));
-    }
-    for method in [Method::Direct, Method::Tunnel] {
-        let flags: String =
-            vips.iter().filter(|(_, of)| **of == method).map(|(vip, _)| format!(" --vip {vip}")).collect();
-        if !flags.is_empty() {
-            let tunnel = if method == Method::Tunnel { " --tunnel" } else { "" };
-            up.push_str(&format!("ExecStart={program} real-server up{tunnel}{flags}\n"));
+    // Not fatal: they may be built in.
+    let before = match modules.as_slice() {
+        [] => String::new(),
+        modules => format!("ExecStartPre=-modprobe -a {}\n", modules.join(" ")),
+    };
+    let up = |method: Method| {
+        let vips: Vec<_> = vips.iter().filter(|(_, of)| **of == method).map(|(vip, _)| vip.to_string()).collect();
+        let tunnel = if method == Method::Tunnel { " --tunnel" } else { "" };
+        let flags = vips.join(" --vip ");
+        if vips.is_empty() {
+            String::new()
+        } else {
+            format!("ExecStart={program} real-server up{tunnel} --vip {flags}\n")
         }
-    }
-    down.push_str(&format!("ExecStop={program} real-server down\n"));
-    text.push_str(&format!(
-        "[Unit]\n\
+    };
+    let (direct, tunnel) = (up(Method::Direct), up(Method::Tunnel));
+    let text = format!(
+        "{MARK}\n\
+         {origin}[Unit]\n\
          Description=VIPs of this real server, not told to the network\n\
          After=systemd-sysctl.service systemd-modules-load.service\n\
          Before=network-pre.target\n\
@@ -61,11 +63,11 @@ pub(super) fn unit(vips: &Vips, program: &Path, source: Option<&Path>, root: &Pa
          [Service]\n\
          Type=oneshot\n\
          RemainAfterExit=yes\n\
-         {before}{up}{down}\
+         {before}{direct}{tunnel}ExecStop={program} real-server down\n\
          \n\
          [Install]\n\
          WantedBy=multi-user.target\n"
-    ));
+    );
     let (path, enabled) = unit_paths(root);
     Ok(Files {
         texts: vec![(path, text)],
@@ -82,6 +84,7 @@ pub(super) fn settings(vips: &Vips, root: &Path) -> Files {
     let text = format!("{MARK}\n# It adds no addresses: that is left to others ({list}).\n{}", sysctl_lines(vips));
     let path = root.join(SETTINGS);
     let then = format!("it counts from the next start on; for now: sysctl -p /{SETTINGS}");
+    Files { texts: vec![(path, text)], links: Vec::new(), then }
 }
 
 /// Every path that either kind of file can have.
@@ -97,7 +100,9 @@ fn devices(vips: &Vips) -> BTreeSet<Device> {
 /// A path as a word of a unit's command line (systemd.service(5)).
 fn word(path: &str) -> Result<String, String> {
     if !path.starts_with('/') || path.contains(['\n', '"', '\'', '\\', '$', '%']) {
-        return Err(format!("{path} cannot be the program of a unit: its path has characters that systemd reads otherwise"));
+        return Err(format!(
+            "{path} cannot be the program of a unit: its path has characters that systemd reads otherwise"
+        ));
     }
     Ok(if path.contains(' ') { format!("\"{path}\"") } else { path.to_owned() })
 }
@@ -116,7 +121,8 @@ mod tests {
 
     #[test]
     fn a_unit_has_one_command_for_each_way_and_is_enabled() {
-        let files = unit(&vips(), Path::new("/usr/bin/vipdeck"), Some(Path::new("/etc/k.conf")), Path::new("/")).unwrap();
+        let files =
+            unit(&vips(), Path::new("/usr/bin/vipdeck"), Some(Path::new("/etc/k.conf")), Path::new("/")).unwrap();
         insta::assert_snapshot!(files.texts[0].1);
         assert_eq!(files.texts[0].0, Path::new("/etc/systemd/system/vipdeck-real-server.service"));
         assert_eq!(files.links[0].1, files.texts[0].0);

@@ -165,8 +165,7 @@ pub(super) fn up(vips: &Vips, observed: &Observed, memory: Memory) -> (Vec<Step>
     let mut raise = Vec::new();
     for device in devices(vips) {
         let seen = observed.links.get(&device);
-        let before =
-            Before { existed: seen.is_some(), up: observed.is_up(device), loopback: observed.loopback };
+        let before = Before { existed: seen.is_some(), up: observed.is_up(device), loopback: observed.loopback };
         memory.links.entry(device).or_insert(before);
         if seen.is_none() {
             steps.push(Step::Make(device));
@@ -198,11 +197,8 @@ fn add(vip: IpAddr, method: Method, observed: &Observed, memory: &mut Memory, st
         IpAddr::V4(four) if device == Device::Lo => Some(four),
         _ => None,
     };
-    let added = Added {
-        address: !observed.has(vip, device),
-        route: routed.is_some() && !observed.has_route(vip),
-        device,
-    };
+    let added =
+        Added { address: !observed.has(vip, device), route: routed.is_some() && !observed.has_route(vip), device };
     if added.address {
         steps.push(Step::AddAddress(vip, device));
     }

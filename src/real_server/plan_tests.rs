@@ -108,10 +108,7 @@ fn ipv6_needs_no_setting_where_ipv6_is_on() {
     let mut off = fresh();
     off.settings[5].value = Some("1".into());
     let (steps, memory) = up(&direct(&[six()]), &off, Memory::default());
-    assert_eq!(
-        text(&steps),
-        ["set net.ipv6.conf.lo.disable_ipv6 to 0 (was 1)", "add 2001:db8::10/128 to lo"]
-    );
+    assert_eq!(text(&steps), ["set net.ipv6.conf.lo.disable_ipv6 to 0 (was 1)", "add 2001:db8::10/128 to lo"]);
     let before = off.clone();
     apply(&mut off, &steps);
     let (steps, _) = down(&BTreeSet::new(), &off, memory);

@@ -158,7 +158,10 @@ fn findings(vips: &Vips, observed: &Observed) -> Vec<Finding> {
         match &seen.value {
             Some(value) if !seen.setting.is_met_by(value) => {
                 let (setting, wanted) = (&seen.setting, seen.setting.wanted);
-                wrong(format!("{setting} is {value}: {}", consequence(setting)), format!("sysctl -w {setting}={wanted}"));
+                wrong(
+                    format!("{setting} is {value}: {}", consequence(setting)),
+                    format!("sysctl -w {setting}={wanted}"),
+                );
             }
             // That its link is not there has been said.
             _ => {}
@@ -206,7 +209,8 @@ pub(super) fn notes(vips: &Vips, observed: &Observed) -> Vec<String> {
 /// Every setting that VIPs of these kinds need, as sysctl(8) writes them.
 pub(super) fn sysctl_lines(vips: &Vips) -> String {
     let needed = SETTINGS.iter().filter(|setting| setting.is_needed(vips));
-    needed.map(|setting| format!("{setting} = {}\n", setting.wanted)).collect()
+    let lines: Vec<_> = needed.map(|setting| format!("{setting} = {}", setting.wanted)).collect();
+    lines.join("\n") + "\n"
 }
 
 const fn yes(is: bool) -> &'static str {

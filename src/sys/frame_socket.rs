@@ -44,7 +44,11 @@ impl FrameSocket {
     }
 
     /// Gives every frame to `is_enough`, until that says yes or the time is over.
-    pub fn listen(&mut self, limit: Duration, mut is_enough: impl FnMut(&Self, &[u8]) -> io::Result<bool>) -> io::Result<()> {
+    pub fn listen(
+        &mut self,
+        limit: Duration,
+        mut is_enough: impl FnMut(&Self, &[u8]) -> io::Result<bool>,
+    ) -> io::Result<()> {
         let end = Instant::now() + limit;
         let mut frame = [0; 2048];
         loop {

@@ -50,9 +50,7 @@ impl Ends {
     fn pseudo(self, protocol: u8, length: u16) -> Vec<u8> {
         let tail = |length: u16| [[0, 0], length.to_be_bytes(), [0, 0], [0, protocol]].concat();
         match self {
-            Self::V4(from, to) => {
-                [&from.octets()[..], &to.octets(), &[0, protocol], &length.to_be_bytes()].concat()
-            }
+            Self::V4(from, to) => [&from.octets()[..], &to.octets(), &[0, protocol], &length.to_be_bytes()].concat(),
             Self::V6(from, to) => [&from.octets()[..], &to.octets(), &tail(length)].concat(),
         }
     }
@@ -127,8 +125,7 @@ pub fn question(mac: Mac, source: Ipv4Addr, address: Ipv4Addr) -> Vec<u8> {
 pub fn reply(mac: Mac, address: Ipv4Addr, (to_mac, to): (Mac, Ipv4Addr)) -> Vec<u8> {
     let kind = [0, 1, 8, 0, 6, 4, 0, 2];
     let ethertype = arp::ETHERTYPE.to_be_bytes();
-    let parts: [&[u8]; 8] =
-        [&to_mac.0, &mac.0, &ethertype, &kind, &mac.0, &address.octets(), &to_mac.0, &to.octets()];
+    let parts: [&[u8]; 8] = [&to_mac.0, &mac.0, &ethertype, &kind, &mac.0, &address.octets(), &to_mac.0, &to.octets()];
     parts.concat()
 }
 

@@ -79,6 +79,8 @@ pub(crate) fn with_ipv6(pair: &Pair) {
 fn up_status_down_leave_everything_as_it_was() {
     let Some(pair) = Pair::new() else { return };
     set(&pair.a, "net/ipv4/conf/lo/arp_announce", "1");
+    // Left by a namespace that had the same number.
+    let _ = std::fs::remove_file(memory_file(&pair.a));
     let (before, all_before) = (settings(&pair.a), everything(&pair));
     assert_eq!(before[3], "1");
 

@@ -25,10 +25,7 @@ fn a_unit_is_shown_written_and_removed() {
         assert!(shown.contains(line), "written, not shown: {line}");
     }
     assert!(written.contains("systemctl daemon-reload && systemctl start vipdeck-real-server.service"), "{written}");
-    assert_eq!(
-        fs::read_link(&enabled).unwrap().to_str().unwrap(),
-        "/etc/systemd/system/vipdeck-real-server.service"
-    );
+    assert_eq!(fs::read_link(&enabled).unwrap().to_str().unwrap(), "/etc/systemd/system/vipdeck-real-server.service");
     verify(unit.to_str().unwrap());
     assert!(good(&pair.a, &format!("{what} --write")).contains("nothing to do"));
 
@@ -69,10 +66,8 @@ fn settings_are_written_for_sysctl_and_what_is_not_ours_is_left_alone() {
     let text = fs::read_to_string(&file).unwrap();
     assert!(text.contains("\nnet.ipv4.conf.all.arp_ignore = 1\nnet.ipv4.conf.all.arp_announce = 2\n"), "{text}");
     // sysctl(8) takes it as it is.
-    let output = Command::new("ip")
-        .args(["netns", "exec", &pair.a, "sysctl", "-p", file.to_str().unwrap()])
-        .output()
-        .unwrap();
+    let output =
+        Command::new("ip").args(["netns", "exec", &pair.a, "sysctl", "-p", file.to_str().unwrap()]).output().unwrap();
     assert!(output.status.success(), "{output:?}");
     let (_, status) = real_server(&pair.a, "status --vip 10.9.0.20");
     assert!(!status.contains("arp_ignore is"), "{status}");

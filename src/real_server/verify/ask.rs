@@ -153,7 +153,8 @@ impl Asker {
         let ways: BTreeMap<_, _> =
             seen.iter().filter_map(|one| one.from).map(|from| ((from.link, from.next), from)).collect();
         for _ in 0..ROUNDS {
-            for from in ways.iter().filter(|(key, _)| known.get(key).is_some_and(Option::is_none)).map(|(_, from)| from) {
+            for from in ways.iter().filter(|(key, _)| known.get(key).is_some_and(Option::is_none)).map(|(_, from)| from)
+            {
                 let frame = match (from.source, from.next) {
                     (IpAddr::V4(source), IpAddr::V4(next)) => reach::question(from.mac, source, next),
                     (IpAddr::V6(source), IpAddr::V6(next)) => ndisc::solicitation(from.mac, source, next),
@@ -258,40 +259,50 @@ impl Asker {
                     .into(),
             );
         }
-        let mut free: BTreeMap<(u32, Ipv4Addr), Option<Ipv4Addr>> = BTreeMap::new();
-        let mut tried: BTreeMap<(IpAddr, IpAddr), bool> = BTreeMap::new();
+        let mut free: BTreeMap<(u32, Ipv4Addr), Vec<Ipv4Addr>> = BTreeMap::new();
+        let mut tried: BTreeMap<(IpAddr, IpAddr), Option<bool>> = BTreeMap::new();
         for one in seen.iter_mut().filter(|one| is_direct(one) && one.facts.is_held) {
             let (Some((from, mac)), IpAddr::V4(vip)) = (one.path(), one.target.vip) else { continue };
             let Some(net) = network(&self.links, from.link, one.target.real) else { continue };
-            if let Some(known) = tried.get(&(one.target.vip, one.target.real)) {
-                one.facts.asks_with_vip = Some(*known);
+            let key = (one.target.vip, one.target.real);
+            if let Some(known) = tried.get(&key) {
+                one.facts.asks_with_vip = *known;
                 continue;
             }
-            let stranger = match free.get(&(from.link, net.network())) {
-                Some(known) => *known,
-                None => *free.entry((from.link, net.network())).or_insert(self.free_address(from, net)?),
-            };
-            let Some(stranger) = stranger else { continue };
-            one.facts.asks_with_vip = self.as_stranger(one.target, from, mac, stranger, vip)?;
-            if let Some(asks) = one.facts.asks_with_vip {
-                tried.insert((one.target.vip, one.target.real), asks);
+            let link = (from.link, net.network());
+            if let std::collections::btree_map::Entry::Vacant(vacant) = free.entry(link) {
+                vacant.insert(self.free_addresses(from, net)?);
             }
+            // One that it remembers from an earlier time it does not ask for.
+            for stranger in free.get(&link).into_iter().flatten() {
+                one.facts.asks_with_vip = self.as_stranger(one.target, from, mac, *stranger, vip)?;
+                if one.facts.asks_with_vip.is_some() {
+                    break;
+                }
+            }
+            tried.insert(key, one.facts.asks_with_vip);
         }
-        if free.values().any(Option::is_none) {
-            self.notes.push("arp_announce was not tried: no free address was found in the network".into());
+        let unseen: BTreeSet<_> =
+            tried.iter().filter(|(_, asked)| asked.is_none()).map(|((_, real), _)| real.to_string()).collect();
+        if !unseen.is_empty() {
+            let list = unseen.into_iter().collect::<Vec<_>>().join(", ");
+            self.notes.push(format!(
+                "arp_announce could not be tried on {list}: no address was found that it has to ask for"
+            ));
         }
         Ok(())
     }
 
-    /// An address of the network that nobody has.
-    fn free_address(&mut self, from: From, net: ipnet::Ipv4Net) -> io::Result<Option<Ipv4Addr>> {
+    /// Addresses of the network that nobody has; others every time.
+    fn free_addresses(&mut self, from: From, net: ipnet::Ipv4Net) -> io::Result<Vec<Ipv4Addr>> {
         if net.prefix_len() > 30 {
-            return Ok(None);
+            return Ok(Vec::new());
         }
         let (low, high) = (u32::from(net.network()) + 1, u32::from(net.broadcast()) - 1);
         let own = |ip: Ipv4Addr| self.vips.contains(&IpAddr::V4(ip)) || self.has(IpAddr::V4(ip));
-        let mut candidates: BTreeSet<_> =
-            (low..=high).rev().map(Ipv4Addr::from).filter(|ip| !own(*ip)).take(CANDIDATES).collect();
+        let middle = low + self.sequence % (high - low + 1);
+        let all = (middle..=high).chain(low..middle).map(Ipv4Addr::from);
+        let mut candidates: BTreeSet<_> = all.filter(|ip| !own(*ip)).take(CANDIDATES).collect();
         for _ in 0..2 {
             for candidate in &candidates {
                 self.socket.send(from.link, &arp::probe(from.mac, *candidate))?;
@@ -303,7 +314,7 @@ impl Asker {
                 Ok(false)
             })?;
         }
-        Ok(candidates.last().copied())
+        Ok(candidates.into_iter().collect())
     }
 
     fn has(&self, address: IpAddr) -> bool {
@@ -327,7 +338,7 @@ impl Asker {
         }
         // Whoever has the VIP here tells it from there.
         let holder = self.holder(IpAddr::V4(vip)).and_then(|link| Some((link.index, link.mac?)));
-        let (first, mut asks) = (self.first, None);
+        let (first, mut asks, mut answered) = (self.first, None, false);
         self.socket.listen(ANNOUNCE, |socket, frame| {
             if let Some((asker, sender, wanted)) = reach::asks(frame)
                 && (asker, wanted) == (mac, stranger)
@@ -342,13 +353,15 @@ impl Asker {
             let Some(heard) = reach::heard(frame).filter(|heard| heard.to == IpAddr::V4(stranger)) else {
                 return Ok(false);
             };
+            // Of the two answers, the one about the port comes last.
+            answered |= target.port.is_none() || !matches!(heard.what, What::Echoed { .. });
             if let What::Accepted { ports, acknowledged } = heard.what
                 && ports.1 == first
             {
                 let packet = reach::reset(ends, (first, ports.0), acknowledged);
                 socket.send(from.link, &reach::frame(from.mac, mac, &packet))?;
             }
-            Ok(asks.is_some())
+            Ok(answered)
         })?;
         Ok(asks)
     }
@@ -361,7 +374,9 @@ impl Asker {
             for nth in 0..most {
                 self.ask_from_other(chunk, &sources, nth)?;
             }
-            chunk.iter_mut().for_each(|one| one.facts.others_were_given = !given.is_empty());
+            for one in chunk {
+                one.facts.others_were_given = !given.is_empty();
+            }
         }
         Ok(())
     }
@@ -531,13 +546,14 @@ fn claimed(frame: &[u8]) -> Option<(Mac, IpAddr)> {
 
 /// An address of the link in the real server's network that is no VIP.
 fn own_address(link: &Link, real: IpAddr, vips: &BTreeSet<IpAddr>) -> Option<IpAddr> {
-    let nets = link.addresses.keys().filter(|net| net.contains(&real)).map(IpNet::addr);
-    nets.filter(|ip| !vips.contains(ip)).next()
+    let mut nets = link.addresses.keys().filter(|net| net.contains(&real)).map(IpNet::addr);
+    nets.find(|ip| !vips.contains(ip))
 }
 
 /// The network of the link that the real server is in.
 fn network(links: &[Link], index: u32, real: IpAddr) -> Option<ipnet::Ipv4Net> {
     let link = links.iter().find(|link| link.index == index)?;
     let nets = link.addresses.keys().filter(|net| net.contains(&real));
-    nets.filter_map(|net| if let IpNet::V4(net) = net { Some(*net) } else { None }).max_by_key(ipnet::Ipv4Net::prefix_len)
+    nets.filter_map(|net| if let IpNet::V4(net) = net { Some(*net) } else { None })
+        .max_by_key(ipnet::Ipv4Net::prefix_len)
 }

@@ -52,7 +52,9 @@ fn reach(target: &Target, facts: &Facts, found: &mut Vec<Finding>) {
                  ip address add {vip}/32 dev vip46; sysctl -w net.ipv4.conf.vip46.rp_filter=2"
             ),
             Method::Tunnel => {
-                format!("on {real}: modprobe sit; ip link set sit0 up; ip address add {vip}/128 dev sit0 preferred_lft 0")
+                format!(
+                    "on {real}: modprobe sit; ip link set sit0 up; ip address add {vip}/128 dev sit0 preferred_lft 0"
+                )
             }
         };
         found.push(wrong("two-families", what, repair));
@@ -91,7 +93,9 @@ fn silence(target: &Target, facts: &Facts, found: &mut Vec<Finding>) {
     } else if answers {
         found.push(wrong(
             "answers-for-vip",
-            format!("it answers neighbour solicitations for {vip}: it has it on the link itself, or as a proxy (proxy_ndp)"),
+            format!(
+                "it answers neighbour solicitations for {vip}: it has it on the link itself, or as a proxy (proxy_ndp)"
+            ),
             format!("on {real}: ip address delete {vip}/… dev LINK, then {up}: on lo it tells nobody"),
         ));
     }
@@ -126,7 +130,9 @@ fn owner(target: &Target, facts: &Facts, reals: &BTreeMap<Mac, IpAddr>, found: &
         let link = facts.link.as_deref().unwrap_or_default();
         found.push(hint(
             "no-owner",
-            format!("nobody on {link} answers for {vip}, and this machine does not have it: no director is MASTER there"),
+            format!(
+                "nobody on {link} answers for {vip}, and this machine does not have it: no director is MASTER there"
+            ),
             "look at the directors: `vipdeck status`; or run this on a director of the VIP's own link".into(),
         ));
     }
@@ -189,7 +195,10 @@ fn port(target: &Target, facts: &Facts, found: &mut Vec<Finding>) {
         Answer::Closed => found.push(wrong(
             "nothing-listens",
             format!("it has {}, and nothing listens on {service}", target.vip),
-            format!("on {real}: start the service, listening on {} or on all addresses, not on {real} alone", target.vip),
+            format!(
+                "on {real}: start the service, listening on {} or on all addresses, not on {real} alone",
+                target.vip
+            ),
         )),
         Answer::Prohibited => found.push(wrong(
             "prohibited",

@@ -63,10 +63,13 @@ impl Row {
     fn new(target: &Target, facts: &Facts, reals: &BTreeMap<Mac, IpAddr>) -> Self {
         let findings = judge(target, facts, reals);
         Self {
-            service: target.port.map_or_else(|| target.vip.to_string(), |_| {
-                let whole = target.to_string();
-                whole.split(" at ").next().unwrap_or_default().to_owned()
-            }),
+            service: target.port.map_or_else(
+                || target.vip.to_string(),
+                |_| {
+                    let whole = target.to_string();
+                    whole.split(" at ").next().unwrap_or_default().to_owned()
+                },
+            ),
             vip: target.vip,
             real: target.real,
             method: target.method,
