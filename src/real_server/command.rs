@@ -56,7 +56,7 @@ async fn up(vips: &Vips, dry_run: bool, out: &mut dyn Write) -> anyhow::Result<u
         host.remember(&after)?;
         steps.retain(|step| matches!(step, Step::Make(_)));
         take(&host, &steps, false, out).await?;
-        (steps, after) = plan::up(vips, &host.observe().await?, after.clone());
+        (steps, after) = plan::go_on(vips, &host.observe().await?, after);
         if let Some(Step::Make(device)) = steps.iter().find(|step| matches!(step, Step::Make(_))) {
             anyhow::bail!("the kernel made {device}, and it is not there: is another program removing it?");
         }

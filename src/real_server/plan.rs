@@ -158,9 +158,13 @@ impl fmt::Display for Step {
 
 /// The steps that make this machine serve `vips`, and what is to be remembered before they are taken. The settings
 /// come first: a VIP must never be there while the link may hear of it. Of a link that has to be made, the settings
-/// are not known yet: then plan again once it is there.
+/// are not known yet: once it is there, [`go_on`].
 pub(super) fn up(vips: &Vips, observed: &Observed, memory: Memory) -> (Vec<Step>, Memory) {
-    let mut memory = memory.unless_stale(observed);
+    go_on(vips, observed, memory.unless_stale(observed))
+}
+
+/// The rest of an [`up`] that has begun with making links: they are all the trace that there is of it.
+pub(super) fn go_on(vips: &Vips, observed: &Observed, mut memory: Memory) -> (Vec<Step>, Memory) {
     let mut steps = Vec::new();
     let mut raise = Vec::new();
     for device in devices(vips) {

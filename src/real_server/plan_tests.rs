@@ -72,7 +72,7 @@ fn up_for_real(vips: &Vips, host: &mut Observed, memory: Memory) -> Memory {
     let (steps, memory) = up(vips, host, memory);
     let make: Vec<_> = steps.into_iter().filter(|step| matches!(step, Step::Make(_))).collect();
     apply(host, &make);
-    let (steps, memory) = up(vips, host, memory);
+    let (steps, memory) = if make.is_empty() { up(vips, host, memory) } else { go_on(vips, host, memory) };
     apply(host, &steps);
     memory
 }

@@ -4,7 +4,6 @@
 use super::raw;
 use crate::net::Mac;
 use crate::wire::{arp, ndisc};
-use nix::errno::Errno;
 use socket2::{Domain, Protocol, SockFilter, Socket, Type};
 use std::io::{self, Read};
 use std::os::fd::AsRawFd;
@@ -33,14 +32,17 @@ impl FrameSocket {
         Ok(Self { socket })
     }
 
-    /// Sends a frame on the link with that interface index.
+    /// Sends a frame on the link with that interface index. On a link without a carrier it is lost, as on a bad wire.
     pub fn send(&self, link: u32, frame: &[u8]) -> io::Result<()> {
         let short = || io::Error::new(io::ErrorKind::InvalidInput, "no Ethernet header");
         let (to, rest) = frame.split_first_chunk::<6>().ok_or_else(short)?;
         let [_, _, _, _, _, _, kind1, kind0] = *rest.first_chunk().ok_or_else(short)?;
         let index = i32::try_from(link).map_err(|e| io::Error::new(io::ErrorKind::InvalidInput, e))?;
         let address = raw::link_address(index, u16::from_be_bytes([kind1, kind0]), Mac(*to).0);
-        self.socket.send_to(frame, &address).map(drop)
+        match self.socket.send_to(frame, &address) {
+            Err(error) if matches!(error.raw_os_error(), Some(libc::ENETDOWN | libc::ENOBUFS)) => Ok(()),
+            other => other.map(drop),
+        }
     }
 
     /// Gives every frame to `is_enough`, until that says yes or the time is over.
@@ -66,8 +68,7 @@ impl FrameSocket {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 // A link that goes down is told once; the others are heard on.
                 Err(error)
-                    if error.kind() == io::ErrorKind::Interrupted
-                        || error.raw_os_error() == Some(Errno::ENETDOWN as i32) => {}
+                    if error.kind() == io::ErrorKind::Interrupted || error.raw_os_error() == Some(libc::ENETDOWN) => {}
                 Err(error) => return Err(error),
             }
         }
