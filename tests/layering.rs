@@ -17,7 +17,7 @@ const TABLE: &[(&str, &str, bool)] = &[
     ("kernel", "net", true),
     ("vrrp", "time net kernel", true),
     ("health", "time", true),
-    ("lvs", "time kernel health", true),
+    ("lvs", "time kernel health vrrp", true),
     ("conf", "time net bfd vrrp health lvs kernel", true),
     ("status", "time net kernel", true),
     ("cluster", "time status", true),
@@ -31,7 +31,7 @@ const TABLE: &[(&str, &str, bool)] = &[
     ("balancer", "time kernel lvs sys", false),
     ("control", "time status settings cli sys", false),
     ("report", "time kernel status conf control settings cli sys", false),
-    ("real_server", "net wire kernel conf settings cli sys", false),
+    ("real_server", "net wire kernel lvs conf settings cli sys", false),
     (
         "runtime",
         "time net wire bfd vrrp kernel health conf engine status balancer control report settings cli sys",

@@ -14,7 +14,6 @@ use anyhow::Context;
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::net::IpAddr;
-use std::path::Path;
 
 /// Carries out the action in this thread's network namespace and reports each step to `out`. The exit status is 0, or 1
 /// if something is not as it should be.
@@ -26,8 +25,9 @@ pub fn run(action: &RealServerAction, _settings: &Settings, out: &mut dyn Write)
 async fn perform(action: &RealServerAction, out: &mut dyn Write) -> anyhow::Result<u8> {
     match action {
         RealServerAction::Up(args) => {
-            let vips = named(&args.vips, true).await?;
-            up(&vips, args.dry_run, out).await
+            let mut notes = Vec::new();
+            let vips = named(&args.vips, true, &mut notes).await?;
+            up(&vips, args.dry_run, notes, out).await
         }
         RealServerAction::Down(args) => {
             // Bad arguments are told before anything is looked at.
@@ -35,9 +35,10 @@ async fn perform(action: &RealServerAction, out: &mut dyn Write) -> anyhow::Resu
             down(&named, args.dry_run, out).await
         }
         RealServerAction::Status(args) => {
-            let vips = named(&args.vips, false).await?;
+            let mut notes = Vec::new();
+            let vips = named(&args.vips, false, &mut notes).await?;
             let host = Host::open()?;
-            let report = show::Report::new(&vips, &host.observe().await?, host.recall()?);
+            let report = show::Report::new(&vips, &host.observe().await?, host.recall()?, notes);
             let text = if args.json { serde_json::to_string_pretty(&report)? + "\n" } else { report.table()? };
             out.write_all(text.as_bytes()).context("print the report")?;
             Ok(u8::from(!report.is_complete()))
@@ -47,7 +48,7 @@ async fn perform(action: &RealServerAction, out: &mut dyn Write) -> anyhow::Resu
     }
 }
 
-async fn up(vips: &Vips, dry_run: bool, out: &mut dyn Write) -> anyhow::Result<u8> {
+async fn up(vips: &Vips, dry_run: bool, mut notes: Vec<String>, out: &mut dyn Write) -> anyhow::Result<u8> {
     let host = Host::open()?;
     let (observed, memory) = (host.observe().await?, host.recall()?);
     let (mut steps, mut after) = plan::up(vips, &observed, memory);
@@ -67,7 +68,8 @@ async fn up(vips: &Vips, dry_run: bool, out: &mut dyn Write) -> anyhow::Result<u
     }
     take(&host, &steps, dry_run, out).await?;
     let seen = if dry_run { observed } else { host.observe().await? };
-    for note in show::notes(vips, &seen) {
+    notes.extend(show::notes(vips, &seen));
+    for note in notes {
         writeln!(out, "note: {note}")?;
     }
     Ok(0)
@@ -110,13 +112,14 @@ async fn take(host: &Host, steps: &[Step], dry_run: bool, out: &mut dyn Write) -
 }
 
 /// The VIPs that were named, by themselves or by a file.
-async fn named(args: &RealServerVips, is_needed: bool) -> anyhow::Result<Vips> {
+async fn named(args: &RealServerVips, is_needed: bool, notes: &mut Vec<String>) -> anyhow::Result<Vips> {
     let method = if args.tunnel { Method::Tunnel } else { Method::Direct };
     let mut all = vips(&args.vips, method)?;
     if let Some(path) = &args.config {
-        let config = file::read(path)?;
+        let found = file::found(&file::read(path)?, path)?;
         let own: BTreeSet<IpAddr> = if args.all { BTreeSet::new() } else { own_addresses().await? };
-        all.extend(file::vips(&config, (!args.all).then_some(&own), path)?);
+        all.extend(file::vips(&found, (!args.all).then_some(&own), path)?);
+        notes.extend(found.notes);
     }
     anyhow::ensure!(!is_needed || !all.is_empty(), "name the VIPs: --vip ADDRESS, or --config FILE");
     Ok(all)
@@ -131,7 +134,9 @@ async fn permanent(args: &RealServerPermanent, out: &mut dyn Write) -> anyhow::R
     if args.remove {
         return written::remove(&args.root, args.write, out);
     }
-    let vips = named(&args.vips, true).await?;
+    let mut notes = Vec::new();
+    let vips = named(&args.vips, true, &mut notes).await?;
+    notes.into_iter().try_for_each(|note| writeln!(out, "note: {note}"))?;
     let files: Files = if args.sysctl {
         permanent::settings(&vips, &args.root)
     } else {
@@ -149,26 +154,20 @@ async fn verify(args: &RealServerVerify, out: &mut dyn Write) -> anyhow::Result<
         anyhow::ensure!(!args.reals.is_empty(), "name the real servers of {word}: --real ADDRESS");
         targets.extend(args.reals.iter().map(|real| Target { vip: asked.vip, port: asked.port, real: *real, method }));
     }
+    let mut notes = Vec::new();
     if let Some(path) = &args.config {
-        targets.extend(from_file(path, &args.reals)?);
+        let mut found = file::found(&file::read(path)?, path)?;
+        found.targets.retain(|target| args.reals.is_empty() || args.reals.contains(&target.real));
+        anyhow::ensure!(!found.targets.is_empty(), "{} has no such real_server by DR or TUN", path.display());
+        targets.extend(found.targets);
+        notes = found.notes;
     }
     anyhow::ensure!(!targets.is_empty(), "name what to verify: --vip ADDRESS:PORT --real ADDRESS, or --config FILE");
     let targets: Vec<_> = targets.into_iter().collect();
-    let (seen, notes) = verify::ask(&targets, &args.from).await?;
+    let (seen, more) = verify::ask(&targets, &args.from).await?;
+    notes.extend(more);
     let report = verify::Report::new(&seen, notes);
     let text = if args.json { serde_json::to_string_pretty(&report)? + "\n" } else { report.text()? };
     out.write_all(text.as_bytes()).context("print the report")?;
     Ok(u8::from(!report.is_good()))
-}
-
-/// Those of the file; of `reals` alone, if there are any.
-fn from_file(path: &Path, reals: &[IpAddr]) -> anyhow::Result<Vec<Target>> {
-    let mut targets = file::targets(&file::read(path)?);
-    targets.retain(|target| reals.is_empty() || reals.contains(&target.real));
-    anyhow::ensure!(
-        !targets.is_empty(),
-        "{} has no such real_server by DR or TUN: those by NAT need nothing of the real server",
-        path.display()
-    );
-    Ok(targets)
 }

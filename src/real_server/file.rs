@@ -3,7 +3,8 @@
 use super::verify::{Port, Target};
 use super::vip::{Method, Vips, checked};
 use crate::conf::{self, Config, Entry, EntryKind, Environment, Loader, Program, Severity};
-use crate::kernel::Forwarding;
+use crate::kernel::{Forwarding, ServiceKey, Tunnel};
+use crate::lvs::ServiceSpec;
 use crate::sys::files::{self, Files};
 use std::collections::BTreeSet;
 use std::io;
@@ -29,23 +30,26 @@ pub(super) fn read(path: &Path) -> anyhow::Result<Config> {
     Ok(read.config)
 }
 
+/// What a file has of them.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// Every real server, and every sorry server, of every such service.
+    pub(super) targets: Vec<Target>,
+    /// What has no VIP in the file, or needs what is not prepared here.
+    pub(super) notes: Vec<String>,
+}
+
 /// The VIPs of services with one of `own` among their real servers; with none, of all. One that comes in both ways is
 /// one of a tunnel: there it takes both.
-pub(super) fn vips(config: &Config, own: Option<&BTreeSet<IpAddr>>, path: &Path) -> anyhow::Result<Vips> {
-    let targets = targets(config);
-    anyhow::ensure!(
-        !targets.is_empty(),
-        "{} has no virtual_server with a real_server by DR or TUN: only those need a real server prepared",
-        path.display()
-    );
-    let mine = targets.iter().filter(|target| own.is_none_or(|own| own.contains(&target.real)));
+pub(super) fn vips(found: &Found, own: Option<&BTreeSet<IpAddr>>, path: &Path) -> anyhow::Result<Vips> {
+    let mine = found.targets.iter().filter(|target| own.is_none_or(|own| own.contains(&target.real)));
     let mut vips = Vips::new();
     for target in mine {
         let method = vips.entry(checked(target.vip)?).or_insert(target.method);
         *method = (*method).max(target.method);
     }
     if vips.is_empty() {
-        let reals: BTreeSet<_> = targets.iter().map(|target| target.real.to_string()).collect();
+        let reals: BTreeSet<_> = found.targets.iter().map(|target| target.real.to_string()).collect();
         let named = reals.iter().take(8).cloned().collect::<Vec<_>>().join(", ");
         anyhow::bail!(
             "no real_server of {} is an address of this machine (it names {named}{}): run this on one of them, or take \
@@ -57,21 +61,51 @@ pub(super) fn vips(config: &Config, own: Option<&BTreeSet<IpAddr>>, path: &Path)
     Ok(vips)
 }
 
-/// Every real server of every such service.
-pub(super) fn targets(config: &Config) -> Vec<Target> {
-    let mut targets = Vec::new();
+/// What the file has; an error if that is nothing.
+pub(super) fn found(config: &Config, path: &Path) -> anyhow::Result<Found> {
+    let mut found = Found::default();
     for service in &config.services {
-        for real in &service.reals {
-            let method = match real.forwarding {
-                Forwarding::Dr => Method::Direct,
-                Forwarding::Nat => continue,
-            };
-            let (vip, port) = (service.key.address.ip(), service.key.address.port());
-            let port = Some(Port { protocol: service.key.protocol, number: port }).filter(|port| port.number != 0);
-            targets.push(Target { vip, port, real: real.key.ip(), method });
+        let reals = service.reals.iter().map(|real| (real.key.ip(), real.forwarding));
+        let sorry = service.sorry.iter().map(|sorry| (sorry.key.ip(), sorry.forwarding));
+        for (real, forwarding) in reals.chain(sorry) {
+            found.add(service, real, forwarding);
         }
     }
-    targets
+    found.notes.sort();
+    found.notes.dedup();
+    let why = found.notes.first().map_or(String::new(), |note| format!(" ({note})"));
+    anyhow::ensure!(
+        !found.targets.is_empty(),
+        "{} has no virtual_server with a real_server by DR or TUN{why}: only those need a real server prepared",
+        path.display()
+    );
+    Ok(found)
+}
+
+impl Found {
+    fn add(&mut self, service: &ServiceSpec, real: IpAddr, forwarding: Forwarding) {
+        let method = match forwarding {
+            Forwarding::Dr => Method::Direct,
+            Forwarding::Tun(Tunnel::Ipip) => Method::Tunnel,
+            Forwarding::Tun(_) => {
+                let what = "gets packets in another tunnel than IP in IP, which `real-server` does not prepare";
+                return self.notes.push(format!("{real} of {} {what}", service.key));
+            }
+            Forwarding::Nat => return,
+        };
+        for entry in service.entries() {
+            match entry {
+                ServiceKey::Address { protocol, address } => {
+                    let port = Some(Port { protocol: *protocol, number: address.port() });
+                    let port = port.filter(|port| port.number != 0);
+                    self.targets.push(Target { vip: address.ip(), port, real, method });
+                }
+                ServiceKey::Mark { mark, .. } => {
+                    self.notes.push(format!("fwmark {mark} names no address: name its VIPs yourself, with --vip"));
+                }
+            }
+        }
+    }
 }
 
 /// The files of this machine for a configuration of another one, whose links and programs are not here.

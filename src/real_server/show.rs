@@ -51,7 +51,7 @@ struct Finding {
 
 impl Report {
     /// About `vips`, or about those that `up` added if there are none.
-    pub(super) fn new(vips: &Vips, observed: &Observed, memory: Memory) -> Self {
+    pub(super) fn new(vips: &Vips, observed: &Observed, memory: Memory, mut more: Vec<String>) -> Self {
         let memory = memory.unless_stale(observed);
         let serving = if vips.is_empty() { memory.serving() } else { vips.clone() };
         let rows: Vec<_> = serving.iter().map(|(vip, method)| Vip::new(*vip, *method, observed)).collect();
@@ -70,7 +70,8 @@ impl Report {
             .collect();
         let findings = findings(&serving, observed);
         let complete = !rows.is_empty() && findings.is_empty();
-        Self { complete, vips: rows, settings, findings, notes: notes(&serving, observed) }
+        more.extend(notes(&serving, observed));
+        Self { complete, vips: rows, settings, findings, notes: more }
     }
 
     pub(super) const fn is_complete(&self) -> bool {
@@ -242,7 +243,7 @@ mod tests {
         memory.settings.insert(SETTINGS[1].path.into(), "0".into());
         let mut observed = observed("1");
         observed.elsewhere.insert("192.0.2.10".parse().unwrap(), "eth0".into());
-        let report = Report::new(&vips, &observed, memory);
+        let report = Report::new(&vips, &observed, memory, Vec::new());
         assert!(!report.is_complete());
         insta::assert_snapshot!(report.table().unwrap());
     }
@@ -253,10 +254,10 @@ mod tests {
         let mut observed = observed("1");
         observed.settings[1].value = Some("2".into());
         observed.settings[3].value = Some("2".into());
-        let report = Report::new(&vips, &observed, Memory::default());
+        let report = Report::new(&vips, &observed, Memory::default(), Vec::new());
         assert!(report.is_complete() && report.notes.is_empty(), "{report:?}");
         observed.filters = [("eth0".into(), 1), ("eth1".into(), 0)].into();
-        let report = Report::new(&vips, &observed, Memory::default());
+        let report = Report::new(&vips, &observed, Memory::default(), Vec::new());
         assert!(report.is_complete() && report.notes[0].starts_with("rp_filter is strict on eth0"), "{report:?}");
     }
 }

@@ -230,6 +230,18 @@ virtual_server 10.9.0.21 80 {
     real_server 10.9.0.1 80 {
     }
 }
+virtual_server fwmark 7 {
+    lb_kind DR
+    protocol TCP
+    real_server 10.9.0.1 80 {
+    }
+}
+virtual_server 10.9.0.23 80 {
+    lb_kind TUN
+    protocol TCP
+    real_server 10.9.0.1 80 {
+    }
+}
 virtual_server 10.9.0.22 80 {
     lb_kind DR
     protocol TCP
@@ -246,6 +258,8 @@ fn the_vips_come_from_a_directors_file() {
     std::fs::write(&file, DIRECTOR).unwrap();
     let flag = format!("--config {}", file.display());
     let dry = good(&pair.a, &format!("up {flag} --dry-run"));
+    assert!(dry.contains("would make tunl0 (module ipip)\n") && dry.contains("add 10.9.0.23/32 to tunl0"), "{dry}");
+    assert!(dry.contains("note: fwmark 7 names no address"), "{dry}");
     assert!(dry.contains("10.9.0.20/32") && !dry.contains("10.9.0.21") && !dry.contains("10.9.0.22"), "{dry}");
     assert!(!dry.contains("2001:db8"), "not a real server of it yet: {dry}");
     with_ipv6(&pair);

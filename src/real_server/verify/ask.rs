@@ -450,6 +450,8 @@ fn knock(target: Target, ends: Ends, own: u16, sequence: u32) -> Option<Vec<u8>>
     match port.protocol {
         Protocol::Tcp => Some(reach::syn(ends, (own, port.number), sequence)),
         Protocol::Udp => Some(reach::datagram(ends, (own, port.number))),
+        // That the VIP is there is all that is asked.
+        Protocol::Sctp => None,
     }
 }
 
@@ -460,7 +462,7 @@ fn is_done(one: &One) -> bool {
     }
     let port = match one.target.port {
         None => true,
-        Some(port) => one.facts.answer != Answer::Silent || port.protocol == Protocol::Udp && one.facts.echo,
+        Some(port) => one.facts.answer != Answer::Silent || port.protocol != Protocol::Tcp && one.facts.echo,
     };
     let opened = one.target.port.is_some() && one.facts.answer != Answer::Silent;
     one.facts.tunnel.is_some() || port && (one.facts.echo || opened)

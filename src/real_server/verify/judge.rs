@@ -205,8 +205,8 @@ fn port(target: &Target, facts: &Facts, found: &mut Vec<Finding>) {
             format!("its firewall refuses {service}"),
             format!("on {real}: allow packets to {service} from everywhere: clients come with their own addresses"),
         )),
-        // Many services say nothing to an empty datagram.
-        Answer::Silent if asked.protocol == Protocol::Udp => {}
+        // Many services say nothing to an empty datagram, and SCTP is not asked.
+        Answer::Silent if asked.protocol != Protocol::Tcp => {}
         Answer::Silent => found.push(wrong(
             "filtered",
             format!("it has {} (it answers echo requests), and nothing comes from {service}", target.vip),
