@@ -325,6 +325,11 @@ impl Engine {
         self.routers.len()
     }
 
+    /// How many virtual routers and real servers a snapshot tells of.
+    pub fn shown(&self) -> usize {
+        self.size() + self.services.iter().map(|service| service.reals.len()).sum::<usize>()
+    }
+
     /// Whether there is anything for a table.
     pub fn has_services(&self) -> bool {
         let Globals { lvs, .. } = &self.globals;

@@ -45,8 +45,8 @@ const ALWAYS: usize = 16;
 /// Snapshots are published at most this often, and at least once a second, so that consoles know the engine lives.
 const PUBLISH: Duration = Duration::from_millis(50);
 const PUBLISH_AT_LEAST: Duration = Duration::from_secs(1);
-/// So many instances make a snapshot costly: without a reader there is none.
-const LARGE: usize = 100;
+/// So many instances and real servers make a snapshot costly: without a reader there is none.
+const LARGE: usize = 32;
 /// After being asked to stop, the engine leaves within this, whatever happens.
 pub(super) const STOP_WITHIN: Duration = Duration::from_secs(3);
 
@@ -400,7 +400,7 @@ impl Turning {
     }
 
     fn is_watched(&self) -> bool {
-        self.engine.size() < LARGE || self.board.readers() > 0
+        self.engine.shown() < LARGE || self.board.readers() > 0
     }
 
     fn publish_now(&mut self) {
@@ -412,7 +412,7 @@ impl Turning {
         }
         let now = self.clock.now();
         self.engine.set_wall_zero(wall_us().saturating_sub(now.as_micros()));
-        self.board.set_on_request(self.engine.size() >= LARGE);
+        self.board.set_on_request(self.engine.shown() >= LARGE);
         self.board.record(self.engine.take_events());
         if self.is_watched() {
             self.board.publish(self.engine.snapshot(now));
