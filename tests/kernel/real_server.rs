@@ -34,6 +34,7 @@ fn settings(namespace: &str) -> [String; 4] {
 
 /// Every address, route and setting of the namespace's links.
 fn everything(pair: &Pair) -> String {
+    wait_for("the cable is there", 8, || pair.ip_a("link show eth0").contains("state UP"));
     let mut all = String::new();
     for arguments in ["address show", "route show table all", "-6 route show table all"] {
         // ip(8) complains of namespaces that end while it looks.
