@@ -35,7 +35,8 @@ impl Index {
             // Of blocks with one name the first counts, but global_defs may be written in pieces.
             let block = blocks.entry((keyword.to_owned(), value(statement)));
             let block = block.or_insert_with(|| Block { span: written(span, sources), keywords: BTreeMap::new() });
-            for inner in &body.statements {
+            // Of services only where they are is asked, and there may be thousands.
+            for inner in body.statements.iter().filter(|_| keyword != "virtual_server") {
                 let Some((first, _)) = parts(inner) else { continue };
                 block.add(first, inner, sources);
                 for line in inner.body.iter().flat_map(|body| &body.statements) {

@@ -120,6 +120,8 @@ impl<'a> Reader<'a> {
     }
 
     fn text(&mut self, source: SourceId, text: &str) {
+        // A line has one piece and perhaps a brace; growing by doubling would copy thousands of them again and again.
+        self.pieces.reserve(text.len() / 16);
         let mut offset = 0;
         let mut below_comment = false;
         for (number, line) in text.split('\n').enumerate() {

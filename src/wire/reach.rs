@@ -240,12 +240,11 @@ pub fn heard(frame: &[u8]) -> Option<Heard> {
 fn opened(bytes: &[u8], ethertype: u16) -> Option<(Ends, u8, &[u8])> {
     match ethertype {
         0x0800 => {
-            let (head, _) = bytes.split_first_chunk::<20>()?;
-            let [version, _, _, _, _, _, _, _, _, protocol, _, _, a, b, c, d, e, f, g, h] = *head;
-            let length = usize::from(version & 0x0f) * 4;
-            let payload = bytes.get(length.max(20)..)?;
-            let ends = Ends::V4(Ipv4Addr::new(a, b, c, d), Ipv4Addr::new(e, f, g, h));
-            (version >> 4 == 4).then_some((ends, protocol, payload))
+            let version = bytes.first()?;
+            let payload = bytes.get((usize::from(version & 0x0f) * 4).max(20)..)?;
+            let from: [u8; 4] = *bytes.get(12..)?.first_chunk()?;
+            let to: [u8; 4] = *bytes.get(16..)?.first_chunk()?;
+            (version >> 4 == 4).then_some((Ends::V4(from.into(), to.into()), *bytes.get(9)?, payload))
         }
         ndisc::ETHERTYPE => {
             let (head, payload) = bytes.split_first_chunk::<40>()?;

@@ -12,6 +12,7 @@ mod keywords;
 mod language;
 mod properties;
 mod samples;
+mod speed;
 mod strict;
 
 use std::path::PathBuf;
