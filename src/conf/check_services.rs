@@ -1,16 +1,14 @@
 //! Virtual servers: from drafts to specs.
 
+use super::check_checkers;
 use super::diagnostic::Diagnostic;
-use super::keywords::check::Tcp;
-use super::keywords::server::{Draft, Real, Times};
+use super::keywords::server::{Draft, Real};
 use super::lower::Cx;
 use super::source::Span;
-use crate::health;
 use crate::kernel::{DestinationKey, Forwarding, Scheduler, ServiceKey};
 use crate::lvs::{RealSpec, ServiceSpec};
-use crate::time::Duration;
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 pub(super) fn services(cx: &mut Cx<'_>, drafts: Vec<Draft>) -> Vec<ServiceSpec> {
     let mut first: BTreeMap<ServiceKey, Span> = BTreeMap::new();
@@ -143,7 +141,8 @@ fn real_spec(cx: &mut Cx<'_>, draft: &Draft, real: &Real, key: ServiceKey, servi
                 .help("add a `TCP_CHECK { }` to it"),
         );
     }
-    let checks = real.checks.iter().map(|check| check_spec(check, real, draft, port)).collect();
+    let given = given(real, draft, port);
+    let checks = real.checks.iter().filter_map(|check| check_checkers::spec(cx, check, &given)).collect();
     Some(RealSpec {
         key: SocketAddr::new(real.address.value, port),
         forwarding,
@@ -156,7 +155,8 @@ fn real_spec(cx: &mut Cx<'_>, draft: &Draft, real: &Real, key: ServiceKey, servi
 fn port(cx: &mut Cx<'_>, real: &Real, service: u16, forwarding: Forwarding) -> u16 {
     match (real.port, forwarding) {
         (None, _) => {
-            if !real.checks.is_empty() && real.checks.iter().any(|check| check.port.is_none()) {
+            if !real.checks.is_empty() && real.checks.iter().any(|check| check.port.is_none() && check.kind.has_port())
+            {
                 cx.report(
                     Diagnostic::warning("no-port", "real_server without a port")
                         .at(real.span, format!("checked on {service}; keepalived would check port 0"))
@@ -177,18 +177,15 @@ fn port(cx: &mut Cx<'_>, real: &Real, service: u16, forwarding: Forwarding) -> u
     }
 }
 
-fn check_spec(check: &Tcp, real: &Real, draft: &Draft, port: u16) -> health::Spec {
-    let layers = [check.times, real.times, draft.times];
-    let time = |get: fn(&Times) -> Option<Duration>| layers.iter().find_map(get);
-    let address: IpAddr = check.address.as_ref().map_or(real.address.value, |a| a.value);
-    // keepalived copies the port of the line, which DR replaces only in the table.
-    let target = SocketAddr::new(address, check.port.or(real.port).unwrap_or(port));
-    let period = time(|t| t.delay_loop).unwrap_or(Duration::from_secs(60));
-    health::Spec {
-        method: health::Method::Tcp { target, timeout: time(|t| t.connect_timeout).unwrap_or(Duration::from_secs(5)) },
-        period,
-        retry: layers.iter().find_map(|t| t.retry).unwrap_or(1),
-        delay_before_retry: time(|t| t.delay_before_retry).unwrap_or(Duration::from_secs(1)),
-        warmup: time(|t| t.warmup).unwrap_or(period),
+/// What a checker takes from its real server and its virtual server.
+fn given<'d>(real: &'d Real, draft: &'d Draft, port: u16) -> check_checkers::Given<'d> {
+    check_checkers::Given {
+        address: real.address.value,
+        // keepalived copies the port of the line, which DR replaces only in the table.
+        port: real.port.unwrap_or(port),
+        times: [real.times, draft.times],
+        alpha: real.alpha.unwrap_or(draft.alpha),
+        ha_suspend: draft.ha_suspend,
+        virtualhost: real.virtualhost.as_deref().or(draft.virtualhost.as_deref()),
     }
 }

@@ -1,8 +1,7 @@
-//! Virtual services: checks, and the table as it is and as it should be.
+//! Virtual services: the table as it is and as it should be.
 
 use super::core::Engine;
 use super::effect::{CheckId, Effect};
-use crate::health::Outcome;
 use crate::kernel::{Change, ObservedTable, Table, plan_table};
 use crate::lvs::{self, desired_table};
 use crate::status::{Severity, Subject};
@@ -36,49 +35,8 @@ impl TableState {
 }
 
 impl Engine {
-    pub(super) fn start_checks(&mut self, now: Instant, effects: &mut Vec<Effect>) {
-        if self.stopping {
-            return;
-        }
-        for service in self.services.iter_mut().filter(|s| s.deadline().is_some_and(|at| at <= now)) {
-            for real in &mut service.reals {
-                for (index, check) in real.checks.iter_mut().enumerate() {
-                    if check.start(now) {
-                        let id = CheckId { service: service.spec.key, real: real.spec.key, index };
-                        effects.push(Effect::Check { id, method: check.spec().method.clone() });
-                    }
-                }
-            }
-        }
-    }
-
-    pub(super) fn checked(&mut self, now: Instant, id: CheckId, outcome: Outcome, effects: &mut Vec<Effect>) {
-        let service = self.services.iter_mut().find(|s| s.spec.key == id.service);
-        let Some(real) = service.and_then(|s| s.reals.iter_mut().find(|r| r.spec.key == id.real)) else { return };
-        let was_up = real.is_up();
-        let detail = outcome.detail.clone();
-        // A check that a reload has replaced meanwhile is not running.
-        let Some(check) = real.checks.get_mut(id.index).filter(|c| c.deadline().is_none()) else { return };
-        let method = check.spec().method.name();
-        let _ = check.finish(now, outcome);
-        let is_up = real.is_up();
-        if was_up == is_up {
-            return;
-        }
-        let (severity, text) = if is_up {
-            (Severity::Notice, format!("{} is UP in {}", id.real, id.service))
-        } else {
-            (Severity::Warning, format!("{} is DOWN in {}", id.real, id.service))
-        };
-        let subject = Subject::Real(id.service, id.real);
-        self.log.add(now, subject, severity, "check", text, Some(format!("{method}: {detail}")));
-        self.tell_real(id, is_up, effects);
-        self.settle_table(effects);
-        self.note_left(now, id);
-    }
-
     /// Says so when a service has no server left.
-    fn note_left(&mut self, now: Instant, id: CheckId) {
+    pub(super) fn note_left(&mut self, now: Instant, id: CheckId) {
         let Some(service) = self.services.iter().find(|s| s.spec.key == id.service) else { return };
         let usable = service.reals.iter().filter(|r| r.desired_weight().is_some_and(|w| w > 0)).count();
         if usable == 0 {

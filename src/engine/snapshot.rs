@@ -3,13 +3,13 @@
 use super::core::Engine;
 use super::router::Router;
 use super::scripts::Script;
-use crate::health::Check;
+use crate::health::{Check, Record};
 use crate::kernel::Address;
 use crate::lvs;
 use crate::net::LinkName;
 use crate::status::{
-    Admin, CheckResult, DataplaneKind, Drain, Health, Heard, Hold, HoldKind, Instance, LinkState, Node, Presence, Real,
-    SCHEMA, Script as ScriptStatus, Service, Snapshot, Term, Track, Verdict, Vip,
+    Admin, CheckResult, CheckStatus, DataplaneKind, Drain, Health, Heard, Hold, HoldKind, Instance, LinkState, Node,
+    Presence, Real, SCHEMA, Script as ScriptStatus, Service, Snapshot, Term, Track, Verdict, Vip,
 };
 use crate::time::{Duration, Instant};
 use crate::vrrp::{self, State};
@@ -156,6 +156,7 @@ impl Engine {
         let has = |r: &&Router| r.machine.spec().addresses.iter().any(|a| a.net.addr() == address);
         let router = self.routers.iter().find(has);
         let here = |r: &Router| r.machine.spec().addresses.iter().any(|a| a.net.addr() == address && self.holds(a));
+        let waits = self.is_suspended(service.spec.key);
         Service {
             id: service.spec.key,
             scheduler: service.spec.scheduler,
@@ -164,11 +165,11 @@ impl Engine {
             present: self.table.observed.as_ref().map(|t| t.services.contains_key(&service.spec.key)),
             serving: router.map(here),
             instance: router.map(|r| r.machine.spec().name.clone()),
-            reals: service.reals.iter().map(|r| self.real(service, r)).collect(),
+            reals: service.reals.iter().map(|r| self.real(service, r, waits)).collect(),
         }
     }
 
-    fn real(&self, service: &lvs::Service, real: &lvs::Real) -> Real {
+    fn real(&self, service: &lvs::Service, real: &lvs::Real, waits: bool) -> Real {
         let by = self.intents_by.get(&(service.spec.key, real.spec.key)).cloned().unwrap_or_default();
         let drain = real.intent.drain.as_ref().map(|d| Drain {
             since: d.since,
@@ -191,6 +192,7 @@ impl Engine {
             weight_effective: real.desired_weight(),
             weight_kernel: seen.map(|o| o.weight),
             health: health(real),
+            checks: real.checks.iter().map(|c| check_status(c, waits)).collect(),
             admin,
             drain,
             active: seen.map(|o| o.active),
@@ -247,11 +249,7 @@ fn health(real: &lvs::Real) -> Health {
         };
     };
     Health {
-        verdict: match check.good() {
-            None => Verdict::Unchecked,
-            Some(true) => Verdict::Up,
-            Some(false) => Verdict::Down,
-        },
+        verdict: verdict(check),
         since: check.since(),
         method: Some(check.spec().method.name().to_owned()),
         last: last_result(check),
@@ -262,12 +260,40 @@ fn health(real: &lvs::Real) -> Health {
 }
 
 fn last_result(check: &Check) -> Option<CheckResult> {
-    check.last().map(|(at, outcome)| CheckResult {
-        at: *at,
-        good: outcome.good,
-        detail: outcome.detail.clone(),
-        took: outcome.took,
-    })
+    let result = |record: &Record| CheckResult {
+        at: record.at,
+        good: record.found.good,
+        detail: record.found.text(),
+        took: record.found.took,
+    };
+    check.last().map(result)
+}
+
+const fn verdict(check: &Check) -> Verdict {
+    match check.good() {
+        None if check.is_down() => Verdict::Down,
+        None => Verdict::Unchecked,
+        Some(true) => Verdict::Up,
+        Some(false) => Verdict::Down,
+    }
+}
+
+fn check_status(check: &Check, waits: bool) -> CheckStatus {
+    let spec = check.spec();
+    CheckStatus {
+        method: spec.method.name().to_owned(),
+        target: spec.method.target(),
+        verdict: verdict(check),
+        alpha: spec.alpha,
+        since: check.since(),
+        failing: check.failing(),
+        retry: spec.retry,
+        running: check.is_running(),
+        suspended: waits && spec.ha_suspend,
+        next_at: check.deadline(),
+        last: check.last().cloned(),
+        history: check.history().clone(),
+    }
 }
 
 fn script(script: &Script) -> ScriptStatus {

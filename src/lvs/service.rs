@@ -3,7 +3,7 @@
 use super::spec::{RealSpec, ServiceSpec};
 use crate::health::Check;
 use crate::kernel::{self, Destination, ObservedDestination, ObservedService};
-use crate::time::{Duration, Instant, earliest};
+use crate::time::{Duration, Instant};
 use std::collections::{BTreeMap, VecDeque};
 
 /// How many one-second samples of the rate of new connections are kept.
@@ -75,8 +75,9 @@ impl Service {
             (real.intent, real.observed, real.observed_at) = (old.intent, old.observed, old.observed_at);
             real.rate = old.rate;
             for check in old.checks {
-                if let Some(place) = real.checks.iter_mut().find(|c| c.spec() == check.spec()) {
-                    *place = check;
+                // By what they do: other times do not make another check.
+                if let Some(place) = real.checks.iter_mut().find(|c| c.spec().method == check.spec().method) {
+                    *place = check.with(place.spec().clone());
                 }
             }
         }
@@ -110,16 +111,17 @@ impl Service {
         }
         drained
     }
-
-    /// When the next check is due.
-    pub fn deadline(&self) -> Option<Instant> {
-        self.reals.iter().flat_map(|r| &r.checks).map(Check::deadline).fold(None, earliest)
-    }
 }
 
 impl Real {
     pub fn is_up(&self) -> bool {
         !self.checks.iter().any(Check::is_down)
+    }
+
+    /// That of the file, with what its checks say of it.
+    pub fn weight(&self) -> u32 {
+        let more: i64 = self.checks.iter().map(|c| c.weight().more_than(self.spec.weight)).sum();
+        u32::try_from((i64::from(self.spec.weight) + more).clamp(0, i64::from(i32::MAX))).unwrap_or(0)
     }
 
     /// None: the server should not be in the table.
@@ -130,7 +132,7 @@ impl Real {
         if self.intent.drain.is_some() {
             return Some(0);
         }
-        Some(self.intent.weight.unwrap_or(self.spec.weight))
+        Some(self.intent.weight.unwrap_or_else(|| self.weight()))
     }
 
     pub fn drain(&mut self, now: Instant) {

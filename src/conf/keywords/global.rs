@@ -17,6 +17,7 @@ pub(in crate::conf) struct Draft {
     pub router_id: Option<String>,
     pub script_user: Option<RunAs>,
     pub script_security: bool,
+    pub log_all_failures: bool,
     pub options: Options,
     /// `dynamic_interfaces` with its words.
     pub dynamic_interfaces: Option<Spanned<Vec<String>>>,
@@ -451,7 +452,14 @@ pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
         "vipdeck removes its own services at the end",
     ),
     refused("lvs_sync_daemon", "INTERFACE [INSTANCE] [OPTION VALUE...]", "Share IPVS connections between directors"),
-    noted("checker_log_all_failures", "[on|off]", "Log every failed check"),
+    key(
+        "checker_log_all_failures",
+        "off",
+        "Every failure of a check is an event",
+        Switch(|d, v| {
+            d.log_all_failures = v.value;
+        }),
+    ),
     noted("nftables_ipvs", "[TABLE]", "The table for groups of virtual servers"),
     noted("nftables_ipvs_priority", "NUMBER", "Its priority"),
     noted("nftables_ipvs_start_fwmark", "NUMBER", "Its first mark"),

@@ -1,7 +1,7 @@
 //! `virtual_server` and `real_server`.
 
-use super::Takes::{Block, Nothing, OneOf, Seconds, Switch, Whole};
-use super::{Keyword, check, key, noted, refused, root, warned};
+use super::Takes::{Block, Nothing, OneOf, Seconds, Switch, Text, Whole};
+use super::{Keyword, check, key, noted, refused, root};
 use crate::conf::diagnostic::Diagnostic;
 use crate::conf::lower::{Cx, Failed, address_and_port, walk};
 use crate::conf::source::{Span, Spanned};
@@ -30,6 +30,9 @@ pub(in crate::conf) struct Draft {
     pub persistence: Option<u32>,
     pub weight: Option<u32>,
     pub inhibit_on_failure: bool,
+    pub alpha: bool,
+    pub ha_suspend: bool,
+    pub virtualhost: Option<String>,
     pub quorum: Option<Spanned<i64>>,
     /// Keywords that were written and refused.
     pub failed: Failed,
@@ -44,7 +47,9 @@ pub(in crate::conf) struct Real {
     pub weight: Option<u32>,
     pub forwarding: Option<&'static str>,
     pub inhibit_on_failure: Option<bool>,
-    pub checks: Vec<check::Tcp>,
+    pub checks: Vec<check::Draft>,
+    pub alpha: Option<bool>,
+    pub virtualhost: Option<String>,
     pub failed: Failed,
 }
 
@@ -72,6 +77,9 @@ pub(super) fn lower(cx: &mut Cx<'_>, root: &mut root::Draft, statement: &Stateme
         persistence: None,
         weight: None,
         inhibit_on_failure: false,
+        alpha: false,
+        ha_suspend: false,
+        virtualhost: None,
         quorum: None,
         failed: Failed::new(),
         reals: Vec::new(),
@@ -91,6 +99,8 @@ fn real(cx: &mut Cx<'_>, server: &mut Draft, statement: &Statement, body: &Body)
         forwarding: None,
         inhibit_on_failure: None,
         checks: Vec::new(),
+        alpha: None,
+        virtualhost: None,
         failed: Failed::new(),
     };
     draft.failed = walk(cx, "real_server", REAL, &mut draft, &body.statements);
@@ -100,7 +110,6 @@ fn real(cx: &mut Cx<'_>, server: &mut Draft, statement: &Statement, body: &Body)
 pub(super) const LONG: u64 = 4_294_967_295_000;
 const SCHEDULERS: &[&str] = &["rr", "wrr", "lc", "wlc", "sh"];
 const OTHER_SCHEDULERS: &[&str] = &["lblc", "lblcr", "mh", "dh", "fo", "ovf", "sed", "nq", "twos"];
-const UP: &str = "checks run wherever the address is";
 
 pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
     key(
@@ -208,7 +217,12 @@ pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
         Whole { min: 1, max: i32::MAX as i64, unit: "", bare: None, set: |d, v| d.quorum = Some(v) },
     ),
     key("real_server", "", "One that does the work", Block { head: "ADDRESS [PORT]", lower: real }),
-    noted("virtualhost", "NAME", "The host name of HTTP checks"),
+    key(
+        "virtualhost",
+        "none",
+        "The host that checks ask for pages",
+        Text { what: "NAME", set: |d, v| d.virtualhost = Some(v.value) },
+    ),
     noted("hysteresis", "COUNT", "How far above quorum to recover"),
     noted("quorum_up", "\"COMMAND\" [USER [GROUP]]", "Run when quorum is reached"),
     noted("quorum_down", "\"COMMAND\" [USER [GROUP]]", "Run when quorum is lost"),
@@ -218,8 +232,13 @@ pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
     noted("nat_mask", "MASK", "Obsolete, without effect in keepalived too"),
     noted("hashed", "", "Without effect in keepalived too"),
     noted("omega", "", "Run the scripts of real servers at the end"),
-    warned("ha_suspend", "", "Check only where the address is", UP),
-    refused("alpha", "", "Real servers are down until a check succeeds"),
+    key(
+        "ha_suspend",
+        "off",
+        "Checks run only while the address is on this machine",
+        Nothing(|d, _| d.ha_suspend = true),
+    ),
+    key("alpha", "off", "Real servers are down until a check succeeds", Nothing(|d, _| d.alpha = true)),
     refused("ops", "", "Every packet is scheduled by itself"),
     refused("flag-1", "", "A flag of the scheduler"),
     refused("flag-2", "", "A flag of the scheduler"),
@@ -298,22 +317,27 @@ pub(in crate::conf) const REAL: &[Keyword<Real>] = &[
         "How long a check waits for its connection",
         Seconds { min: 1, max: 4_294_967_295, set: |d, v| d.times.connect_timeout = Some(v.value) },
     ),
-    key("TCP_CHECK", "", "A connection succeeds", Block { head: "", lower: check::tcp }),
+    key("TCP_CHECK", "", "A connection succeeds", Block { head: "", lower: check::checker }),
+    key("HTTP_GET", "", "Pages are as expected", Block { head: "", lower: check::checker }),
+    key("SSL_GET", "", "Pages over TLS are as expected", Block { head: "", lower: check::checker }),
+    key("SMTP_CHECK", "", "A mail server answers", Block { head: "", lower: check::checker }),
+    key("DNS_CHECK", "", "A name server answers", Block { head: "", lower: check::checker }),
+    key("MISC_CHECK", "", "A command succeeds", Block { head: "", lower: check::checker }),
+    key("UDP_CHECK", "", "Nothing says that a UDP port is closed", Block { head: "", lower: check::checker }),
+    key("PING_CHECK", "", "It answers echo requests", Block { head: "", lower: check::checker }),
+    key("BFD_CHECK", "", "A BFD session is up", Block { head: "", lower: check::checker }),
+    key("FILE_CHECK", "", "A number in a file adds to the weight", Block { head: "", lower: check::checker }),
     noted("notify_up", "\"COMMAND\" [USER [GROUP]]", "Run when it comes back"),
     noted("notify_down", "\"COMMAND\" [USER [GROUP]]", "Run when it fails"),
     noted("smtp_alert", "[on|off]", "Mail about it"),
-    noted("virtualhost", "NAME", "The host name of HTTP checks"),
+    key(
+        "virtualhost",
+        "the virtual server's",
+        "The host that checks ask for pages",
+        Text { what: "NAME", set: |d, v| d.virtualhost = Some(v.value) },
+    ),
     noted("snmp_name", "NAME", "Its name in SNMP"),
-    refused("alpha", "[on|off]", "Down until a check succeeds"),
+    key("alpha", "the virtual server's", "Down until its checks succeed", Switch(|d, v| d.alpha = Some(v.value))),
     refused("uthreshold", "COUNT", "The most connections it gets"),
     refused("lthreshold", "COUNT", "Connections below which it gets more again"),
-    refused("HTTP_GET", "{ }", "Pages are as expected"),
-    refused("SSL_GET", "{ }", "Pages over TLS are as expected"),
-    refused("SMTP_CHECK", "{ }", "A mail server answers"),
-    refused("DNS_CHECK", "{ }", "A name server answers"),
-    refused("MISC_CHECK", "{ }", "A command succeeds"),
-    refused("UDP_CHECK", "{ }", "Something answers over UDP"),
-    refused("PING_CHECK", "{ }", "It answers echo requests"),
-    refused("BFD_CHECK", "{ }", "A BFD session is up"),
-    refused("FILE_CHECK", "{ }", "A number in a file"),
 ];
