@@ -72,6 +72,7 @@ pub enum Mode {
     #[command(after_help = EXIT_STATUS)]
     CheckNow(OnReal),
     /// Ask a web server for a page and print its MD5, as `digest` of HTTP_GET and SSL_GET wants it.
+    #[command(disable_version_flag = true)]
     Genhash(Genhash),
     /// Read the configuration anew; what did not change is not touched. A file with errors changes nothing.
     #[command(after_help = EXIT_STATUS)]

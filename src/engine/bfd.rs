@@ -53,12 +53,13 @@ impl Bfds {
         weigh(track, status.good, &detail, conditions);
     }
 
-    /// Whether a session is up, and in what state it is; none: nothing is known of it yet.
+    /// Whether a session is up, and in what state it is; none: the neighbour has not been heard since the start, which
+    /// says nothing of it yet, as in keepalived.
     pub(super) fn standing(&self, name: &str) -> Option<(bool, String)> {
         if self.is_inherited(name) {
             return Some((true, "up".into()));
         }
-        let status = self.status(name)?;
+        let status = self.status(name).filter(|s| !matches!(s.cause, Cause::Started | Cause::NeighborHeard))?;
         Some((status.good, format!("{}: {}", word(status.state), status.cause)))
     }
 

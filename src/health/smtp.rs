@@ -24,6 +24,10 @@ impl Reply {
     /// Takes what came in.
     pub fn feed(&mut self, bytes: &[u8]) -> Said {
         self.text.extend_from_slice(bytes);
+        // What does not begin with digits will be none, however long it goes on.
+        if self.text.iter().take(3).any(|byte| !byte.is_ascii_digit()) {
+            return Said::Nonsense(super::response::beginning(&self.text));
+        }
         let Some(last) = self.text.strip_suffix(b"\n") else {
             return if self.text.len() > LONGEST { Said::Nonsense("a reply without end".into()) } else { Said::NotYet };
         };

@@ -6,6 +6,7 @@ use crate::conf::diagnostic::Diagnostic;
 use crate::conf::lower::{Cx, walk};
 use crate::conf::source::{Span, Spanned};
 use crate::conf::tree::{Body, Statement};
+use crate::conf::value;
 use std::path::PathBuf;
 
 #[derive(Default)]
@@ -131,8 +132,8 @@ pub(in crate::conf) const URL: &[Keyword<Url>] = &[
     key(
         "regex",
         "none",
-        "PCRE2: it must be found in the page",
-        Text { what: "\"PATTERN\"", set: |d, v| d.regex = Some(v) },
+        "PCRE2: it must be found in the page; in quotes a backslash is written twice",
+        Line { argument: "\"PATTERN\"", read: regex },
     ),
     key("regex_no_match", "off", "It must not be found", Nothing(|d, _| d.no_match = true)),
     key("regex_options", "none", "How it is meant, see pcre2api(3)", Line { argument: "OPTION...", read: options }),
@@ -183,6 +184,22 @@ fn statuses(_: &mut Cx<'_>, url: &mut Url, statement: &Statement) -> Result<(), 
         }
     }
     Ok(())
+}
+
+/// keepalived takes it apart as it does a command: with quotes and backslashes.
+fn regex(cx: &mut Cx<'_>, url: &mut Url, statement: &Statement) -> Result<(), Diagnostic> {
+    let first = check::argument(statement, "regex", "a pattern in quotes")?;
+    let span = statement.words.last().map_or(first.span, |last| first.span.to(last.span));
+    let words = value::argv(cx.sources.text(span))
+        .map_err(|why| Diagnostic::error("bad-regex", format!("this pattern cannot be read: {why}")).at(span, ""))?;
+    match <[String; 1]>::try_from(words) {
+        Ok([pattern]) => {
+            url.regex = Some(Spanned { value: pattern, span });
+            Ok(())
+        }
+        Err(_) => Err(Diagnostic::error("bad-regex", "a pattern with blanks must be quoted")
+            .at(span, "keepalived would pass over this line")),
+    }
 }
 
 /// PCRE2's options as keepalived calls them, and whether vipdeck can have them.
