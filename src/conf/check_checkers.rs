@@ -48,7 +48,7 @@ impl World {
             bfds: bfds.iter().map(|b| b.name.value.clone()).collect(),
             files: Vec::new(),
             script_user: globals.script_user.clone(),
-            log_all_failures: globals.log_all_failures,
+            log_all_failures: globals.lvs.log_all_failures,
         }
     }
 
@@ -64,7 +64,6 @@ pub(super) struct Given<'a> {
     pub port: u16,
     /// The real server's first.
     pub times: [Times; 2],
-    pub alpha: bool,
     pub ha_suspend: bool,
     pub virtualhost: Option<&'a str>,
 }
@@ -95,7 +94,7 @@ pub(super) fn spec(cx: &mut Cx<'_>, draft: &Draft, given: &Given<'_>) -> Option<
         retry: if is_told { 0 } else { layers.iter().find_map(|t| t.retry).unwrap_or(retry) },
         delay_before_retry: time(|t| t.delay_before_retry).unwrap_or(pause.map_or(period, Duration::from_secs)),
         warmup: time(|t| t.warmup).unwrap_or(period),
-        alpha: draft.alpha.unwrap_or(given.alpha),
+        alpha: layers.iter().find_map(|t| t.alpha).unwrap_or(false),
         log_all_failures: draft.log_all_failures.unwrap_or(cx.checkers.log_all_failures),
         ha_suspend: given.ha_suspend && !is_told,
     })

@@ -117,6 +117,8 @@ impl Engine {
         let Some(real) = self.services.get_mut(s).and_then(|s| s.reals.get_mut(r)) else { return };
         let (was_up, weight_before) = (real.is_up(), real.weight());
         let Some(check) = real.checks.get_mut(c) else { return };
+        // The first failure of one that was down from the start is told, too, as keepalived does.
+        let tells_first = !found.good && check.good().is_none();
         let (good, detail, method) = (found.good, found.text(), check.spec().method.name());
         let logs = check.spec().log_all_failures && !good;
         let (attempt, tries) = (check.failing() + 1, check.spec().retry + 1);
@@ -132,8 +134,15 @@ impl Engine {
         let Some(id) = self.id_of(place, 0) else { return };
         let subject = Subject::Real(id.service, id.real);
         let cause = Some(format!("{method}: {detail}"));
-        if was_up != is_up {
-            self.log_verdict(now, id, is_up, cause, effects);
+        let tells = was_up != is_up || (!is_up && tells_first);
+        if tells {
+            let (severity, text) = if is_up {
+                (Severity::Notice, format!("{} is UP in {}", id.real, id.service))
+            } else {
+                (Severity::Warning, format!("{} is DOWN in {}", id.real, id.service))
+            };
+            self.log.add(now, subject, severity, "check", text, cause);
+            self.real_changed(id, is_up, (method, &detail), effects);
         } else if change.verdict {
             // Another check of the same server decides.
             let word = if good { "passes" } else { "fails" };
@@ -147,29 +156,13 @@ impl Engine {
             let cause = Some(format!("{method}: {detail}"));
             self.log.add(now, Subject::Real(id.service, id.real), Severity::Notice, "weight", text, cause);
         }
-        if was_up != is_up || weight != weight_before {
+        if tells || weight != weight_before {
+            self.settle_quorums(now, effects);
             self.settle_table(effects);
         }
-        if was_up != is_up {
+        if tells {
             self.note_left(now, id);
         }
-    }
-
-    fn log_verdict(
-        &mut self,
-        now: Instant,
-        id: CheckId,
-        is_up: bool,
-        cause: Option<String>,
-        effects: &mut Vec<Effect>,
-    ) {
-        let (severity, text) = if is_up {
-            (Severity::Notice, format!("{} is UP in {}", id.real, id.service))
-        } else {
-            (Severity::Warning, format!("{} is DOWN in {}", id.real, id.service))
-        };
-        self.log.add(now, Subject::Real(id.service, id.real), severity, "check", text, cause);
-        self.tell_real(id, is_up, effects);
     }
 
     /// A BFD session is up, or not.
@@ -258,8 +251,8 @@ impl Engine {
 
     /// Whether the kernel has the address of a service on any link.
     fn is_here(&self, service: &lvs::Service) -> bool {
-        let address = service.spec.key.address.ip();
-        self.links.values().any(|link| link.addresses.keys().any(|net| net.addr() == address))
+        let here = |ip| self.links.values().any(|link| link.addresses.keys().any(|net| net.addr() == ip));
+        service.spec.key.ip().is_some_and(here)
     }
 
     /// Whether a service's checks wait for its address.

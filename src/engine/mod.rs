@@ -28,6 +28,7 @@ mod log;
 mod mail;
 mod network;
 mod notify;
+mod quorum;
 mod random;
 mod reload;
 mod rivals;
@@ -37,6 +38,7 @@ mod scripts;
 mod services;
 mod snapshot;
 mod spread;
+mod table;
 mod trackers;
 mod virtual_links;
 

@@ -42,7 +42,6 @@ pub(in crate::conf) struct Draft {
     pub kind: Kind,
     pub span: Span,
     pub times: Times,
-    pub alpha: Option<bool>,
     pub log_all_failures: Option<bool>,
     pub address: Option<Spanned<IpAddr>>,
     pub port: Option<u16>,
@@ -74,7 +73,6 @@ impl Draft {
             kind,
             span,
             times: Times::default(),
-            alpha: None,
             log_all_failures: None,
             address: None,
             port: None,
@@ -150,7 +148,7 @@ const COMMON: &[Keyword<Draft>] = &[
         "The first check starts at a random point within this",
         Seconds { min: 0, max: LONG, set: |d, v| d.times.warmup = Some(v.value) },
     ),
-    key("alpha", "the real server's", "Down until it succeeds", Switch(|d, v| d.alpha = Some(v.value))),
+    key("alpha", "the real server's", "Down until it succeeds", Switch(|d, v| d.times.alpha = Some(v.value))),
     key(
         "log_all_failures",
         "off",
@@ -343,7 +341,7 @@ const MISC_OWN: &[Keyword<Draft>] = &[
 
 pub(in crate::conf) const BFD: &[Keyword<Draft>] = &[
     key("name", "required", "A bfd_instance", Text { what: "NAME", set: |d, v| d.name = Some(v) }),
-    key("alpha", "the real server's", "Down until the session is up", Switch(|d, v| d.alpha = Some(v.value))),
+    key("alpha", "the real server's", "Down until the session is up", Switch(|d, v| d.times.alpha = Some(v.value))),
     key(
         "log_all_failures",
         "off",
@@ -362,7 +360,7 @@ pub(in crate::conf) const FILE: &[Keyword<Draft>] = &[
         "The number in the file times this is added to the server's weight; 0: a number but 0 is a failure",
         Line { argument: "-2147483647..2147483647 [reverse]", read: weight },
     ),
-    key("alpha", "the real server's", "Down until the file is read", Switch(|d, v| d.alpha = Some(v.value))),
+    key("alpha", "the real server's", "Down until the file is read", Switch(|d, v| d.times.alpha = Some(v.value))),
     key(
         "log_all_failures",
         "off",
