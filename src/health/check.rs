@@ -230,6 +230,7 @@ impl Check {
     /// A copy is made only while somebody shows the records.
     fn remember(&mut self, record: Record) {
         let history = Arc::make_mut(&mut self.history);
+        history.reserve_exact(KEPT - history.len().min(KEPT));
         if history.len() == KEPT {
             history.pop_front();
         }

@@ -142,6 +142,8 @@ fn samples(argument: &str, name: &str) -> Option<(String, &'static str)> {
         _ if name == "persistence_granularity" => ("255.255.255.0".into(), "many"),
         // Not above the upper one, which is not there.
         _ if name == "lthreshold" => ("0".into(), "many"),
+        // Not above the largest, which is not there.
+        _ if name == "min_reply_length" => ("255".into(), "many"),
         "HEX..." => ("0a1b".into(), "zz"),
         "32 hexadecimal digits" => ("5d41402abc4b2a76b9719d911017c592".into(), "5d41"),
         "CODE|FROM-TO..." => ("200-299".into(), "many"),
@@ -161,7 +163,7 @@ fn samples(argument: &str, name: &str) -> Option<(String, &'static str)> {
         "ADDRESS" if group => ("224.0.0.19".into(), "here"),
         "ADDRESS" => ("192.0.2.7".into(), "here"),
         "INTERFACE" => ("eth0".into(), "an-interface-with-a-long-name"),
-        _ if name == "key" => ("1 0123456789abcdef0123456789abcdef".into(), "many"),
+        _ if name == "key" && inner != "FILE" => ("1 0123456789abcdef0123456789abcdef".into(), "many"),
         // The largest: the smallest interval is none of VRRPv2.
         _ if inner.contains("..") => (inner.split_once("..")?.1.split(' ').next()?.to_owned(), "many"),
         _ if inner.contains('|') && !inner.contains(' ') => (inner.split('|').next()?.to_owned(), "neither"),
