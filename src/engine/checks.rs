@@ -50,7 +50,13 @@ impl Engine {
                     let name = match &check.spec().method {
                         Method::Bfd { session } => (true, session.to_string()),
                         Method::File { file, .. } => (false, file.to_string()),
-                        _ => continue,
+                        Method::Tcp(_)
+                        | Method::Http(_)
+                        | Method::Smtp { .. }
+                        | Method::Dns(_)
+                        | Method::Udp(_)
+                        | Method::Ping(_)
+                        | Method::Misc(_) => continue,
                     };
                     checks.told.entry(name).or_default().push((s, r, c));
                 }

@@ -242,7 +242,7 @@ impl Response {
                             }
                             take
                         }
-                        framing => {
+                        framing @ (Chunk::Size { .. } | Chunk::End | Chunk::Trailer { .. }) => {
                             let byte = bytes.first().copied().unwrap_or(b'\n');
                             match framing.step(byte)? {
                                 Some(next) => *framing = next,

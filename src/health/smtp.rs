@@ -60,7 +60,7 @@ mod tests {
     fn what_is_no_reply_is_told() {
         assert!(matches!(Reply::default().feed(b"SSH-2.0-x\r\n"), Said::Nonsense(_)));
         assert!(matches!(Reply::default().feed(b"\r\n"), Said::Nonsense(_)));
-        assert!(matches!(Reply::default().feed(&[b'x'; 20_000]), Said::Nonsense(_)));
+        assert!(matches!(Reply::default().feed(&b"220-".repeat(5000)), Said::Nonsense(_)));
         assert!(matches!(Reply::default().feed(&b"220-x\n".repeat(4000)), Said::Nonsense(_)));
     }
 }

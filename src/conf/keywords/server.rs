@@ -219,6 +219,7 @@ fn of_sorry(
 }
 
 /// `sh-port` and its like, which apply to one scheduler, and only after it was named.
+#[expect(clippy::unnecessary_wraps, reason = "as the table has it")]
 fn hash_flag(cx: &mut Cx<'_>, server: &mut Draft, statement: &Statement) -> Result<(), Diagnostic> {
     cx.no_more_words(statement, 1);
     let Some(first) = statement.words.first() else { return Ok(()) };

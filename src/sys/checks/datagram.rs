@@ -35,15 +35,8 @@ fn random_id() -> u16 {
 
 pub(super) async fn send_udp(spec: &Udp, progress: &Progress) -> Result<Found, Problem> {
     let socket = socket::connect_udp(&spec.to).await?;
-    let random;
-    let payload = match &spec.payload {
-        Some(payload) => payload,
-        None => {
-            random = random_id().to_be_bytes().to_vec();
-            &random
-        }
-    };
-    socket.send(payload).await.map_err(|error| Problem::io("send", &error))?;
+    let payload = spec.payload.clone().unwrap_or_else(|| random_id().to_be_bytes().to_vec());
+    socket.send(&payload).await.map_err(|error| Problem::io("send", &error))?;
     progress.reached(Stage::Asked);
     let mut buffer = vec![0; ROOM];
     let Some(reply) = &spec.reply else {

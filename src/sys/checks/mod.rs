@@ -56,7 +56,7 @@ async fn talk(method: &Method, step: usize, shared: &Shared, progress: &Progress
         // The engine is told of those and judges itself.
         Method::Bfd { .. } | Method::File { .. } => Ok(Found::bad("not a check that is run")),
     };
-    result.unwrap_or_else(|problem| problem.found())
+    result.unwrap_or_else(Problem::found)
 }
 
 /// Why a run failed before it could judge.

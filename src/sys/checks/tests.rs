@@ -219,8 +219,10 @@ async fn a_mail_server_greets_and_takes_helo() {
     assert_eq!(found.text(), "its answer to HELO is 502, not 250: what?");
 }
 
+type Answer = fn(&[u8]) -> Vec<u8>;
+
 /// A UDP server that answers each datagram with this; none: never.
-async fn udp(answer: Option<fn(&[u8]) -> Vec<u8>>) -> SocketAddr {
+async fn udp(answer: Option<Answer>) -> SocketAddr {
     let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let address = socket.local_addr().unwrap();
     tokio::spawn(async move {

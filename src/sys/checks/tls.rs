@@ -22,7 +22,10 @@ const FRESH: Duration = Duration::from_secs(60);
 
 /// How each kind of check makes its connections, made when it is first needed.
 #[derive(Default)]
-pub struct Clients(Mutex<BTreeMap<(Tls, bool), (Instant, Arc<ClientConfig>)>>);
+pub struct Clients(Mutex<BTreeMap<(Tls, bool), Made>>);
+
+/// When, and what.
+type Made = (Instant, Arc<ClientConfig>);
 
 impl Clients {
     pub(super) async fn secure(
