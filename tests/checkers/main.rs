@@ -1,7 +1,14 @@
 //! Health checks by a running engine: real servers of every kind, servers that fail in every way, and hostile ones.
 //! Needs root and iproute2; nftables, openssl, nginx, dnsmasq and opensmtpd where a test says so.
 
-#![expect(clippy::unwrap_used, clippy::panic, clippy::explicit_write, clippy::disallowed_methods, reason = "test code")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::explicit_write,
+    clippy::disallowed_methods,
+    reason = "test code"
+)]
 
 mod beside;
 mod certificates;

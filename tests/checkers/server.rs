@@ -160,9 +160,9 @@ fn answer<S: Read + Write>(mut stream: S, mode: Mode, ends: &AtomicBool) {
         Mode::BadStatus => drop(stream.write_all(b"HTTP/1.0 503 Busy\r\n\r\nsorry")),
         Mode::OtherPage => drop(stream.write_all(b"HTTP/1.0 200 OK\r\n\r\nother")),
         Mode::EndlessHeaders => {
-            repeat("HTTP/1.0 200 OK\r\n", &b"X-Filler: aaaaaaaaaaaaaaaaaaaaaa\r\n".repeat(100), Duration::ZERO)
+            repeat("HTTP/1.0 200 OK\r\n", &b"X-Filler: aaaaaaaaaaaaaaaaaaaaaa\r\n".repeat(100), Duration::ZERO);
         }
-        Mode::HugeBody => repeat("HTTP/1.0 200 OK\r\n\r\n", &[b'a'; 64 * 1024], Duration::ZERO),
+        Mode::HugeBody => repeat("HTTP/1.0 200 OK\r\n\r\n", &b"a".repeat(64 * 1024), Duration::ZERO),
         Mode::NeverEnds => repeat("HTTP/1.0 200 OK\r\n\r\n", b"a", Duration::from_millis(20)),
         Mode::Good | Mode::Refuse | Mode::Reset | Mode::HalfOpen | Mode::Garbage => {
             drop(stream.write_all(page.as_bytes()));
