@@ -35,7 +35,7 @@ fn again_in_guest() {
     }
     let runner = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/uml/run");
     let test = ["--exact", "beside::verdicts_are_keepalived_s", "--nocapture"];
-    let output = Command::new(runner).args(["-t", "150"]).arg(std::env::current_exe().unwrap()).args(test).output();
+    let output = Command::new(runner).args(["-t", "240"]).arg(std::env::current_exe().unwrap()).args(test).output();
     let output = output.unwrap();
     let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
     match output.status.code() {
@@ -103,8 +103,8 @@ fn compare() {
         let running = Running::start(&bench.pair.a, bench.directory.path(), name, argv);
         // Until nothing has changed for longer than all tries of a check take.
         let (mut last, mut since) = (table(&bench), std::time::Instant::now());
-        let end = since + Duration::from_secs(40);
-        while last.is_empty() || since.elapsed() < Duration::from_secs(5) {
+        let end = since + Duration::from_secs(70);
+        while last.is_empty() || since.elapsed() < Duration::from_secs(4) {
             assert!(std::time::Instant::now() < end, "{name} does not come to rest\n{}", log(name));
             std::thread::sleep(Duration::from_millis(200));
             let now = table(&bench);
