@@ -68,6 +68,12 @@ pub enum Mode {
     /// Give a real server another weight until it is returned.
     #[command(after_help = EXIT_STATUS)]
     Weight(Weight),
+    /// Run the checks of a real server at once; with --wait, say what they found. Exit status 4 if one failed.
+    #[command(after_help = EXIT_STATUS)]
+    CheckNow(OnReal),
+    /// Ask a web server for a page and print its MD5, as `digest` of HTTP_GET and SSL_GET wants it.
+    #[command(disable_version_flag = true)]
+    Genhash(Genhash),
     /// Read the configuration anew; what did not change is not touched. A file with errors changes nothing.
     #[command(after_help = EXIT_STATUS)]
     Reload(Reload),
@@ -236,6 +242,9 @@ pub struct Attach {
 pub struct Status {
     #[arg(long)]
     pub json: bool,
+    /// Every health check with its last runs.
+    #[arg(long)]
+    pub checks: bool,
     #[command(flatten)]
     pub at: At,
 }
@@ -282,6 +291,40 @@ pub struct OnReal {
     pub of: Vec<OfWord>,
     #[command(flatten)]
     pub how: How,
+}
+
+/// The options of keepalived's genhash.
+#[derive(Debug, Args)]
+pub struct Genhash {
+    /// The web server.
+    #[arg(short, long, value_name = "ADDRESS")]
+    pub server: IpAddr,
+    #[arg(short, long, value_name = "PORT")]
+    pub port: u16,
+    /// The page.
+    #[arg(short, long, value_name = "PATH")]
+    pub url: String,
+    /// Over TLS.
+    #[arg(short = 'S', long)]
+    pub use_ssl: bool,
+    /// Tell the server which name is meant (SNI): that of --use-virtualhost.
+    #[arg(short = 'I', long, requires = "use_ssl")]
+    pub sni: bool,
+    /// The host that the page is asked of.
+    #[arg(short = 'V', long, value_name = "NAME")]
+    pub use_virtualhost: Option<String>,
+    /// 1.0, 1.0C, 1.1 or 2, as http_protocol.
+    #[arg(short = 'P', long, value_name = "VERSION", default_value = "1.0")]
+    pub protocol: String,
+    /// Seconds for all of it.
+    #[arg(short, long, value_name = "SECONDS", default_value_t = 5.0)]
+    pub timeout: f64,
+    /// The packets' mark.
+    #[arg(short, long, value_name = "MARK", default_value_t = 0)]
+    pub fwmark: u32,
+    /// Also print status and size.
+    #[arg(short, long)]
+    pub verbose: bool,
 }
 
 #[derive(Debug, Args)]

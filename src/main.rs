@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use vipdeck::cli::{Cli, Keepalived, Mode};
 use vipdeck::settings::{self, Settings};
 use vipdeck::status::Command;
-use vipdeck::{control, lab, launch, real_server, report, sys};
+use vipdeck::{control, lab, launch, real_server, report, runtime, sys};
 
 fn main() -> ExitCode {
     let mut out = std::io::stdout();
@@ -67,6 +67,11 @@ fn dispatch(mode: Mode, settings: &Settings, out: &mut dyn Write) -> anyhow::Res
             let (service, weight) = on.parts().map_err(anyhow::Error::msg)?;
             report::verbs::run(Command::Weight { real: on.real, service, weight }, &on.how, settings, out)
         }
+        Mode::CheckNow(on) => {
+            let service = on.service().map_err(anyhow::Error::msg)?;
+            report::verbs::run(Command::CheckNow { real: on.real, service }, &on.how, settings, out)
+        }
+        Mode::Genhash(args) => runtime::genhash::run(&args, out),
         Mode::Reload(args) => report::verbs::run(Command::Reload { dry_run: args.dry_run }, &args.how, settings, out),
         Mode::Restart(args) => report::verbs::run(Command::Restart {}, &args.how, settings, out),
         Mode::RealServer(args) => real_server::command::run(&args.action, settings, out),

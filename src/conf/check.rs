@@ -9,8 +9,8 @@ use super::lower::Cx;
 use super::model::{Config, FirewallSpec, Globals, LvsOptions, ScriptSpec};
 use super::source::{Span, Spanned};
 use super::{
-    check_bfd, check_entries, check_garp, check_groups, check_links, check_notify, check_routing, check_services,
-    check_trackers,
+    check_bfd, check_checkers, check_entries, check_garp, check_groups, check_links, check_notify, check_routing,
+    check_services, check_trackers,
 };
 use crate::time::Duration;
 use crate::vrrp::{Peering, Spec, Tracker};
@@ -29,6 +29,7 @@ pub(super) fn finish(cx: &mut Cx<'_>, draft: root::Draft) -> Config {
         mut instances,
         groups,
         servers,
+        ssl,
         server_groups,
         static_addresses,
         static_routes,
@@ -39,7 +40,8 @@ pub(super) fn finish(cx: &mut Cx<'_>, draft: root::Draft) -> Config {
         instance: name,
     } = draft;
     duplicate_names(cx, &instances);
-    let tracked = tracked(&instances, &groups);
+    let mut tracked = tracked(&instances, &groups);
+    tracked.extend(check_checkers::named(servers.iter().flat_map(|s| &s.reals).flat_map(|r| &r.checks)));
     let mut weights: Weights = scripts.iter().map(|s| ((Tracker::Script, s.name.clone()), s.weight)).collect();
     let file_weight = |weight: Option<(i32, bool)>| weight.unwrap_or(check_trackers::FILE_WEIGHT);
     weights.extend(files.iter().map(|f| ((Tracker::File, f.name.clone()), file_weight(f.weight))));
@@ -47,8 +49,10 @@ pub(super) fn finish(cx: &mut Cx<'_>, draft: root::Draft) -> Config {
     // What a sync group takes for a wish is only what somebody wrote.
     let plain: BTreeSet<String> = files.iter().filter(|f| f.weight.is_none()).map(|f| f.name.clone()).collect();
     weights.extend(bfds.iter().map(|b| ((Tracker::Bfd, b.name.value.clone()), b.weight)));
+    cx.checkers = check_checkers::World::new(cx, ssl, &globals, &bfds);
     let bfds = check_bfd::sessions(cx, bfds, &tracked);
     let files = check_trackers::files(cx, files, &tracked);
+    cx.checkers.know(&files);
     let processes = check_trackers::processes(cx, processes, &tracked);
     let scripts = scripts.into_iter().filter_map(|s| script_spec(cx, s, &globals, &tracked)).collect();
     let names = check_routing::names(cx, &globals);

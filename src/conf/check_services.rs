@@ -1,20 +1,18 @@
 //! Virtual servers: from drafts to specs.
 
+use super::check_checkers;
 use super::check_entries::{Entries, Groups};
 use super::diagnostic::Diagnostic;
-use super::keywords::check::Tcp;
 use super::keywords::global;
-use super::keywords::server::{Draft, Real, Times};
+use super::keywords::server::{Draft, Real};
 use super::lower::Cx;
 use super::source::Span;
-use crate::health;
 use crate::kernel::{DestinationKey, Forwarding, Protocol, Scheduler, ServiceKey};
 use crate::lvs::{RealSpec, ServiceSpec, Sorry};
 use crate::net::Family;
-use crate::time::Duration;
 use crate::vrrp::Command;
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 pub(super) fn services(
     cx: &mut Cx<'_>,
@@ -202,7 +200,9 @@ fn real_spec(
                 .help("add a `TCP_CHECK { }` to it"),
         );
     }
-    let checks = real.checks.iter().map(|check| check_spec(check, real, draft, port)).collect();
+    let has_address = entries.group.is_none() && key.ip().is_some();
+    let given = given(real, draft, port, draft.ha_suspend.is_some() && has_address);
+    let checks = real.checks.iter().filter_map(|check| check_checkers::spec(cx, check, &given)).collect();
     let (upper, lower) = thresholds(cx, real);
     let command = |command: &Option<Command>| command.clone().map(|command| as_user(command, globals));
     Some(RealSpec {
@@ -239,7 +239,7 @@ fn port(cx: &mut Cx<'_>, real: &Real, entries: &Entries, forwarding: Forwarding)
     match (real.port, forwarding.keeps_port()) {
         (None, keeps) => {
             let port = if entries.group.is_some() && !keeps { 0 } else { service };
-            if real.checks.iter().any(|check| check.port.is_none()) {
+            if real.checks.iter().any(|check| check.port.is_none() && check.kind.has_port()) {
                 let problem = if service == 0 {
                     Diagnostic::error("no-port", "real_server without a port, and so nothing to check")
                         .at(real.span, "keepalived would check port 0")
@@ -267,19 +267,14 @@ fn port(cx: &mut Cx<'_>, real: &Real, entries: &Entries, forwarding: Forwarding)
     }
 }
 
-fn check_spec(check: &Tcp, real: &Real, draft: &Draft, port: u16) -> health::Spec {
-    let layers = [check.times, real.times, draft.times];
-    let time = |get: fn(&Times) -> Option<Duration>| layers.iter().find_map(get);
-    let address: IpAddr = check.address.as_ref().map_or(real.address.value, |a| a.value);
-    // keepalived copies the port of the line, which DR replaces only in the table.
-    let target = SocketAddr::new(address, check.port.or(real.port).unwrap_or(port));
-    let period = time(|t| t.delay_loop).unwrap_or(Duration::from_secs(60));
-    health::Spec {
-        method: health::Method::Tcp { target, timeout: time(|t| t.connect_timeout).unwrap_or(Duration::from_secs(5)) },
-        period,
-        retry: layers.iter().find_map(|t| t.retry).unwrap_or(1),
-        delay_before_retry: time(|t| t.delay_before_retry).unwrap_or(Duration::from_secs(1)),
-        warmup: time(|t| t.warmup).unwrap_or(period),
-        alpha: layers.iter().find_map(|t| t.alpha).unwrap_or(false),
+/// What a checker takes from its real server and its virtual server.
+fn given<'d>(real: &'d Real, draft: &'d Draft, port: u16, ha_suspend: bool) -> check_checkers::Given<'d> {
+    check_checkers::Given {
+        address: real.address.value,
+        // keepalived copies the port of the line, which DR replaces only in the table.
+        port: real.port.unwrap_or(port),
+        times: [real.times, draft.times],
+        ha_suspend,
+        virtualhost: real.virtualhost.as_deref().or(draft.virtualhost.as_deref()),
     }
 }

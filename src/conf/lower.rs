@@ -27,13 +27,23 @@ pub(super) struct Cx<'a> {
     rules: usize,
     /// What is run to notify, wherever it stands.
     pub commands: Vec<Spanned<Command>>,
+    /// What checkers refer to.
+    pub checkers: super::check_checkers::World,
     /// The note about each keyword that is accepted without effect: it is told once.
     noted: BTreeMap<(&'static str, &'static str), usize>,
 }
 
 impl<'a> Cx<'a> {
     pub(super) fn new(sources: &'a Sources, loader: &'a dyn Loader) -> Self {
-        Self { sources, loader, diagnostics: Vec::new(), commands: Vec::new(), rules: 0, noted: BTreeMap::new() }
+        Self {
+            sources,
+            loader,
+            diagnostics: Vec::new(),
+            commands: Vec::new(),
+            checkers: super::check_checkers::World::default(),
+            rules: 0,
+            noted: BTreeMap::new(),
+        }
     }
 
     /// The lines of a block of rules, each with its place among those of all blocks.

@@ -9,6 +9,7 @@ mod analysis;
 mod check;
 mod check_authentication;
 mod check_bfd;
+mod check_checkers;
 mod check_entries;
 mod check_garp;
 mod check_groups;

@@ -36,6 +36,33 @@ pub(super) fn preview(model: &mut Model) -> Vec<Effect> {
     }
 }
 
+/// Asks every fresh node that has the real server to run its checks; what they find comes with the next snapshots.
+pub(super) fn check_now(model: &mut Model) -> Vec<Effect> {
+    let chosen = may_change(model).and_then(|()| match model.row() {
+        Some(RowId::Real(service, real)) => Ok((*service, *real)),
+        _ => Err("select a real server: its checks run at once".to_owned()),
+    });
+    let (service, real) = match chosen {
+        Ok(chosen) => chosen,
+        Err(why) => {
+            say(model, Tone::Info, why);
+            return Vec::new();
+        }
+    };
+    let nodes = facts::holders(&model.live, Some(&service), &real);
+    if nodes.is_empty() {
+        say(model, Tone::Bad, "nothing was sent: no fresh node to tell");
+    }
+    let command = Command::CheckNow { real, service: Some(service) };
+    let verb = command.verb();
+    let ask = Ask { command, reason: None, actor: Actor::default() };
+    let send = |node: usize| {
+        let row = RowId::Real(service, real);
+        Effect::Send { node, ask: Box::new(ask.clone()), about: About::Command { node, row, verb } }
+    };
+    nodes.into_iter().map(send).collect()
+}
+
 /// The chosen column, or the only node.
 fn node_to_reload(model: &Model) -> Result<usize, String> {
     may_change(model)?;

@@ -235,6 +235,9 @@ fn act(model: &mut Model, action: Action) -> Vec<Effect> {
     if action == Action::Reload {
         return ask::preview(model);
     }
+    if action == Action::CheckNow {
+        return ask::check_now(model);
+    }
     if action.is_verb() {
         ask::open(model, action);
         return Vec::new();

@@ -53,6 +53,16 @@ impl Bfds {
         weigh(track, status.good, &detail, conditions);
     }
 
+    /// Whether a session is up, and in what state it is; none: the neighbour has not been heard since the start, which
+    /// says nothing of it yet, as in keepalived.
+    pub(super) fn standing(&self, name: &str) -> Option<(bool, String)> {
+        if self.is_inherited(name) {
+            return Some((true, "up".into()));
+        }
+        let status = self.status(name).filter(|s| !matches!(s.cause, Cause::Started | Cause::NeighborHeard))?;
+        Some((status.good, format!("{}: {}", word(status.state), status.cause)))
+    }
+
     /// The sessions whose paths are good, for the next engine.
     pub(super) fn good(&self) -> Vec<String> {
         let good = |spec: &&Spec| self.is_inherited(&spec.name) || self.status(&spec.name).is_some_and(|s| s.good);
@@ -123,6 +133,9 @@ impl Engine {
         self.node_unkept = true;
         for name in names {
             self.update_trackers_of(now, Tracker::Bfd, &name, effects);
+            if let Some((up, why)) = self.bfds.standing(&name) {
+                self.bfd_checked(now, &name, up, &why, effects);
+            }
         }
     }
 
@@ -180,6 +193,9 @@ impl Engine {
         }
         self.node_unkept = true;
         self.update_trackers_of(now, Tracker::Bfd, &name, effects);
+        if let Some((up, why)) = self.bfds.standing(&name) {
+            self.bfd_checked(now, &name, up, &why, effects);
+        }
     }
 
     fn bfd_refused(&mut self, now: Instant, refused: Refused) {

@@ -23,6 +23,10 @@ impl Engine {
             Command::Restart {} => return self.prepare_restart(now, id, ask, effects),
             Command::Drain { real, service } => self.on_real(now, &ask, *real, *service, Verb::Drain, effects),
             Command::Return { real, service } => self.on_real(now, &ask, *real, *service, Verb::Return, effects),
+            Command::CheckNow { real, service } => self.check_now(now, *real, *service).inspect(|_| {
+                let text = ask.command.to_string();
+                self.log.add(now, subject(&ask.command), Severity::Info, "command", text, Some(by(&ask, "")));
+            }),
             Command::Weight { real, service, weight } => {
                 self.on_real(now, &ask, *real, *service, Verb::Weight(*weight), effects)
             }
@@ -184,6 +188,7 @@ fn subject(command: &Command) -> Subject {
         Command::Reload { .. } | Command::Restart {} => Subject::Node,
         Command::Drain { real, service }
         | Command::Return { real, service }
+        | Command::CheckNow { real, service }
         | Command::Weight { real, service, .. } => service.map_or(Subject::Node, |key| Subject::Real(key, *real)),
     }
 }

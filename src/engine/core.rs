@@ -3,6 +3,7 @@
 use super::addresses::Managed;
 use super::announcing::Announcing;
 use super::bfd::Bfds;
+use super::checks::Checks;
 use super::effect::Effect;
 use super::firewall::Firewalling;
 use super::groups::Group;
@@ -116,6 +117,7 @@ pub struct Engine {
     pub(super) bfds: Bfds,
     pub(super) trackers: Trackers,
     pub(super) services: Vec<lvs::Service>,
+    pub(super) checks: Checks,
     pub(super) intents_by: BTreeMap<(ServiceKey, DestinationKey), (Actor, Option<String>)>,
     pub(super) table: TableState,
     pub(super) findings: Findings,
@@ -203,6 +205,7 @@ impl Engine {
             scripts: config.scripts.into_iter().map(|s| Script::new(s, start)).collect(),
             bfds: Bfds::new(config.bfds),
             services,
+            checks: Checks::default(),
             intents_by: BTreeMap::new(),
             table: TableState::default(),
             findings: Findings::default(),
@@ -223,6 +226,7 @@ impl Engine {
         engine.index_addresses();
         engine.index_routing();
         engine.index_links();
+        engine.index_checks(start);
         engine.form_groups(config.groups);
         engine.set_lease(start);
         engine
@@ -237,6 +241,7 @@ impl Engine {
     #[must_use]
     pub fn handle(&mut self, now: Instant, input: Input) -> Vec<Effect> {
         let mut effects = Vec::new();
+        let moves_addresses = matches!(input, Input::Link(_) | Input::LinkGone(_) | Input::LinksRead);
         match input {
             Input::Link(link) => self.link_changed(now, link, &mut effects),
             Input::LinksRead => self.links_are_read(now, &mut effects),
@@ -249,7 +254,7 @@ impl Engine {
             Input::SendFailed { link, error } => self.send_failed(now, &link, &error),
             Input::Table(observed) => self.table_read(now, observed, &mut effects),
             Input::TableDone(failures) => self.table_done(now, failures),
-            Input::Checked { id, outcome } => self.checked(now, id, outcome, &mut effects),
+            Input::Checked { id, found } => self.checked(now, id, found, &mut effects),
             Input::ScriptDone { name, outcome } => self.script_done(now, &name, outcome, &mut effects),
             Input::Bfd(news) => self.bfd_news(now, news, &mut effects),
             Input::FileRead { name, reading } => self.file_read(now, &name, reading, &mut effects),
@@ -274,6 +279,9 @@ impl Engine {
             Input::Late(by) => self.woke_late(now, by, &mut effects),
             Input::Stop => self.stop(now, &mut effects),
         }
+        if moves_addresses {
+            self.settle_suspended(now);
+        }
         self.settle_groups(now, &mut effects);
         self.drop_retired();
         self.settle_plumbing(now, &mut effects);
@@ -286,8 +294,7 @@ impl Engine {
         let routers = self.timers.first().map(|(at, _)| *at);
         let scripts = self.scripts.iter().map(|s| Some(s.next_at())).fold(None, earliest);
         // None is started any more while stopping.
-        let services = self.services.iter().filter(|s| !self.stopping && !self.is_suspended(s));
-        let checks = services.map(lvs::Service::deadline).fold(None, earliest);
+        let checks = self.next_check();
         let addresses = self.retry_address.values().copied().map(Some).fold(None, earliest);
         let trackers = earliest(self.trackers.deadline(), self.flaps_due());
         let routing = self.routing_retry_at();

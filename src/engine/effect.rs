@@ -29,10 +29,12 @@ pub enum Effect {
     },
     /// Change the table, in order; failures and then the table as it stands come back as inputs.
     Table(Vec<Change>),
-    /// Run a health check.
+    /// Run a health check; what it found comes back as an input.
     Check {
         id: CheckId,
         method: Method,
+        /// Which of its URLs.
+        step: usize,
     },
     RunScript(ScriptSpec),
     /// Run a notify script; those of one instance or group in order, and never two at once.
@@ -120,4 +122,6 @@ pub struct CheckId {
     pub service: ServiceKey,
     pub real: DestinationKey,
     pub index: usize,
+    /// Which run, of all.
+    pub run: u64,
 }

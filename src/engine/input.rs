@@ -4,7 +4,7 @@ use super::effect::{CheckId, Notice};
 use super::trackers::{Counted, FileReading};
 use crate::bfd;
 use crate::conf::Config;
-use crate::health::Outcome;
+use crate::health::{Found, Outcome};
 use crate::kernel::{Change, Link, ObservedTable, RoutingNews};
 use crate::net::{LinkName, Mac};
 use crate::status::{Ask, Severity};
@@ -49,7 +49,7 @@ pub enum Input {
     TableDone(Vec<(Change, String)>),
     Checked {
         id: CheckId,
-        outcome: Outcome,
+        found: Found,
     },
     ScriptDone {
         name: String,

@@ -11,6 +11,7 @@ mod admission;
 mod announcing;
 mod authentic;
 mod bfd;
+mod checks;
 mod commands;
 mod conditions;
 mod core;

@@ -205,6 +205,8 @@ impl Engine {
                 self.schedule_extra(now, index);
             }
         }
+        self.index_checks(now);
+        self.tell_checks(now, effects);
         self.settle_routing_around(now, effects);
         self.settle_quorums(now, effects);
         self.settle_table(effects);

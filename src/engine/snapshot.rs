@@ -3,13 +3,14 @@
 use super::core::Engine;
 use super::router::Router;
 use super::scripts::Script;
-use crate::health::Check;
+use crate::health::{Check, Record};
 use crate::kernel::{Address, ObservedTable};
 use crate::lvs;
 use crate::net::LinkName;
 use crate::status::{
-    Admin, CheckResult, DataplaneKind, Drain, Health, Heard, Hold, HoldKind, Instance, LinkState, Node, Presence,
-    Quorum, Real, SCHEMA, Script as ScriptStatus, Service, ServiceGroup, Snapshot, Sorry, Term, Track, Verdict, Vip,
+    Admin, CheckResult, CheckStatus, DataplaneKind, Drain, Health, Heard, Hold, HoldKind, Instance, LinkState, Node,
+    Presence, Quorum, Real, SCHEMA, Script as ScriptStatus, Service, ServiceGroup, Snapshot, Sorry, Term, Track,
+    Verdict, Vip,
 };
 use crate::time::{Duration, Instant};
 use crate::vrrp::{self, State};
@@ -156,6 +157,7 @@ impl Engine {
         let router = self.routers.iter().find(|r| r.machine.spec().addresses.iter().any(is_its));
         let here = |r: &Router| r.machine.spec().addresses.iter().any(|a| is_its(a) && self.holds(a));
         let present = |table: &ObservedTable| service.spec.entries().iter().all(|key| table.services.contains_key(key));
+        let waits = self.is_suspended(service.spec.key);
         Service {
             id: service.spec.key,
             scheduler: service.spec.scheduler,
@@ -181,11 +183,11 @@ impl Engine {
                 forwarding: s.forwarding,
                 serving: service.is_sorry(),
             }),
-            reals: service.reals.iter().map(|r| self.real(service, r)).collect(),
+            reals: service.reals.iter().map(|r| self.real(service, r, waits)).collect(),
         }
     }
 
-    fn real(&self, service: &lvs::Service, real: &lvs::Real) -> Real {
+    fn real(&self, service: &lvs::Service, real: &lvs::Real, waits: bool) -> Real {
         let by = self.intents_by.get(&(service.spec.key, real.spec.key)).cloned().unwrap_or_default();
         let drain = real.intent.drain.as_ref().map(|d| Drain {
             since: d.since,
@@ -208,6 +210,7 @@ impl Engine {
             weight_effective: service.desired_weight(real),
             weight_kernel: seen.map(|o| o.weight),
             health: health(real),
+            checks: real.checks.iter().map(|c| check_status(c, waits)).collect(),
             admin,
             drain,
             active: seen.map(|o| o.active),
@@ -264,11 +267,7 @@ fn health(real: &lvs::Real) -> Health {
         };
     };
     Health {
-        verdict: match check.good() {
-            None => Verdict::Unchecked,
-            Some(true) => Verdict::Up,
-            Some(false) => Verdict::Down,
-        },
+        verdict: verdict(check),
         since: check.since(),
         method: Some(check.spec().method.name().to_owned()),
         last: last_result(check),
@@ -279,12 +278,40 @@ fn health(real: &lvs::Real) -> Health {
 }
 
 fn last_result(check: &Check) -> Option<CheckResult> {
-    check.last().map(|(at, outcome)| CheckResult {
-        at: *at,
-        good: outcome.good,
-        detail: outcome.detail.clone(),
-        took: outcome.took,
-    })
+    let result = |record: &Record| CheckResult {
+        at: record.at,
+        good: record.found.good,
+        detail: record.found.text(),
+        took: record.found.took,
+    };
+    check.last().map(result)
+}
+
+const fn verdict(check: &Check) -> Verdict {
+    match check.good() {
+        None if check.is_down() => Verdict::Down,
+        None => Verdict::Unchecked,
+        Some(true) => Verdict::Up,
+        Some(false) => Verdict::Down,
+    }
+}
+
+fn check_status(check: &Check, waits: bool) -> CheckStatus {
+    let spec = check.spec();
+    CheckStatus {
+        method: spec.method.name().to_owned(),
+        target: spec.method.target(),
+        verdict: verdict(check),
+        alpha: spec.alpha,
+        since: check.since(),
+        failing: check.failing(),
+        retry: spec.retry,
+        running: check.is_running(),
+        suspended: waits && spec.ha_suspend,
+        next_at: check.deadline(),
+        last: check.last().cloned(),
+        history: check.history().clone(),
+    }
 }
 
 fn script(script: &Script) -> ScriptStatus {

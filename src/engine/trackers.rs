@@ -242,6 +242,11 @@ pub(super) struct Trackers {
 }
 
 impl Trackers {
+    /// The number in a file; none: it has not been read yet.
+    pub(super) fn file_value(&self, name: &str) -> Option<i64> {
+        self.files.iter().find(|f| f.spec.name == name).and_then(|f| f.value)
+    }
+
     pub(super) fn record(&self) -> TrackerRecord {
         let number = |f: &File| Some((f.spec.name.clone(), (f.value?, f.since)));
         let verdict = |p: &Process| Some((p.spec.name.clone(), (p.count?, p.good?, p.since)));
@@ -386,6 +391,7 @@ impl Engine {
         let why = polled.map_or_else(|| why.clone(), |polled| format!("{why}; read every second: {polled}"));
         self.log.add(now, Subject::File(name.to_owned()), Severity::Notice, "file", text, Some(why));
         self.update_trackers_of(now, Tracker::File, name, effects);
+        self.file_checked(now, name, value, effects);
     }
 
     /// Tracked processes were counted.

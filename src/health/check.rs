@@ -1,45 +1,81 @@
 //! The machine of one check: when it runs next, and what its results mean.
 
-use super::spec::{Outcome, Spec};
-use crate::time::Instant;
+use super::found::{Found, Record, Weight};
+use super::spec::{Method, Spec};
+use crate::time::{Duration, Instant};
+use std::collections::VecDeque;
+use std::sync::Arc;
 
-/// One check of one real server. Until the first result it counts as up, or as down with `alpha`.
+/// So many runs of each check are remembered.
+pub const KEPT: usize = 20;
+
+/// One check of one real server. Counted as up until a result says otherwise, with `alpha` as down.
 #[derive(Clone, Debug)]
 pub struct Check {
     spec: Spec,
-    /// None before the first result.
+    /// None before the first result that decides.
     good: Option<bool>,
     since: Instant,
     /// Failures in a row that have not turned the verdict.
     failing: u32,
     next: Next,
-    last: Option<(Instant, Outcome)>,
+    /// The URL whose turn it is.
+    step: usize,
+    /// It turned the verdict, and has not passed since: once it has, all are asked again.
+    failed_step: bool,
+    weight: Weight,
+    /// The last [`KEPT`] runs, the newest last. Shared with those that show them.
+    history: Arc<VecDeque<Record>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Next {
     At(Instant),
-    Running,
+    /// This run of the engine's.
+    Running(u64),
+    /// It runs when the engine is told something, or not at all for now.
+    Told,
+}
+
+/// What a result changed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Change {
+    pub verdict: bool,
+    pub weight: bool,
 }
 
 impl Check {
     /// The first run starts at `fraction` (0 to 1) of the warm-up.
     pub fn new(spec: Spec, now: Instant, fraction: f64) -> Self {
         let first = now + spec.warmup.mul_f64(fraction.clamp(0.0, 1.0));
-        Self { spec, good: None, since: now, failing: 0, next: Next::At(first), last: None }
+        let next = if spec.method.is_timed() && !spec.ha_suspend { Next::At(first) } else { Next::Told };
+        Self {
+            spec,
+            good: None,
+            since: now,
+            failing: 0,
+            next,
+            step: 0,
+            failed_step: false,
+            weight: Weight::Configured,
+            history: Arc::default(),
+        }
     }
 
     pub const fn spec(&self) -> &Spec {
         &self.spec
     }
 
-    /// The verdict; none before the first result.
+    /// The verdict; none before the first result that decides.
     pub const fn good(&self) -> Option<bool> {
         self.good
     }
 
-    pub fn is_down(&self) -> bool {
-        !self.good.unwrap_or(!self.spec.alpha)
+    pub const fn is_down(&self) -> bool {
+        match self.good {
+            Some(good) => !good,
+            None => self.spec.alpha,
+        }
     }
 
     pub const fn since(&self) -> Instant {
@@ -50,156 +86,158 @@ impl Check {
         self.failing
     }
 
-    pub const fn last(&self) -> Option<&(Instant, Outcome)> {
-        self.last.as_ref()
+    /// Which URL the next run asks for, or the present one.
+    pub const fn step(&self) -> usize {
+        self.step
     }
 
-    /// When the next run starts; none while one is running.
+    /// What it says of its server's weight.
+    pub const fn weight(&self) -> Weight {
+        self.weight
+    }
+
+    pub fn last(&self) -> Option<&Record> {
+        self.history.back()
+    }
+
+    pub const fn history(&self) -> &Arc<VecDeque<Record>> {
+        &self.history
+    }
+
+    pub const fn is_running(&self) -> bool {
+        matches!(self.next, Next::Running(_))
+    }
+
+    /// When the next run starts; none while one is running, or while it waits for what the engine is told.
     pub const fn deadline(&self) -> Option<Instant> {
         match self.next {
             Next::At(at) => Some(at),
-            Next::Running => None,
+            Next::Running(_) | Next::Told => None,
         }
     }
 
-    /// Whether a run is to be started now; from then on it is running until [`Check::finish`].
-    pub fn start(&mut self, now: Instant) -> bool {
+    /// The number of the run that is under way.
+    pub const fn run(&self) -> Option<u64> {
+        match self.next {
+            Next::Running(run) => Some(run),
+            Next::At(_) | Next::Told => None,
+        }
+    }
+
+    /// Whether a run is to be started now; from then on run number `run` is under way until [`Check::finish`].
+    pub fn start(&mut self, now: Instant, run: u64) -> bool {
         match self.next {
             Next::At(at) if now >= at => {
-                self.next = Next::Running;
+                self.next = Next::Running(run);
                 true
             }
-            Next::At(_) | Next::Running => false,
+            Next::At(_) | Next::Running(_) | Next::Told => false,
         }
     }
 
-    /// Takes the result of the run and says whether the verdict changed. The very first result decides at once; while
-    /// up, `retry` further tries follow a failure; one success is enough while down.
-    pub fn finish(&mut self, now: Instant, outcome: Outcome) -> bool {
-        let good = outcome.good;
-        self.last = Some((now, outcome));
-        let turns = match (self.good, good) {
-            (None, _) | (Some(false), true) => true,
-            (Some(true), false) => self.failing >= self.spec.retry,
-            (Some(true), true) | (Some(false), false) => false,
-        };
-        let tries_again = !good && !turns && self.good == Some(true);
-        self.failing = if tries_again { self.failing + 1 } else { 0 };
-        let pause = if tries_again { self.spec.delay_before_retry } else { self.spec.period };
-        self.next = Next::At(now + pause);
-        let before = self.good.unwrap_or(!self.spec.alpha);
-        // Of one that counts as down already, the first failure is told all the same, as keepalived does.
-        let changed = turns && (before != good || (self.good.is_none() && !good));
-        if turns {
-            if before != good {
-                self.since = now;
-            }
-            self.good = Some(good);
+    /// The next run is to start at `at`; false if one is running, or it runs only when the engine is told something.
+    pub fn run_at(&mut self, at: Instant) -> bool {
+        let may = self.spec.method.is_timed() && !self.is_running();
+        if may {
+            self.next = Next::At(at);
         }
-        changed
+        may
+    }
+
+    /// No run starts until [`Check::run_at`]; one that is running goes on.
+    pub fn suspend(&mut self) {
+        if !self.is_running() {
+            self.next = Next::Told;
+        }
+    }
+
+    /// The same check under another spec that does the same: what it has found so far counts.
+    #[must_use]
+    pub fn with(self, spec: Spec) -> Self {
+        let waits_no_more = self.spec.ha_suspend && !spec.ha_suspend && self.next == Next::Told;
+        let next = if waits_no_more && spec.method.is_timed() { Next::At(self.since) } else { self.next };
+        Self { spec, next, ..self }
+    }
+
+    /// Takes the result of a run. The very first result decides at once; while up, `retry` further tries follow a
+    /// failure; one success is enough while down, of several URLs one of each.
+    pub fn finish(&mut self, now: Instant, found: Found) -> Change {
+        let (was_down, attempt, step) = (self.is_down(), self.failing + 1, self.step);
+        let weight_before = self.weight;
+        let pause = if found.good { self.passed(&found) } else { self.failed() };
+        if self.spec.method.is_timed() {
+            self.next = Next::At(now + pause);
+        }
+        let verdict = was_down != self.is_down();
+        if verdict {
+            self.since = now;
+        }
+        self.remember(Record {
+            at: now,
+            found,
+            attempt,
+            step: u16::try_from(step).unwrap_or(u16::MAX),
+            verdict: self.good,
+        });
+        Change { verdict, weight: self.weight != weight_before }
+    }
+
+    /// Returns the pause until the next run.
+    fn passed(&mut self, found: &Found) -> Duration {
+        self.failing = 0;
+        self.weight = found.weight;
+        let steps = self.spec.method.steps();
+        let recovering = self.good != Some(true);
+        if self.failed_step && steps > 1 {
+            (self.failed_step, self.step) = (false, 0);
+        } else {
+            self.failed_step = false;
+            self.step += 1;
+            if self.step >= steps {
+                self.step = 0;
+                self.good = Some(true);
+            }
+        }
+        let at_once = recovering && self.good != Some(true) && self.recovers_fast();
+        if at_once { Duration::ZERO } else { self.spec.period }
+    }
+
+    fn failed(&mut self) -> Duration {
+        let is_http = matches!(self.spec.method, Method::Http(_));
+        if self.good == Some(true) && self.failing < self.spec.retry {
+            self.failing += 1;
+            return self.spec.delay_before_retry;
+        }
+        let turned = self.good != Some(false);
+        self.failing = 0;
+        self.good = Some(false);
+        self.weight = Weight::Configured;
+        if turned {
+            self.failed_step = true;
+        }
+        match (is_http, self.failed_step) {
+            // keepalived: not more often than before.
+            (true, true) => self.spec.period.max(self.spec.delay_before_retry),
+            (true, false) => self.spec.delay_before_retry,
+            (false, _) => self.spec.period,
+        }
+    }
+
+    fn recovers_fast(&self) -> bool {
+        matches!(&self.spec.method, Method::Http(http) if http.fast_recovery)
+    }
+
+    /// A copy is made only while somebody shows the records.
+    fn remember(&mut self, record: Record) {
+        let history = Arc::make_mut(&mut self.history);
+        history.reserve_exact(KEPT - history.len().min(KEPT));
+        if history.len() == KEPT {
+            history.pop_front();
+        }
+        history.push_back(record);
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::health::Method;
-    use crate::time::Duration;
-
-    fn spec(retry: u32) -> Spec {
-        let target = "192.168.10.31:80".parse().unwrap();
-        Spec {
-            method: Method::Tcp { target, timeout: Duration::from_secs(1) },
-            period: Duration::from_secs(6),
-            retry,
-            delay_before_retry: Duration::from_secs(1),
-            warmup: Duration::from_secs(6),
-            alpha: false,
-        }
-    }
-
-    fn outcome(good: bool) -> Outcome {
-        Outcome { good, detail: "as told".into(), took: Duration::ZERO }
-    }
-
-    fn secs(s: u64) -> Instant {
-        Instant::from_micros(s * 1_000_000)
-    }
-
-    fn run(check: &mut Check, at: Instant, good: bool) -> bool {
-        assert!(check.start(at));
-        check.finish(at, outcome(good))
-    }
-
-    #[test]
-    fn the_first_run_starts_within_the_warm_up() {
-        assert_eq!(Check::new(spec(1), secs(10), 0.5).deadline(), Some(secs(13)));
-        assert_eq!(Check::new(spec(1), secs(10), 7.0).deadline(), Some(secs(16)));
-    }
-
-    #[test]
-    fn the_first_failure_decides_at_once() {
-        let mut check = Check::new(spec(3), secs(0), 0.0);
-        assert!(run(&mut check, secs(0), false));
-        assert!(check.is_down());
-        assert_eq!(check.deadline(), Some(secs(6)));
-    }
-
-    #[test]
-    fn the_first_success_is_no_change() {
-        let mut check = Check::new(spec(3), secs(0), 0.0);
-        assert!(!run(&mut check, secs(0), true));
-        assert_eq!(check.good(), Some(true));
-    }
-
-    #[test]
-    fn alpha_is_down_until_the_first_success_and_tells_its_first_failure() {
-        let alpha = || Check::new(Spec { alpha: true, ..spec(3) }, secs(0), 0.0);
-        let mut check = alpha();
-        assert!(check.is_down());
-        assert!(run(&mut check, secs(0), true));
-        assert_eq!((check.is_down(), check.since()), (false, secs(0)));
-        let mut check = alpha();
-        assert!(run(&mut check, secs(0), false));
-        assert!(!run(&mut check, secs(6), false));
-        assert!(run(&mut check, secs(12), true));
-    }
-
-    #[test]
-    fn a_failure_while_up_is_tried_again_before_it_counts() {
-        let mut check = Check::new(spec(2), secs(0), 0.0);
-        run(&mut check, secs(0), true);
-        assert!(!run(&mut check, secs(6), false));
-        assert_eq!((check.failing(), check.deadline()), (1, Some(secs(7))));
-        assert!(!run(&mut check, secs(7), false));
-        assert!(run(&mut check, secs(8), false));
-        assert_eq!((check.is_down(), check.since(), check.deadline()), (true, secs(8), Some(secs(14))));
-    }
-
-    #[test]
-    fn one_success_is_enough_while_down() {
-        let mut check = Check::new(spec(2), secs(0), 0.0);
-        run(&mut check, secs(0), false);
-        assert!(!run(&mut check, secs(6), false));
-        assert!(run(&mut check, secs(12), true));
-        assert_eq!(check.good(), Some(true));
-    }
-
-    #[test]
-    fn a_success_forgets_the_failures_before_it() {
-        let mut check = Check::new(spec(1), secs(0), 0.0);
-        run(&mut check, secs(0), true);
-        for turn in 1..10 {
-            assert!(!run(&mut check, secs(20 * turn), false));
-            assert!(!run(&mut check, secs(20 * turn + 10), true));
-        }
-    }
-
-    #[test]
-    fn nothing_starts_twice() {
-        let mut check = Check::new(spec(1), secs(0), 0.0);
-        assert!(check.start(secs(0)));
-        assert!(!check.start(secs(100)));
-        assert_eq!(check.deadline(), None);
-    }
-}
+#[path = "check_tests.rs"]
+mod tests;

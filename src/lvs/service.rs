@@ -3,7 +3,7 @@
 use super::spec::{RealSpec, ServiceSpec};
 use crate::health::Check;
 use crate::kernel::{self, Destination, ObservedDestination, ObservedTable, ServiceKey};
-use crate::time::{Duration, Instant, earliest};
+use crate::time::{Duration, Instant};
 use std::collections::{BTreeMap, VecDeque};
 
 /// How many one-second samples of the rate of new connections are kept.
@@ -97,8 +97,9 @@ impl Service {
             (real.intent, real.observed, real.observed_at) = (old.intent, old.observed, old.observed_at);
             real.rate = old.rate;
             for check in old.checks {
-                if let Some(place) = real.checks.iter_mut().find(|c| c.spec() == check.spec()) {
-                    *place = check;
+                // By what they do: other times do not make another check.
+                if let Some(place) = real.checks.iter_mut().find(|c| c.spec().method == check.spec().method) {
+                    *place = check.with(place.spec().clone());
                 }
             }
         }
@@ -188,11 +189,6 @@ impl Service {
         }
         drained
     }
-
-    /// When the next check is due.
-    pub fn deadline(&self) -> Option<Instant> {
-        self.reals.iter().flat_map(|r| &r.checks).map(Check::deadline).fold(None, earliest)
-    }
 }
 
 impl Real {
@@ -200,9 +196,12 @@ impl Real {
         !self.checks.iter().any(Check::is_down)
     }
 
-    /// Configured, or asked for by an operator.
+    /// Asked for by an operator, or that of the file with what its checks say of it.
     pub fn weight(&self) -> u32 {
-        self.intent.weight.unwrap_or(self.spec.weight)
+        self.intent.weight.unwrap_or_else(|| {
+            let more: i64 = self.checks.iter().map(|c| c.weight().more_than(self.spec.weight)).sum();
+            u32::try_from((i64::from(self.spec.weight) + more).clamp(0, i64::from(i32::MAX))).unwrap_or(0)
+        })
     }
 
     /// None: the server should not be in the table. Its service may know better: [`Service::desired_weight`].

@@ -1,7 +1,7 @@
 //! The edges of the quorum, and who is in the table when.
 
 use super::*;
-use crate::health::{self, Method, Outcome};
+use crate::health::{self, Connection, Found, Method};
 use crate::kernel::{DestinationKey, Forwarding};
 use crate::lvs::{Group, RealSpec, Sorry};
 
@@ -14,12 +14,14 @@ fn real(n: u8) -> DestinationKey {
 fn check() -> health::Spec {
     let second = Duration::from_secs(1);
     health::Spec {
-        method: Method::Tcp { target: real(1), timeout: second },
+        method: Method::Tcp(Connection::to(real(1), second)),
         period: second,
         retry: 0,
         delay_before_retry: second,
         warmup: Duration::ZERO,
         alpha: false,
+        log_all_failures: false,
+        ha_suspend: false,
     }
 }
 
@@ -45,8 +47,8 @@ fn service(spec: ServiceSpec) -> Service {
 fn set(service: &mut Service, n: usize, good: bool) {
     for check in &mut service.reals[n - 1].checks {
         let at = check.deadline().unwrap();
-        assert!(check.start(at));
-        let _ = check.finish(at, Outcome { good, detail: "as told".into(), took: Duration::ZERO });
+        assert!(check.start(at, 1));
+        let _ = check.finish(at, if good { Found::good("as told") } else { Found::bad("as told") });
     }
 }
 

@@ -1,6 +1,6 @@
 //! Whether what a command asked for has come about, judged from snapshots alone.
 
-use crate::status::{Admin, Command, HoldKind, Instance, Real, Role, Snapshot};
+use crate::status::{Admin, CheckStatus, Command, HoldKind, Instance, Real, Role, Snapshot};
 use crate::time::{Duration, Instant};
 
 /// A snapshot may be older than the answer to the command: for so long, what is missing in it counts as not yet there.
@@ -54,6 +54,10 @@ impl Watch {
             Command::Return { real, service } => {
                 let reals = reals(s, |r| r.id == real, service);
                 self.weighed(&reals, None, is_settled)
+            }
+            Command::CheckNow { real, service } => {
+                let reals = reals(s, |r| r.id == real, service);
+                checked(&reals, began)
             }
             Command::Weight { real, service, weight } => {
                 let reals = reals(s, |r| r.id == real, service);
@@ -183,6 +187,26 @@ impl Watch {
             None => "as asked; it is out of the table while its check fails".into(),
         })
     }
+}
+
+/// `began`: what ended before was not asked for.
+fn checked(reals: &[&Real], began: Instant) -> Outcome {
+    if reals.is_empty() {
+        return Outcome::Different("the real server is gone from the configuration".into());
+    }
+    // What runs at no time of its own is not asked.
+    let asked = |c: &&CheckStatus| !c.suspended && !["BFD_CHECK", "FILE_CHECK"].contains(&c.method.as_str());
+    let checks: Vec<_> = reals.iter().flat_map(|r| &r.checks).filter(asked).collect();
+    let late = checks.iter().find(|c| c.running || c.last.as_ref().is_none_or(|last| last.at < began));
+    if let Some(check) = late {
+        return Outcome::Waiting(format!("{} of {} has not ended yet", check.method, check.target));
+    }
+    let word = |good: bool| if good { "passed" } else { "failed" };
+    let told =
+        |c: &&CheckStatus| c.last.as_ref().map(|l| format!("{} {}: {}", c.method, word(l.found.good), l.found.text()));
+    let text = checks.iter().filter_map(told).collect::<Vec<_>>().join("; ");
+    let is_good = checks.iter().all(|c| c.last.as_ref().is_some_and(|l| l.found.good));
+    if is_good { Outcome::Done(text) } else { Outcome::Different(text) }
 }
 
 fn out_or(weight: Option<u32>) -> String {

@@ -1,5 +1,6 @@
 //! `vipdeck status`: what engines report, as JSON or as tables.
 
+use super::checks;
 use super::engines::{self, complain, until_closed};
 use super::exit;
 use super::table::Table;
@@ -13,7 +14,8 @@ use std::io::{self, Write};
 
 /// Prints every engine that is meant. One engine gives an object as JSON, several an array.
 pub fn run(args: &cli::Status, settings: &Settings, out: &mut dyn Write) -> anyhow::Result<u8> {
-    print(&engines::targets(&args.at, settings)?, args.json, out)
+    let targets = engines::targets(&args.at, settings)?;
+    if args.checks { checks::print(&targets, args.json, out) } else { print(&targets, args.json, out) }
 }
 
 /// The same for engines that have been found already.

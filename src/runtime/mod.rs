@@ -10,9 +10,11 @@
 mod addresses;
 mod beside;
 mod bfd;
+mod checkers;
 mod dataplane;
 mod fifos;
 mod files;
+pub mod genhash;
 mod hooks;
 mod journal;
 mod keep;

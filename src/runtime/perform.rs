@@ -1,8 +1,9 @@
 //! Effects become verbs, in their order.
 
+use super::checkers::Job;
 use super::turn::{Ended, Turning};
-use super::workers::Job;
 use crate::engine::{Effect, Input};
+use crate::health::Found;
 use crate::kernel::Change;
 use crate::time::Duration;
 
@@ -64,12 +65,15 @@ impl Turning {
                 let gone = "the dataplane's thread has ended: restart vipdeck";
                 (!told).then(|| Input::TableDone(changes.into_iter().map(|c| (c, gone.to_owned())).collect()))
             }
-            Effect::Check { id, method } => {
-                self.work(Job::Check { id, method });
-                None
+            Effect::Check { id, method, step } => {
+                let gone = || Found::bad("the threads of checks have ended: restart vipdeck");
+                let told = self.checkers.send(Job { id, method, step }).is_ok();
+                (!told).then(|| Input::Checked { id, found: gone() })
             }
             Effect::RunScript(spec) => {
-                self.work(Job::Script(spec));
+                if self.workers.send(spec).is_err() {
+                    tracing::error!("the thread for scripts has ended: restart vipdeck");
+                }
                 None
             }
             Effect::ReadConfiguration { id, ask } => {
@@ -113,11 +117,5 @@ impl Turning {
     pub(super) fn apply(&self, change: Change) -> bool {
         let thread = if change.is_plumbing() { &self.plumbing } else { &self.addresses };
         thread.send(change).is_ok()
-    }
-
-    fn work(&self, job: Job) {
-        if self.workers.send(job).is_err() {
-            tracing::error!("the thread for checks and scripts has ended: restart vipdeck");
-        }
     }
 }

@@ -21,7 +21,7 @@ const LATE: Duration = Duration::from_secs(1);
 const REST: Duration = Duration::from_secs(5);
 
 /// The threads of checks and of the table, and the one of BFD, as they are called when they start.
-const CHECKERS: &[&str] = &["workers", "dataplane", "balancer"];
+const CHECKERS: &[&str] = &["workers", "checkers", "checker", "dataplane", "balancer"];
 const BFD: &[&str] = &["bfd"];
 
 /// What holds at present. Lives on the engine's thread.

@@ -8,7 +8,7 @@ use super::log::Log;
 use super::reload::Reader;
 use super::turn::{Ended, STOP_WITHIN, Turning};
 use super::watches::Watches;
-use super::{addresses, dataplane, hooks, keep, plumbing, routing, workers};
+use super::{addresses, checkers, dataplane, hooks, keep, plumbing, routing, workers};
 use crate::cli;
 use crate::conf::{self, Config, Severity};
 use crate::control::{Access, Board, default_socket, server};
@@ -96,6 +96,7 @@ pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> 
     let sweep = engine.firewall().is_empty().then(|| engine.firewall().table.clone());
     let plumbing = plumbing::start(results_in.clone(), sweep)?;
     let (addresses, workers) = (addresses::start(results_in.clone())?, workers::start(results_in.clone())?);
+    let checkers = checkers::start(results_in.clone())?;
     let watches = Watches::start(&engine, results_in.clone())?;
     let hears_routing = routing::start_if_needed(&engine, &results_in)?;
     // After every other thread: it gives this one what the file asks for, and what starts later inherits that.
@@ -114,6 +115,7 @@ pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> 
         hears_routing,
         table,
         workers,
+        checkers,
         results,
         requests,
         replies: BTreeMap::new(),

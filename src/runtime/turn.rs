@@ -5,12 +5,13 @@
 
 use super::beside::Beside;
 use super::bfd::Bfd;
+use super::checkers;
 use super::hooks;
 use super::keep::Keeper;
 use super::links::Links;
 use super::reload::Reader;
 use super::watches::Watches;
-use super::workers::Job;
+use crate::conf::ScriptSpec;
 use crate::control::{Board, Request};
 use crate::engine::{Effect, Engine, Input};
 use crate::kernel::Change;
@@ -73,7 +74,8 @@ pub(super) struct Turning {
     /// News of routes and rules come in.
     pub(super) hears_routing: bool,
     pub(super) table: Option<std::sync::mpsc::Sender<Vec<Change>>>,
-    pub(super) workers: mpsc::UnboundedSender<Job>,
+    pub(super) workers: mpsc::UnboundedSender<ScriptSpec>,
+    pub(super) checkers: mpsc::UnboundedSender<checkers::Job>,
     pub(super) results: mpsc::UnboundedReceiver<Input>,
     pub(super) requests: mpsc::Receiver<Request>,
     pub(super) replies: BTreeMap<u64, oneshot::Sender<Reply>>,

@@ -1,35 +1,27 @@
-//! Health checks and scripts, on a thread of their own.
+//! Tracked scripts, on a thread of their own.
 
 use crate::conf::ScriptSpec;
-use crate::engine::{CheckId, Input};
-use crate::health::{Method, Outcome};
-use crate::sys::{probe, process};
+use crate::engine::Input;
+use crate::health::Outcome;
+use crate::sys::process;
 use std::io;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-pub(super) enum Job {
-    Check { id: CheckId, method: Method },
-    Script(ScriptSpec),
-}
-
-/// Starts the thread; each job's result comes back as an input.
-pub(super) fn start(results: UnboundedSender<Input>) -> io::Result<UnboundedSender<Job>> {
+/// Starts the thread; each script's result comes back as an input.
+pub(super) fn start(results: UnboundedSender<Input>) -> io::Result<UnboundedSender<ScriptSpec>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (jobs, received) = unbounded_channel();
     std::thread::Builder::new().name("workers".into()).spawn(move || runtime.block_on(work(received, results)))?;
     Ok(jobs)
 }
 
-async fn work(mut jobs: UnboundedReceiver<Job>, results: UnboundedSender<Input>) {
-    while let Some(job) = jobs.recv().await {
+async fn work(mut jobs: UnboundedReceiver<ScriptSpec>, results: UnboundedSender<Input>) {
+    while let Some(spec) = jobs.recv().await {
         let results = results.clone();
         tokio::spawn(async move {
-            let input = match job {
-                Job::Check { id, method } => Input::Checked { id, outcome: probe::run(&method).await },
-                Job::Script(spec) => Input::ScriptDone { outcome: script(&spec).await, name: spec.name },
-            };
+            let outcome = script(&spec).await;
             // The engine has ended: nobody wants to know.
-            let _ = results.send(input);
+            let _ = results.send(Input::ScriptDone { outcome, name: spec.name });
         });
     }
 }

@@ -5,7 +5,7 @@ use super::host::{Host, Incarnation};
 use super::lan::Lan;
 use crate::conf::{Config, FileSpec, ProcessSpec};
 use crate::engine::{Advert, CheckId, Counted, Effect, Engine, FileReading, Input, Legacy, Packet, Random, Setup};
-use crate::health::{Method, Outcome};
+use crate::health::{Found, Method, Outcome};
 use crate::kernel::{Change, DestinationKey, Protocol, Routing, RoutingNews, ServiceKey};
 use crate::net::{LinkName, Mac};
 use crate::status::{Ask, Event, Reply, ServerState, Snapshot};
@@ -101,7 +101,7 @@ enum Happening {
         host: usize,
         life: u64,
         id: CheckId,
-        outcome: Outcome,
+        found: Found,
     },
     ScriptDone {
         host: usize,
@@ -236,8 +236,8 @@ impl World {
                     self.later(TABLE_READ, Happening::ReadTable { host, life });
                 }
             }
-            Happening::Checked { host, life, id, outcome } => {
-                self.feed_life(host, life, Input::Checked { id, outcome });
+            Happening::Checked { host, life, id, found } => {
+                self.feed_life(host, life, Input::Checked { id, found });
             }
             Happening::ScriptDone { host, life, name, outcome } => {
                 self.feed_life(host, life, Input::ScriptDone { name, outcome });
@@ -519,7 +519,7 @@ impl World {
                 }
                 self.later(Duration::from_micros(200), Happening::TableDone { host, life });
             }
-            Effect::Check { id, method } => self.check(host, life, id, &method),
+            Effect::Check { id, method, .. } => self.check(host, life, id, &method),
             Effect::RunScript(spec) => {
                 let fails = self.failing_scripts.contains(&(host, spec.name.clone()));
                 let detail = if fails { "exit status 1" } else { "exit status 0" };
@@ -586,20 +586,24 @@ impl World {
     }
 
     fn check(&mut self, host: usize, life: u64, id: CheckId, method: &Method) {
-        let Method::Tcp { target, timeout } = method;
-        let server = self.servers.iter().find(|s| s.address == *target);
+        // A server of this world answers every kind of check that connects, as long as it runs.
+        let Some(to) = method.connection() else {
+            let found = Found::bad(format!("there is no {} in a simulation", method.name()));
+            return self.later(Duration::from_millis(1), Happening::Checked { host, life, id, found });
+        };
+        let server = self.servers.iter().find(|s| s.address == to.target);
         let reachable = !self.lan.cut.contains(&host) && server.is_some();
         let (good, detail, took) = match server.map(|s| s.state) {
             Some(ServerState::Running) if reachable => {
-                let took = self.lan.delay(&mut self.random) * 2;
-                (true, format!("connected in {:.1} ms", took.as_secs_f64() * 1e3), took)
+                (true, "connected".to_owned(), self.lan.delay(&mut self.random) * 2)
             }
             Some(ServerState::Stopped) if reachable => {
                 (false, "connection refused".to_owned(), self.lan.delay(&mut self.random) * 2)
             }
-            _ => (false, format!("no answer in {} s", timeout.as_secs_f64()), *timeout),
+            _ => (false, format!("no answer in {} s", to.timeout.as_secs_f64()), to.timeout),
         };
-        self.later(took, Happening::Checked { host, life, id, outcome: Outcome { good, detail, took } });
+        let found = if good { Found::good(detail) } else { Found::bad(detail) };
+        self.later(took, Happening::Checked { host, life, id, found: Found { took, ..found } });
     }
 
     fn read_table(&mut self, host: usize, life: u64) {

@@ -56,6 +56,13 @@ pub enum Command {
     },
     /// Start the engine again, from the program's file as it is now: roles and addresses go on.
     Restart {},
+    /// Run the checks of this real server at once; in one virtual service, or in all that have it.
+    #[serde(rename = "check-now")]
+    CheckNow {
+        real: DestinationKey,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        service: Option<ServiceKey>,
+    },
     /// Another weight than the file's, until returned.
     Weight {
         real: DestinationKey,
@@ -75,6 +82,7 @@ impl Command {
             Self::Drain { .. } => "drain",
             Self::Return { .. } => "return",
             Self::Weight { .. } => "weight",
+            Self::CheckNow { .. } => "check-now",
             Self::Reload { .. } => "reload",
             Self::Restart {} => "restart",
         }
@@ -86,9 +94,12 @@ impl Command {
             Self::Demote { instance, .. } | Self::Restore { instance } | Self::Takeover { instance, .. } => {
                 Some(instance)
             }
-            Self::Drain { .. } | Self::Return { .. } | Self::Weight { .. } | Self::Reload { .. } | Self::Restart {} => {
-                None
-            }
+            Self::Drain { .. }
+            | Self::Return { .. }
+            | Self::CheckNow { .. }
+            | Self::Weight { .. }
+            | Self::Reload { .. }
+            | Self::Restart {} => None,
         }
     }
 }
@@ -103,6 +114,7 @@ impl fmt::Display for Command {
             Self::Takeover { instance, .. } => write!(f, "takeover {instance}"),
             Self::Drain { real, service } => write!(f, "drain {real}{}", of(service)),
             Self::Return { real, service } => write!(f, "return {real}{}", of(service)),
+            Self::CheckNow { real, service } => write!(f, "check-now {real}{}", of(service)),
             Self::Reload { dry_run: false } => write!(f, "reload"),
             Self::Reload { dry_run: true } => write!(f, "reload --dry-run"),
             Self::Restart {} => write!(f, "restart"),

@@ -4,11 +4,14 @@
 //! same console drives an engine in this process, behind a socket, or in the simulator.
 //! [`Snapshot`] is what `vipdeck status --json` prints.
 
+mod checks;
 mod command;
 mod event;
 mod snapshot;
 mod stage;
 
+pub use crate::health::{Found, Record, Weight as CheckWeight};
+pub use checks::{CheckList, CheckStatus, RealChecks, Runs};
 pub use command::{Actor, Ask, Command, Reply};
 pub use event::{Event, Severity, Subject};
 pub use snapshot::{

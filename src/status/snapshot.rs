@@ -1,5 +1,6 @@
 //! Everything one node can say about itself at one instant.
 
+use super::checks::CheckStatus;
 use super::command::Actor;
 use super::event::Severity;
 use crate::kernel::{DestinationKey, Forwarding, Scheduler, ServiceKey};
@@ -489,6 +490,8 @@ pub struct Real {
     /// What was read back; none: not in the table, or the table has not been read.
     pub weight_kernel: Option<u32>,
     pub health: Health,
+    #[serde(default)]
+    pub checks: Vec<CheckStatus>,
     pub admin: Admin,
     pub drain: Option<Drain>,
     /// Established connections; none: not known.

@@ -82,13 +82,22 @@ fn within(block: &str, line: String) -> String {
         }
         "virtual_server" => format!("virtual_server 192.0.2.1 80 {{\n{line}}}\n"),
         "real_server" => format!("virtual_server 192.0.2.1 80 {{\nreal_server 192.0.2.2 80 {{\n{line}}}\n}}\n"),
-        "TCP_CHECK" => {
-            format!("virtual_server 192.0.2.1 80 {{\nreal_server 192.0.2.2 80 {{\nTCP_CHECK {{\n{line}}}\n}}\n}}\n")
-        }
+        "SSL" => format!("SSL {{\n{line}}}\n"),
+        // What they name must be there.
+        "BFD_CHECK" => "bfd_instance /bin/true {\nneighbor_ip 192.0.2.7\n}\n".to_owned() + &checker(block, &line),
+        "FILE_CHECK" => "track_file /bin/true {\nfile /run/x\n}\n".to_owned() + &checker(block, &line),
+        "url" => checker("HTTP_GET", &format!("url {{\n{line}}}\n")),
+        "host" => checker("SMTP_CHECK", &format!("host {{\n{line}}}\n")),
+        _ if block.ends_with("_CHECK") || block.ends_with("_GET") => checker(block, &line),
         "authentication" => format!("vrrp_instance X {{\nauthentication {{\n{line}}}\n}}\n"),
         "auth_hmac" => format!("vrrp_instance X {{\nauth_hmac {{\n{line}}}\n}}\n"),
         other => panic!("no sample for block {other}"),
     }
+}
+
+/// A line in a checker.
+fn checker(block: &str, line: &str) -> String {
+    format!("virtual_server 192.0.2.1 80 {{\nreal_server 192.0.2.2 80 {{\n{block} {{\n{line}}}\n}}\n}}\n")
 }
 
 /// For every keyword that acts: a good argument is no error (some are known and refused as not supported), none and
@@ -133,6 +142,12 @@ fn samples(argument: &str, name: &str) -> Option<(String, &'static str)> {
         _ if name == "persistence_granularity" => ("255.255.255.0".into(), "many"),
         // Not above the upper one, which is not there.
         _ if name == "lthreshold" => ("0".into(), "many"),
+        // Not above the largest, which is not there.
+        _ if name == "min_reply_length" => ("255".into(), "many"),
+        "HEX..." => ("0a1b".into(), "zz"),
+        "32 hexadecimal digits" => ("5d41402abc4b2a76b9719d911017c592".into(), "5d41"),
+        "CODE|FROM-TO..." => ("200-299".into(), "many"),
+        "OPTION..." => ("caseless".into(), "neither"),
         _ if inner.starts_with("NAT|DR|TUN") => ("TUN type gue port 6080 csum".into(), "neither"),
         "ADDRESS [PORT" => ("192.0.2.7 80".into(), "here"),
         "VS" => ("VS".into(), "neither"),
@@ -148,7 +163,7 @@ fn samples(argument: &str, name: &str) -> Option<(String, &'static str)> {
         "ADDRESS" if group => ("224.0.0.19".into(), "here"),
         "ADDRESS" => ("192.0.2.7".into(), "here"),
         "INTERFACE" => ("eth0".into(), "an-interface-with-a-long-name"),
-        _ if name == "key" => ("1 0123456789abcdef0123456789abcdef".into(), "many"),
+        _ if name == "key" && inner != "FILE" => ("1 0123456789abcdef0123456789abcdef".into(), "many"),
         // The largest: the smallest interval is none of VRRPv2.
         _ if inner.contains("..") => (inner.split_once("..")?.1.split(' ').next()?.to_owned(), "many"),
         _ if inner.contains('|') && !inner.contains(' ') => (inner.split('|').next()?.to_owned(), "neither"),

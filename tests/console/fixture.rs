@@ -138,6 +138,7 @@ fn real(n: u8, serving: bool) -> Real {
             retry: 2,
             next_at: Some(at(AT + 3_900_000)),
         },
+        checks: Vec::new(),
         admin: Admin::Ready,
         drain: None,
         active: Some(if serving { 12 } else { 0 }),

@@ -22,8 +22,9 @@ fn is_asking(console: &Console) -> bool {
 #[test]
 fn every_verb_has_a_question() {
     let map = Keymap::load(None).unwrap();
-    // Reload asks the node first: its question is the next test's.
-    for entry in map.entries().iter().filter(|e| e.action.is_verb() && e.action != Action::Reload) {
+    // Reload asks the node first: its question is the next test's. A check changes nothing.
+    let asks = |action: Action| action.is_verb() && ![Action::Reload, Action::CheckNow].contains(&action);
+    for entry in map.entries().iter().filter(|e| asks(e.action)) {
         let on_server = matches!(entry.action, Action::Drain | Action::Return | Action::Weight);
         let mut console = Console::live(DARK);
         if entry.action == Action::Restore {
@@ -37,6 +38,17 @@ fn every_verb_has_a_question() {
         console.keys("~<Enter>");
         assert!(console.effects.is_empty(), "Cancel has the keys first: {:?}", entry.action);
     }
+}
+
+#[test]
+fn checks_run_at_once_on_every_node_that_has_the_server() {
+    let mut console = Console::live(DARK);
+    console.keys("2C");
+    assert!(console.effects.is_empty(), "nothing is selected that could be checked");
+    console.keys("jC");
+    let asked = Command::CheckNow { real: web(1), service: Some(key(1)) };
+    assert_eq!(commands(&console), [(0, asked.clone(), None), (1, asked, None)]);
+    assert!(!is_asking(&console));
 }
 
 #[test]

@@ -131,6 +131,7 @@ fn real(address: &str) -> Real {
             retry: 1,
             next_at: None,
         },
+        checks: Vec::new(),
         admin: Admin::Ready,
         drain: None,
         active: Some(7),

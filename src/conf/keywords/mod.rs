@@ -8,6 +8,7 @@ pub(super) mod check;
 pub(super) mod garp_group;
 pub(super) mod global;
 pub(super) mod group;
+pub(super) mod http;
 pub(super) mod instance;
 pub(super) mod links;
 pub(super) mod lvs;
@@ -181,6 +182,22 @@ pub(super) const fn refused<D>(name: &'static str, argument: &'static str, help:
     Keyword { name, default: "", help, instead: None, takes: Takes::Refused { argument } }
 }
 
+impl<D> Clone for Keyword<D> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<D> Copy for Keyword<D> {}
+
+impl<D> Clone for Takes<D> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<D> Copy for Takes<D> {}
+
 impl<D> Takes<D> {
     /// What follows the keyword, for people; starts with `{` or ends in `{ }` for a block.
     pub(super) fn argument(&self) -> String {
@@ -320,6 +337,18 @@ pub fn list() -> &'static [Entry] {
         add(&mut list, "virtual_server", server::TABLE);
         add(&mut list, "real_server", server::REAL);
         add(&mut list, "TCP_CHECK", check::TCP);
+        add(&mut list, "HTTP_GET", check::HTTP);
+        add(&mut list, "SSL_GET", check::HTTP);
+        add(&mut list, "url", http::URL);
+        add(&mut list, "SSL", http::SSL);
+        add(&mut list, "SMTP_CHECK", check::SMTP);
+        add(&mut list, "host", check::HOST);
+        add(&mut list, "DNS_CHECK", check::DNS);
+        add(&mut list, "MISC_CHECK", check::MISC);
+        add(&mut list, "UDP_CHECK", check::UDP);
+        add(&mut list, "PING_CHECK", check::TCP);
+        add(&mut list, "BFD_CHECK", check::BFD);
+        add(&mut list, "FILE_CHECK", check::FILE);
         list
     });
     &LIST

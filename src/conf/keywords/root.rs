@@ -2,8 +2,8 @@
 
 use super::Takes::{Block, Text};
 use super::{
-    Keyword, bfd, garp_group, global, group, instance, key, links, noted, old, refused, script, server, server_group,
-    tracker, warned,
+    Keyword, bfd, garp_group, global, group, http, instance, key, links, noted, old, refused, script, server,
+    server_group, tracker, warned,
 };
 use crate::conf::check_routing::RuleLines;
 use crate::conf::lower::{Cx, names, walk};
@@ -24,6 +24,7 @@ pub(in crate::conf) struct Draft {
     pub instances: Vec<instance::Draft>,
     pub groups: Vec<group::Draft>,
     pub servers: Vec<server::Draft>,
+    pub ssl: Option<http::Ssl>,
     pub server_groups: Vec<server_group::Draft>,
     /// The lines of static objects.
     pub static_addresses: Vec<Statement>,
@@ -145,7 +146,7 @@ pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
         "vipdeck is told of link changes and polls nothing",
     ),
     key("garp_group", "", "Limits on gratuitous ARP that links share", Block { head: "", lower: garp_group::lower }),
-    warned("SSL", "{ }", "Client certificates of SSL_GET", "no check of vipdeck uses them yet"),
+    key("SSL", "", "Certificates for SSL_GET", Block { head: "", lower: http::ssl }),
     key(
         "net_namespace",
         "the one it is started in",

@@ -1,7 +1,7 @@
 //! `virtual_server` and `real_server`.
 
 use super::Takes::{Block, Line, Nothing, OneOf, Script, Seconds, Switch, Text, Whole};
-use super::{Keyword, check, key, noted, refused, root};
+use super::{Keyword, check, key, noted, root};
 use crate::conf::diagnostic::Diagnostic;
 use crate::conf::lexer::Word;
 use crate::conf::lower::{Cx, Failed, address_and_port, walk};
@@ -95,7 +95,7 @@ pub(in crate::conf) struct Real {
     pub notify_down: Option<Command>,
     pub smtp_alert: Option<bool>,
     pub virtualhost: Option<String>,
-    pub checks: Vec<check::Tcp>,
+    pub checks: Vec<check::Draft>,
     pub failed: Failed,
 }
 
@@ -219,6 +219,7 @@ fn of_sorry(
 }
 
 /// `sh-port` and its like, which apply to one scheduler, and only after it was named.
+#[expect(clippy::unnecessary_wraps, reason = "as the table has it")]
 fn hash_flag(cx: &mut Cx<'_>, server: &mut Draft, statement: &Statement) -> Result<(), Diagnostic> {
     cx.no_more_words(statement, 1);
     let Some(first) = statement.words.first() else { return Ok(()) };
@@ -608,7 +609,16 @@ pub(in crate::conf) const REAL: &[Keyword<Real>] = &[
         "How long a check waits for its connection",
         Seconds { min: 1, max: 4_294_967_295, set: |d, v| d.times.connect_timeout = Some(v.value) },
     ),
-    key("TCP_CHECK", "", "A connection succeeds", Block { head: "", lower: check::tcp }),
+    key("TCP_CHECK", "", "A connection succeeds", Block { head: "", lower: check::checker }),
+    key("HTTP_GET", "", "Pages are as expected", Block { head: "", lower: check::checker }),
+    key("SSL_GET", "", "Pages over TLS are as expected", Block { head: "", lower: check::checker }),
+    key("SMTP_CHECK", "", "A mail server answers", Block { head: "", lower: check::checker }),
+    key("DNS_CHECK", "", "A name server answers", Block { head: "", lower: check::checker }),
+    key("MISC_CHECK", "", "A command succeeds", Block { head: "", lower: check::checker }),
+    key("UDP_CHECK", "", "Nothing says that a UDP port is closed", Block { head: "", lower: check::checker }),
+    key("PING_CHECK", "", "It answers echo requests", Block { head: "", lower: check::checker }),
+    key("BFD_CHECK", "", "A BFD session is up", Block { head: "", lower: check::checker }),
+    key("FILE_CHECK", "", "A number in a file adds to the weight", Block { head: "", lower: check::checker }),
     key("notify_up", "none", "Run when it comes back", Script(|d, c| d.notify_up = Some(c.value))),
     key("notify_down", "none", "Run when it fails", Script(|d, c| d.notify_down = Some(c.value))),
     key(
@@ -637,13 +647,4 @@ pub(in crate::conf) const REAL: &[Keyword<Real>] = &[
         "Connections below which it gets more again; 0: three quarters of uthreshold",
         Whole { min: 0, max: i32::MAX as i64, unit: "", bare: None, set: |d, v| d.lower = Some(v) },
     ),
-    refused("HTTP_GET", "{ }", "Pages are as expected"),
-    refused("SSL_GET", "{ }", "Pages over TLS are as expected"),
-    refused("SMTP_CHECK", "{ }", "A mail server answers"),
-    refused("DNS_CHECK", "{ }", "A name server answers"),
-    refused("MISC_CHECK", "{ }", "A command succeeds"),
-    refused("UDP_CHECK", "{ }", "Something answers over UDP"),
-    refused("PING_CHECK", "{ }", "It answers echo requests"),
-    refused("BFD_CHECK", "{ }", "A BFD session is up"),
-    refused("FILE_CHECK", "{ }", "A number in a file"),
 ];

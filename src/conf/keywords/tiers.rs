@@ -138,7 +138,15 @@ const ORDINARY: &[(&str, &[&str])] = &[
             "MISC_CHECK",
         ],
     ),
-    ("TCP_CHECK", &["connect_ip", "connect_port", "connect_timeout", "retry", "delay_before_retry", "delay_loop"]),
+    ("TCP_CHECK", CONNECTING),
+    ("HTTP_GET", HTTP),
+    ("SSL_GET", HTTP),
+    ("url", &["path", "digest", "status_code", "virtualhost"]),
+    ("SMTP_CHECK", CONNECTING),
+    ("SMTP_CHECK", &["helo_name"]),
+    ("DNS_CHECK", CONNECTING),
+    ("DNS_CHECK", &["type", "name"]),
+    ("MISC_CHECK", &["misc_path", "misc_timeout", "misc_dynamic", "user", "retry", "delay_before_retry", "delay_loop"]),
 ];
 
 const RARE: &[(&str, &[&str])] = &[
@@ -183,8 +191,46 @@ const RARE: &[(&str, &[&str])] = &[
     ),
     ("virtual_server", &["nat_mask", "hashed", "persistence_engine", "snmp_name", "sorry_server_lvs_method"]),
     ("real_server", &["snmp_name", "FILE_CHECK"]),
-    ("TCP_CHECK", &["bind_port", "bind_if", "fwmark"]),
+    ("TCP_CHECK", BINDING),
+    ("HTTP_GET", BINDING),
+    ("HTTP_GET", HTTP_RARE),
+    ("SSL_GET", BINDING),
+    ("SSL_GET", HTTP_RARE),
+    (
+        "url",
+        &["regex_no_match", "regex_options", "regex_min_offset", "regex_max_offset", "regex_stack", "tls_compliant"],
+    ),
+    ("SSL", &["password", "ca", "certificate", "key"]),
+    ("SMTP_CHECK", BINDING),
+    ("SMTP_CHECK", &["host"]),
+    ("host", &["connect_timeout", "connect_ip", "connect_port", "bindto", "bind_port", "bind_if", "fwmark"]),
+    ("DNS_CHECK", BINDING),
+    ("UDP_CHECK", BINDING),
+    ("UDP_CHECK", &["min_reply_length", "max_reply_length"]),
+    ("PING_CHECK", BINDING),
+    ("BFD_CHECK", &["alpha"]),
+    ("FILE_CHECK", &["track_file", "weight", "alpha"]),
 ];
+
+const CONNECTING: &[&str] =
+    &["connect_ip", "connect_port", "connect_timeout", "retry", "delay_before_retry", "delay_loop"];
+
+const HTTP: &[&str] = &[
+    "url",
+    "virtualhost",
+    "enable_sni",
+    "nb_get_retry",
+    "connect_ip",
+    "connect_port",
+    "connect_timeout",
+    "retry",
+    "delay_before_retry",
+    "delay_loop",
+];
+
+const HTTP_RARE: &[&str] = &["fast_recovery", "tls_compliant"];
+
+const BINDING: &[&str] = &["bind_port", "bind_if", "fwmark"];
 
 const GLOBAL_RARE: &[&str] = &[
     "set_supplementary_groups",

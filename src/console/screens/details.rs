@@ -1,12 +1,12 @@
 //! Everything known about a row, each fact with where it is known from: reported, heard, stale.
 
 use super::super::facts::{self, Row};
-use super::super::model::{Freshness, Model, NodeView, RowId};
+use super::super::model::{Freshness, Model, NodeView, Picture, RowId};
 use super::super::text;
 use super::super::theme::Ink;
 use super::canvas::{Canvas, Line, dim, line_of, t, title};
 use super::frame::time_of;
-use crate::status::{HoldKind, Instance, Kept, Presence, Real, Snapshot};
+use crate::status::{CheckStatus, HoldKind, Instance, Kept, Presence, Real, Snapshot, Verdict};
 
 /// How many transitions of each node are listed.
 const TRANSITIONS: usize = 8;
@@ -269,6 +269,10 @@ fn real(model: &Model, served: &facts::Served, r: &Real, width: usize) -> Vec<Li
             width,
         ));
     }
+    // One check is told above.
+    for check in r.checks.iter().filter(|_| r.checks.len() > 1) {
+        lines.extend(fact(&check.method.to_lowercase(), &told(picture, served.view, check), width));
+    }
     let total = r.connections_total.map_or("–".into(), text::count);
     let bytes = |n: Option<u64>| n.map_or("–".into(), text::count);
     lines.extend(fact(
@@ -287,6 +291,20 @@ fn real(model: &Model, served: &facts::Served, r: &Real, width: usize) -> Vec<Li
     }
     lines.extend(stand_ins(model, served, r, width));
     lines
+}
+
+/// One check of several.
+fn told(picture: &Picture, view: &NodeView, check: &CheckStatus) -> String {
+    let word = match check.verdict {
+        Verdict::Up => "passes",
+        Verdict::Down => "FAILS",
+        Verdict::Unchecked | Verdict::NoCheck => "not checked yet",
+    };
+    let last = check.last.as_ref().map_or(String::new(), |last| {
+        format!(": {}, {} ago", last.found.text(), text::age(picture.age(view, last.at)))
+    });
+    let waits = if check.suspended { ", waits until the address is here" } else { "" };
+    format!("{} {word}{last}{waits}", check.target)
 }
 
 /// The same server by the word of the other nodes.

@@ -2,7 +2,7 @@
 
 use super::link::{self, Behind, Link};
 use crate::control::target::Target;
-use crate::status::{Ask, Event, Reply, Snapshot};
+use crate::status::{Ask, CheckList, Event, Reply, Snapshot};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1::{self, SendRequest};
@@ -55,6 +55,11 @@ impl Failure {
 /// What an engine reports.
 pub async fn status(target: &Target) -> Result<Snapshot, Failure> {
     get(target, "/v1/status").await
+}
+
+/// Its health checks with their last runs.
+pub async fn checks(target: &Target) -> Result<CheckList, Failure> {
+    get(target, "/v1/checks").await
 }
 
 /// The events after `after` that it still has.

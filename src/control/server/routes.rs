@@ -3,7 +3,7 @@
 use super::{Shared, streams};
 use crate::control::access::{Peer, user_name};
 use crate::control::feed::Request;
-use crate::status::{Actor, Ask, Event, Reply, Snapshot};
+use crate::status::{Actor, Ask, CheckList, Event, Reply, Snapshot};
 use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Extension, FromRequestParts, Query, State};
@@ -31,12 +31,13 @@ const TAKE: Duration = Duration::from_secs(2);
 /// For the engine to answer it.
 const ANSWER: Duration = Duration::from_secs(6);
 
-const EXPECTED: &str = r#"expected one of {"command":"demote|restore|takeover","instance":NAME}, {"command":"drain|return","real":"ADDRESS:PORT"}, {"command":"weight","real":"ADDRESS:PORT","weight":NUMBER}; a real server also takes "service":"tcp/ADDRESS:PORT", demote and takeover "seen":"MASTER|BACKUP", all take "reason":TEXT"#;
+const EXPECTED: &str = r#"expected one of {"command":"demote|restore|takeover","instance":NAME}, {"command":"drain|return|check-now","real":"ADDRESS:PORT"}, {"command":"weight","real":"ADDRESS:PORT","weight":NUMBER}; a real server also takes "service":"tcp/ADDRESS:PORT", demote and takeover "seen":"MASTER|BACKUP", all take "reason":TEXT"#;
 
 pub(super) fn router(shared: Arc<Shared>) -> Router {
     Router::new()
         .route("/v1", get(index))
         .route("/v1/status", get(status))
+        .route("/v1/checks", get(checks))
         .route("/v1/events", get(events))
         .route("/v1/stream", get(stream))
         .route("/v1/commands", post(command))
@@ -109,6 +110,7 @@ async fn index(_: Viewer) -> Json<serde_json::Value> {
         "routes": [
             { "method": "GET", "path": "/v1", "text": "this index" },
             { "method": "GET", "path": "/v1/status", "text": "the snapshot; 503 while there is none" },
+            { "method": "GET", "path": "/v1/checks", "text": "every health check with its last runs" },
             { "method": "GET", "path": "/v1/events?after=SEQ", "text": "the events after SEQ that are kept, as an array" },
             { "method": "GET", "path": "/v1/events?after=SEQ&follow=true",
               "text": "events as server-sent events, ids are sequence numbers, Last-Event-ID resumes; `gap` when some are lost" },
@@ -131,6 +133,13 @@ impl IntoResponse for Shown {
 async fn status(_: Viewer, State(shared): State<Arc<Shared>>) -> Result<Shown, Problem> {
     let none = || Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the engine is starting: there is no snapshot yet");
     shared.board.fresh().await.map(Shown).ok_or_else(none)
+}
+
+/// Every check with its history.
+async fn checks(_: Viewer, State(shared): State<Arc<Shared>>) -> Result<Response, Problem> {
+    let none = || Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the engine is starting: there is no snapshot yet");
+    let snapshot = shared.board.fresh().await.ok_or_else(none)?;
+    Ok(Json(CheckList::of(&snapshot)).into_response())
 }
 
 #[derive(Debug, Default, Deserialize)]
