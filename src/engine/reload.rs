@@ -206,7 +206,7 @@ impl Engine {
             }
         }
         self.settle_routing_around(now, effects);
-        self.settle_quorums(now, effects);
+        let _ = self.settle_quorums(now, effects);
         self.settle_table(effects);
         self.drop_retired();
         self.tell_states_again(effects);

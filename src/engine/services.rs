@@ -64,7 +64,7 @@ impl Engine {
         let subject = Subject::Real(id.service, id.real);
         self.log.add(now, subject, severity, "check", text, Some(format!("{method}: {detail}")));
         self.real_changed(id, is_up, (method, &detail), effects);
-        self.settle_quorums(now, effects);
+        let _ = self.settle_quorums(now, effects);
         self.settle_table(effects);
         self.note_left(now, id);
     }
