@@ -81,6 +81,8 @@ pub struct LvsOptions {
     pub flush_on_stop: bool,
     /// `checker_log_all_failures`.
     pub log_all_failures: bool,
+    /// `net_namespace_ipvs`: the table of this network namespace, or of the one the program was started in.
+    pub namespace: Option<Option<String>>,
 }
 
 /// `lvs_sync_daemon`.

@@ -320,6 +320,11 @@ impl Engine {
         self.links.values()
     }
 
+    /// The network namespace of the table (`net_namespace_ipvs`); none: the engine's own.
+    pub const fn table_namespace(&self) -> Option<&Option<String>> {
+        self.globals.lvs.namespace.as_ref()
+    }
+
     /// How many virtual routers there are.
     pub fn size(&self) -> usize {
         self.routers.len()

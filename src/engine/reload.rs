@@ -76,6 +76,9 @@ impl Engine {
         if before.instance_name != after.instance_name {
             return differs("instance");
         }
+        if before.lvs.namespace != after.lvs.namespace {
+            return differs("net_namespace_ipvs");
+        }
         None
     }
 

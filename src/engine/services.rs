@@ -79,3 +79,7 @@ impl Engine {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "services_tests.rs"]
+mod tests;

@@ -6,6 +6,7 @@ use crate::engine::Input;
 use crate::kernel::{Change, ObservedTable};
 use crate::status::{Dataplane, DataplaneKind};
 use crate::sys::ipvs::{Ipvs, IpvsError};
+use crate::sys::netns;
 use anyhow::Context;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
@@ -15,8 +16,14 @@ use tokio::sync::mpsc::UnboundedSender;
 const READ: Duration = Duration::from_secs(1);
 
 /// Starts the thread and says what serves. Each batch of changes comes back as what failed, then the table.
-pub(super) fn start(results: UnboundedSender<Input>) -> anyhow::Result<(Sender<Vec<Change>>, Dataplane)> {
-    let (table, dataplane) = open()?;
+pub(super) fn start(
+    results: UnboundedSender<Input>,
+    namespace: Option<&Option<String>>,
+) -> anyhow::Result<(Sender<Vec<Change>>, Dataplane)> {
+    let (table, dataplane) = match namespace {
+        None => open()?,
+        Some(name) => open_in(name.clone()).context("net_namespace_ipvs")?,
+    };
     let (orders, received) = channel();
     std::thread::Builder::new()
         .name("dataplane".into())
@@ -28,6 +35,20 @@ pub(super) fn start(results: UnboundedSender<Input>) -> anyhow::Result<(Sender<V
 enum Table {
     Ipvs(Ipvs),
     Balancer(Balancer, tokio::runtime::Runtime),
+}
+
+/// In the namespace of that name, or in the one the program was started in: a thread goes there, and what it opens stays.
+fn open_in(name: Option<String>) -> anyhow::Result<(Table, Dataplane)> {
+    let there = move || {
+        match (name, netns::started_in()) {
+            (Some(name), _) => netns::enter(&name)?,
+            (None, Some(start)) => netns::enter_file(start)?,
+            (None, None) => {}
+        }
+        open()
+    };
+    let thread = std::thread::Builder::new().name("dataplane".into()).spawn(there).context("start a thread")?;
+    thread.join().unwrap_or_else(|_| anyhow::bail!("the thread that opens the table has ended"))
 }
 
 fn open() -> anyhow::Result<(Table, Dataplane)> {

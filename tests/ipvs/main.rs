@@ -10,6 +10,7 @@ mod checks;
 #[path = "../common/engine.rs"]
 mod engine;
 mod ipvsadm;
+mod notify;
 mod same;
 mod sync;
 
@@ -26,7 +27,7 @@ fn against_a_kernel_with_ipvs() {
     with_ipvs("against_a_kernel_with_ipvs", "checked: all kinds of entries", check_all);
 }
 
-// parity: 74 75 76 77 84
+// parity: 74 75 76 77 83 84
 #[test]
 fn the_tables_are_those_of_keepalived_for_the_same_files() {
     let name = "the_tables_are_those_of_keepalived_for_the_same_files";
@@ -36,6 +37,7 @@ fn the_tables_are_those_of_keepalived_for_the_same_files() {
         }
         same::same_tables_as_keepalived();
         sync::daemons_follow_the_instance();
+        notify::scripts_and_fifos_are_told_the_same();
         writeln!(std::io::stderr(), "checked: the same tables as keepalived").unwrap();
     });
 }

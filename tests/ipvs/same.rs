@@ -123,11 +123,11 @@ fn keepalived(case: &Case) -> Seen {
     loop {
         sleep(Duration::from_millis(100));
         let now = read(&mut ipvs);
-        if now != before {
+        if now != before || log().matches("failed.").count() < dead {
             (before, since) = (now, Instant::now());
         }
         let stable = !before.services.is_empty() && since.elapsed() > Duration::from_millis(400);
-        if stable && log().matches("failed.").count() >= dead {
+        if stable {
             break;
         }
         assert!(begun.elapsed() < PATIENCE, "{}: {before:?}", case.name);

@@ -43,17 +43,14 @@ pub(crate) fn daemons_follow_the_instance() {
         let file = directory.join(format!("{number}.conf"));
         let globals = format!("global_defs {{\n    {line}\n    lvs_timeouts tcp 100 udp 30\n}}\n");
         std::fs::write(&file, globals + &INSTANCE.replace("INTERVAL", interval)).unwrap();
-        let [keepalived, vipdeck] = std::thread::scope(|scope| {
-            let one = scope.spawn(|| in_namespace(|| states(&file, roles, &|file| keepalived(file))));
-            let socket = file.with_extension("sock");
-            let other = scope.spawn(move || {
-                in_namespace(|| {
-                    states(&file.clone(), roles, &|file| engine(file, &socket, &file.with_extension("our")))
-                })
-            });
+        let file = file.as_path();
+        let ours = |file: &Path| engine(file, &file.with_extension("sock"), &file.with_extension("our"));
+        let [theirs, ours] = std::thread::scope(|scope| {
+            let one = scope.spawn(|| in_namespace(|| states(file, roles, &keepalived)));
+            let other = scope.spawn(|| in_namespace(|| states(file, roles, &ours)));
             [one.join().unwrap(), other.join().unwrap()]
         });
-        assert_eq!(keepalived, vipdeck, "{line}");
+        assert_eq!(theirs, ours, "{line}");
     }
     in_namespace(|| reloaded(directory));
 }

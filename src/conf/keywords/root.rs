@@ -1,11 +1,12 @@
 //! The top level.
 
-use super::Takes::{Block, Text};
+use super::Takes::{Block, Line, Text};
 use super::{
-    Keyword, bfd, garp_group, global, group, instance, key, links, noted, old, refused, script, server, server_group,
-    tracker, warned,
+    Keyword, bfd, garp_group, global, group, instance, key, links, noted, old, script, server, server_group, tracker,
+    warned,
 };
 use crate::conf::check_routing::RuleLines;
+use crate::conf::diagnostic::Diagnostic;
 use crate::conf::lower::{Cx, names, walk};
 use crate::conf::model::LinkDelay;
 use crate::conf::source::Spanned;
@@ -33,6 +34,8 @@ pub(in crate::conf) struct Draft {
     pub garp_groups: Vec<garp_group::Draft>,
     pub net_namespace: Option<Spanned<String>>,
     pub instance: Option<Spanned<String>>,
+    /// `net_namespace_ipvs`, perhaps with a name.
+    pub ipvs_namespace: Option<Option<String>>,
 }
 
 /// One `track_group`.
@@ -67,6 +70,12 @@ fn track_group(cx: &mut Cx<'_>, draft: &mut Draft, statement: &Statement, body: 
 fn members(cx: &mut Cx<'_>, draft: &mut TrackGroupDraft, statement: &Statement, body: &Body) {
     cx.no_more_words(statement, 1);
     names(cx, body, &mut draft.members);
+}
+
+fn ipvs_namespace(cx: &mut Cx<'_>, draft: &mut Draft, statement: &Statement) -> Result<(), Diagnostic> {
+    cx.no_more_words(statement, 2);
+    draft.ipvs_namespace = Some(statement.words.get(1).map(|word| word.text.clone()));
+    Ok(())
 }
 
 pub(in crate::conf) const TRACK_GROUP: &[Keyword<TrackGroupDraft>] = &[key(
@@ -152,7 +161,12 @@ pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
         "Run in this network namespace; --netns wins over it",
         Text { what: "NAME", set: |d, v| d.net_namespace = Some(v) },
     ),
-    refused("net_namespace_ipvs", "[NAME]", "IPVS in another network namespace"),
+    key(
+        "net_namespace_ipvs",
+        "that of the engine",
+        "The IPVS table of this network namespace; without a name of the one vipdeck was started in",
+        Line { argument: "[NAME]", read: ipvs_namespace },
+    ),
     noted("namespace_with_ipsets", "", "Old kernels: ipsets in namespaces"),
     key(
         "instance",

@@ -1,0 +1,163 @@
+use super::*;
+use crate::conf::{self, Memory};
+use crate::engine::{Input, Setup};
+use crate::kernel::{Change, Link, ObservedTable};
+use crate::net::{IpNet, LinkName};
+use crate::status::{Dataplane, DataplaneKind};
+use crate::time::Duration;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+fn at(millis: u64) -> Instant {
+    Instant::from_micros(millis * 1000)
+}
+
+fn engine(globals: &str, service: &str) -> Engine {
+    let text = format!(
+        "global_defs {{\nrouter_id n\n{globals}\n}}\nvirtual_server 192.0.2.10 80 {{\nlb_algo rr\nlb_kind NAT\nprotocol TCP\n\
+         warmup 0\ndelay_loop 1\n{service}\nreal_server 192.0.2.21 80 {{\nretry 1\nTCP_CHECK {{\n}}\n}}\n}}\n"
+    );
+    let (config, diagnostics, _) = conf::parse(Path::new("x"), &Memory::one("x", &text));
+    assert!(diagnostics.iter().all(|d| d.severity < conf::Severity::Error), "{diagnostics:?}");
+    Engine::new(Setup {
+        config,
+        host: "n".into(),
+        config_path: "x".into(),
+        pid: 1,
+        seed: 1,
+        wall_zero_us: 0,
+        dataplane: Dataplane { kind: DataplaneKind::Ipvs, note: None },
+        uptime: Duration::ZERO,
+        lease: None,
+        probe_addresses: false,
+        guard: None,
+        legacy: None,
+    })
+}
+
+fn link(addresses: &[&str]) -> Input {
+    let addresses: BTreeMap<IpNet, u8> = addresses.iter().map(|a| (a.parse().unwrap(), 0)).collect();
+    Input::Link(Link { name: LinkName::new("eth0").unwrap(), index: 2, up: true, mac: None, mtu: 1500, addresses })
+}
+
+fn checks(effects: &[Effect]) -> usize {
+    effects.iter().filter(|e| matches!(e, Effect::Check { .. })).count()
+}
+
+/// The table's side: carries out what is asked for and shows it.
+fn settle(engine: &mut Engine, now: Instant, table: &mut ObservedTable, effects: Vec<Effect>) {
+    for effect in effects {
+        let Effect::Table(steps) = effect else { continue };
+        for step in &steps {
+            match step {
+                Change::AddService(key, service) => {
+                    let entry = table.services.entry(*key).or_default();
+                    entry.scheduler = service.scheduler.to_string();
+                }
+                Change::AddDestination(key, to, how) | Change::EditDestination(key, to, how) => {
+                    let entry = table.services.entry(*key).or_default().destinations.entry(*to).or_default();
+                    (entry.forwarding, entry.weight) = (Some(how.forwarding), how.weight);
+                }
+                Change::RemoveDestination(key, to) => {
+                    table.services.entry(*key).or_default().destinations.remove(to);
+                }
+                other => panic!("{other}"),
+            }
+        }
+        let _ = engine.handle(now, Input::TableDone(Vec::new()));
+    }
+    let _ = engine.handle(now, Input::Table(table.clone()));
+}
+
+// parity-virtual: 85
+#[test]
+fn ha_suspend_checks_only_where_the_address_is() {
+    let mut engine = engine("", "ha_suspend");
+    let _ = engine.handle(at(0), link(&["192.0.2.1/24"]));
+    assert_eq!(engine.deadline(), None, "nothing is due, so nothing is probed");
+    assert_eq!(checks(&engine.handle(at(5000), Input::Deadline)), 0);
+    let _ = engine.handle(at(6000), link(&["192.0.2.1/24", "192.0.2.10/24"]));
+    assert!(engine.deadline().is_some_and(|due| due <= at(6000)));
+    assert_eq!(checks(&engine.handle(at(6000), Input::Deadline)), 1);
+    let id =
+        CheckId { service: "tcp/192.0.2.10:80".parse().unwrap(), real: "192.0.2.21:80".parse().unwrap(), index: 0 };
+    let outcome = Outcome { good: true, detail: "as told".into(), took: Duration::ZERO };
+    let _ = engine.handle(at(6001), Input::Checked { id, outcome });
+    let _ = engine.handle(at(6500), link(&["192.0.2.1/24"]));
+    assert_eq!(checks(&engine.handle(at(9000), Input::Deadline)), 0);
+}
+
+fn fail(engine: &mut Engine, now: Instant) -> Vec<Effect> {
+    let id =
+        CheckId { service: "tcp/192.0.2.10:80".parse().unwrap(), real: "192.0.2.21:80".parse().unwrap(), index: 0 };
+    assert_eq!(checks(&engine.handle(now, Input::Deadline)), 1);
+    let outcome = Outcome { good: false, detail: "connection refused".into(), took: Duration::ZERO };
+    engine.handle(now, Input::Checked { id, outcome })
+}
+
+/// As keepalived 2.2.7 words them, but for the cause.
+#[test]
+fn mail_about_servers_and_services_has_keepalived_s_words() {
+    let globals = "smtp_server 127.0.0.1\nnotification_email {\na@example.org\n}";
+    let mut engine = engine(globals, "smtp_alert\nsorry_server 192.0.2.99 80");
+    let subjects = |effects: &[Effect]| -> Vec<String> {
+        let of = |effect: &Effect| match effect {
+            Effect::Mail(letter) => Some(format!("{} / {}", letter.subject, letter.body.join(" "))),
+            _ => None,
+        };
+        effects.iter().filter_map(of).collect()
+    };
+    let first = engine.handle(at(0), Input::Table(ObservedTable::default()));
+    let up = "[n] Virtualserver [192.0.2.10]:tcp:80 - UP / => Starting with quorum up 1+0=1 <= 1 <=";
+    assert_eq!(subjects(&first), [up]);
+    let down = fail(&mut engine, at(0));
+    let expected = [
+        "[n] Realserver [192.0.2.21]:tcp:80 of virtual server [192.0.2.10]:tcp:80 - DOWN / => TCP CHECK failed on service <= \
+         Cause: connection refused",
+        "[n] Virtualserver [192.0.2.10]:tcp:80 - DOWN / => Lost quorum 1-0=1 > 0 <=",
+    ];
+    assert_eq!(subjects(&down), expected);
+}
+
+#[test]
+fn what_somebody_else_changed_is_left_so_when_that_is_set() {
+    let mut engine = engine("", "");
+    engine.adopt_drift(true);
+    let mut table = ObservedTable::default();
+    let effects = engine.handle(at(0), Input::Table(table.clone()));
+    settle(&mut engine, at(1), &mut table, effects);
+    let key = "tcp/192.0.2.10:80".parse().unwrap();
+    let real = "192.0.2.21:80".parse().unwrap();
+    let entry = |table: &mut ObservedTable| *table.services[&key].destinations.get(&real).unwrap();
+    assert_eq!(entry(&mut table).weight, 1);
+    // Somebody sets another weight.
+    table.services.get_mut(&key).unwrap().destinations.get_mut(&real).unwrap().weight = 7;
+    for second in 1..30 {
+        let effects = engine.handle(at(second * 1000), Input::Table(table.clone()));
+        assert_eq!(effects, [], "it is left so");
+    }
+    let snapshot = engine.snapshot(at(30_000));
+    assert_eq!(snapshot.counters.table_drifts, 1);
+    assert!(snapshot.findings.iter().any(|f| f.kind == "table-drift"), "{:?}", snapshot.findings);
+    // Until it is to change anyway.
+    let effects = fail(&mut engine, at(31_000));
+    settle(&mut engine, at(31_001), &mut table, effects);
+    assert!(!table.services[&key].destinations.contains_key(&real));
+}
+
+#[test]
+fn what_somebody_else_changed_is_repaired_and_told() {
+    let mut engine = engine("", "");
+    let mut table = ObservedTable::default();
+    let effects = engine.handle(at(0), Input::Table(table.clone()));
+    settle(&mut engine, at(1), &mut table, effects);
+    let key = "tcp/192.0.2.10:80".parse().unwrap();
+    table.services.get_mut(&key).unwrap().destinations.clear();
+    let effects = engine.handle(at(1000), Input::Table(table.clone()));
+    assert!(matches!(&effects[..], [Effect::Table(steps)] if steps.len() == 1), "{effects:?}");
+    settle(&mut engine, at(1001), &mut table, effects);
+    let events = engine.take_events();
+    let told = events.iter().find(|e| e.kind == "drift").expect("an event");
+    assert!(told.text.contains("repaired: add real server 192.0.2.21:80"), "{}", told.text);
+    assert!(engine.handle(at(2000), Input::Table(table.clone())).is_empty());
+}
