@@ -19,7 +19,7 @@ use super::table::TableState;
 use super::trackers::Trackers;
 use super::virtual_links::Made;
 use crate::cluster::Findings;
-use crate::conf::{Config, Globals};
+use crate::conf::{Config, Globals, TableNamespace};
 use crate::kernel::{Address, Change, DestinationKey, Link, ServiceKey, Timeouts};
 use crate::lvs;
 use crate::net::{Family, IpNet, LinkName};
@@ -320,9 +320,9 @@ impl Engine {
         self.links.values()
     }
 
-    /// The network namespace of the table (`net_namespace_ipvs`); none: the engine's own.
-    pub const fn table_namespace(&self) -> Option<&Option<String>> {
-        self.globals.lvs.namespace.as_ref()
+    /// The network namespace of the table (`net_namespace_ipvs`).
+    pub const fn table_namespace(&self) -> &TableNamespace {
+        &self.globals.lvs.namespace
     }
 
     /// How much a snapshot holds, in virtual routers: as many as there are, and one for twenty real servers.

@@ -13,8 +13,8 @@ impl Engine {
             return;
         }
         for place in 0..self.services.len() {
-            let due = |s: &&lvs::Service| s.deadline().is_some_and(|at| at <= now) && !self.is_suspended(s);
-            if self.services.get(place).filter(due).is_none() {
+            let due = |s: &lvs::Service| s.deadline().is_some_and(|at| at <= now) && !self.is_suspended(s);
+            if !self.services.get(place).is_some_and(due) {
                 continue;
             }
             let Some(service) = self.services.get_mut(place) else { continue };

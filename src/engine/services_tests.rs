@@ -1,3 +1,5 @@
+#![expect(clippy::wildcard_enum_match_arm, reason = "what is not looked at")]
+
 use super::*;
 use crate::conf::{self, Memory};
 use crate::engine::{Input, Setup};

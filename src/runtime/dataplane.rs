@@ -2,6 +2,7 @@
 //! its own, since a large table takes its time.
 
 use crate::balancer::Balancer;
+use crate::conf::TableNamespace;
 use crate::engine::Input;
 use crate::kernel::{Change, ObservedTable};
 use crate::status::{Dataplane, DataplaneKind};
@@ -23,11 +24,11 @@ const READ_AT_ONCE: usize = 2000;
 /// Starts the thread and says what serves. Each batch of changes comes back as what failed, then the table.
 pub(super) fn start(
     results: UnboundedSender<Input>,
-    namespace: Option<&Option<String>>,
+    namespace: &TableNamespace,
 ) -> anyhow::Result<(Sender<Vec<Change>>, Dataplane)> {
     let (table, dataplane) = match namespace {
-        None => open()?,
-        Some(name) => open_in(name.clone()).context("net_namespace_ipvs")?,
+        TableNamespace::Same => open()?,
+        other => open_in(other.clone()).context("net_namespace_ipvs")?,
     };
     let (orders, received) = channel();
     std::thread::Builder::new()
@@ -42,13 +43,13 @@ enum Table {
     Balancer(Balancer, tokio::runtime::Runtime),
 }
 
-/// In the namespace of that name, or in the one the program was started in: a thread goes there, and what it opens stays.
-fn open_in(name: Option<String>) -> anyhow::Result<(Table, Dataplane)> {
+/// In another namespace: a thread goes there, and what it opens stays.
+fn open_in(namespace: TableNamespace) -> anyhow::Result<(Table, Dataplane)> {
     let there = move || {
-        match (name, netns::started_in()) {
-            (Some(name), _) => netns::enter(&name)?,
-            (None, Some(start)) => netns::enter_file(start)?,
-            (None, None) => {}
+        match (namespace, netns::started_in()) {
+            (TableNamespace::Named(name), _) => netns::enter(&name)?,
+            (TableNamespace::Start, Some(start)) => netns::enter_file(start)?,
+            (TableNamespace::Start, None) | (TableNamespace::Same, _) => {}
         }
         open()
     };

@@ -164,7 +164,7 @@ pub(crate) fn end(child: &mut Child, signal: Signal) {
 fn reached(ipvs: &mut Ipvs, name: &str, expected: &Seen) -> Result<(), String> {
     let begun = Instant::now();
     while read(ipvs) != expected.table && begun.elapsed() < Duration::from_secs(10) {
-        sleep(Duration::from_millis(20));
+        sleep(Duration::from_millis(40));
     }
     let seen = look(ipvs);
     if seen == *expected {

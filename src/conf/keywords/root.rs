@@ -6,9 +6,8 @@ use super::{
     warned,
 };
 use crate::conf::check_routing::RuleLines;
-use crate::conf::diagnostic::Diagnostic;
 use crate::conf::lower::{Cx, names, walk};
-use crate::conf::model::LinkDelay;
+use crate::conf::model::{LinkDelay, TableNamespace};
 use crate::conf::source::Spanned;
 use crate::conf::tree::{Body, Statement};
 use crate::net::LinkName;
@@ -35,7 +34,7 @@ pub(in crate::conf) struct Draft {
     pub net_namespace: Option<Spanned<String>>,
     pub instance: Option<Spanned<String>>,
     /// `net_namespace_ipvs`, perhaps with a name.
-    pub ipvs_namespace: Option<Option<String>>,
+    pub ipvs_namespace: TableNamespace,
 }
 
 /// One `track_group`.
@@ -70,12 +69,6 @@ fn track_group(cx: &mut Cx<'_>, draft: &mut Draft, statement: &Statement, body: 
 fn members(cx: &mut Cx<'_>, draft: &mut TrackGroupDraft, statement: &Statement, body: &Body) {
     cx.no_more_words(statement, 1);
     names(cx, body, &mut draft.members);
-}
-
-fn ipvs_namespace(cx: &mut Cx<'_>, draft: &mut Draft, statement: &Statement) -> Result<(), Diagnostic> {
-    cx.no_more_words(statement, 2);
-    draft.ipvs_namespace = Some(statement.words.get(1).map(|word| word.text.clone()));
-    Ok(())
 }
 
 pub(in crate::conf) const TRACK_GROUP: &[Keyword<TrackGroupDraft>] = &[key(
@@ -165,7 +158,15 @@ pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
         "net_namespace_ipvs",
         "that of the engine",
         "The IPVS table of this network namespace; without a name of the one vipdeck was started in",
-        Line { argument: "[NAME]", read: ipvs_namespace },
+        Line {
+            argument: "[NAME]",
+            read: |cx, d, s| {
+                cx.no_more_words(s, 2);
+                let name = s.words.get(1).map(|word| word.text.clone());
+                d.ipvs_namespace = name.map_or(TableNamespace::Start, TableNamespace::Named);
+                Ok(())
+            },
+        },
     ),
     noted("namespace_with_ipsets", "", "Old kernels: ipsets in namespaces"),
     key(
