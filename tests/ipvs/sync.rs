@@ -109,7 +109,7 @@ fn reloaded(directory: &Path) {
     link();
     let [file, socket, log] = ["r.conf", "r.sock", "r.our"].map(|name| directory.join(name));
     let write = |line: &str| {
-        std::fs::write(&file, format!("global_defs {{\n{line}\n}}\n{}", INSTANCE.replace("INTERVAL", "0.2"))).unwrap()
+        std::fs::write(&file, format!("global_defs {{\n{line}\n}}\n{}", INSTANCE.replace("INTERVAL", "0.2"))).unwrap();
     };
     write("lvs_sync_daemon d0 VI id 7\nlvs_timeouts tcp 77");
     let mut child = engine(&file, &socket, &log);
