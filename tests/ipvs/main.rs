@@ -13,6 +13,7 @@ mod ipvsadm;
 mod notify;
 mod same;
 mod sync;
+mod tunnel;
 
 use std::io::Write;
 use std::path::Path;
@@ -62,6 +63,8 @@ fn check_all() {
         writeln!(std::io::stderr(), "checked: {name}").unwrap();
     }
     if std::env::var(IN_GUEST).is_ok() {
+        in_new_namespace(tunnel::a_client_is_served_through_a_tunnel);
+        writeln!(std::io::stderr(), "checked: a client is served through a tunnel (IPv4, IPv6)").unwrap();
         // These take modules away, which only the guest can do without.
         checks::a_missing_scheduler_is_named();
         checks::a_missing_module_is_told();
