@@ -38,8 +38,10 @@ pub(super) fn finish(cx: &mut Cx<'_>, draft: root::Draft) -> Config {
         garp_groups,
         net_namespace,
         instance: name,
+        ipvs_namespace,
     } = draft;
     duplicate_names(cx, &instances);
+    let sync = globals.lvs.sync.clone().or_else(|| check_entries::old_sync(&instances));
     let mut tracked = tracked(&instances, &groups);
     tracked.extend(check_checkers::named(servers.iter().flat_map(|s| &s.reals).flat_map(|r| &r.checks)));
     let mut weights: Weights = scripts.iter().map(|s| ((Tracker::Script, s.name.clone()), s.weight)).collect();
@@ -88,11 +90,12 @@ pub(super) fn finish(cx: &mut Cx<'_>, draft: root::Draft) -> Config {
     let services = check_services::services(cx, servers, &server_groups, &globals);
     let notify = check_notify::globals(cx, &globals, alerts);
     let lvs = LvsOptions {
-        sync: check_entries::sync(cx, globals.lvs.sync.as_ref(), &instances),
+        sync: check_entries::sync(cx, sync.as_ref(), &instances),
         timeouts: globals.lvs.timeouts,
         flush: globals.lvs.flush,
         flush_on_stop: globals.lvs.flush_on_stop,
         log_all_failures: globals.lvs.log_all_failures,
+        namespace: ipvs_namespace,
     };
     Config {
         router_id: globals.router_id,

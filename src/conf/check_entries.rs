@@ -1,9 +1,9 @@
 //! The entries of the table that a virtual server stands for, and how clients persist in them.
 
 use super::diagnostic::Diagnostic;
-use super::keywords::lvs;
 use super::keywords::server::{Draft, Granularity, Target};
 use super::keywords::server_group::{self, Entry};
+use super::keywords::{instance, lvs};
 use super::lower::Cx;
 use super::model::SyncSpec;
 use super::source::{Span, Spanned};
@@ -248,6 +248,14 @@ fn keys_of(entry: &Entry, protocol: Protocol, family: Family) -> Vec<ServiceKey>
         // The reader of the line sees to it that there is none.
         Entry::Range { .. } => Vec::new(),
     }
+}
+
+/// What the first `lvs_sync_daemon_interface` of an instance means.
+pub(super) fn old_sync(instances: &[instance::Draft]) -> Option<lvs::Sync> {
+    let (link, name) = instances.iter().find_map(|i| Some((i.sync_link.as_ref()?, &i.name)))?;
+    let (link, span) = (link.value.clone(), link.span);
+    let instance = Some(name.clone());
+    Some(lvs::Sync { link, span, instance, id: None, max_length: None, group: None, port: None, ttl: None })
 }
 
 /// `lvs_sync_daemon` with the instance it follows.

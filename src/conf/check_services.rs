@@ -132,9 +132,9 @@ fn quorum(cx: &mut Cx<'_>, draft: &Draft, reals: &[RealSpec]) -> (u32, u32) {
 
 fn one_packet(cx: &mut Cx<'_>, draft: &Draft, key: &ServiceKey) -> bool {
     let Some(span) = draft.one_packet else { return false };
-    // Of a mark's packets only those count that are UDP, as the file says.
-    let written = draft.protocol.as_ref().is_some_and(|word| word.value == "UDP");
-    let is_udp = written || key.protocol() == Some(Protocol::Udp);
+    // A mark is of any protocol, but for one that the file rules out.
+    let written = draft.protocol.as_ref().map(|word| word.value);
+    let is_udp = key.protocol().map_or(written.is_none_or(|word| word == "UDP"), |p| p == Protocol::Udp);
     if !is_udp {
         cx.report(Diagnostic::warning("flag-ignored", "`ops` is for UDP only").at(span, "ignored, as keepalived does"));
     }

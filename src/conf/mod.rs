@@ -54,7 +54,7 @@ pub use keywords::{Entry as Keyword, Support, Tier, list as keywords};
 pub use model::{
     ArgumentsMatch, Config, DynamicInterfaces, FifoKind, FifoSpec, FileSpec, FirewallSpec, GarpGroup, GlobalNotify,
     Globals, LinkDelay, LvsOptions, MailSpec, ProcessOptions, ProcessSpec, ScriptSpec, Static, Statics, SyncSpec,
-    ThreadOptions, TrackGroup,
+    TableNamespace, ThreadOptions, TrackGroup,
 };
 pub use source::{Entry, EntryKind, Loader, Memory, Position, Program, Source, SourceId, Sources, Span, Spanned};
 

@@ -81,6 +81,19 @@ pub struct LvsOptions {
     pub flush_on_stop: bool,
     /// `checker_log_all_failures`.
     pub log_all_failures: bool,
+    /// `net_namespace_ipvs`: the table of this network namespace, or of the one the program was started in.
+    pub namespace: TableNamespace,
+}
+
+/// Whose table it is (`net_namespace_ipvs`).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TableNamespace {
+    /// That of the network namespace the engine works in.
+    #[default]
+    Same,
+    /// That of the one the program was started in.
+    Start,
+    Named(String),
 }
 
 /// `lvs_sync_daemon`.

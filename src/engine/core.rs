@@ -20,7 +20,7 @@ use super::table::TableState;
 use super::trackers::Trackers;
 use super::virtual_links::Made;
 use crate::cluster::Findings;
-use crate::conf::{Config, Globals};
+use crate::conf::{Config, Globals, TableNamespace};
 use crate::kernel::{Address, Change, DestinationKey, Link, ServiceKey, Timeouts};
 use crate::lvs;
 use crate::net::{Family, IpNet, LinkName};
@@ -327,14 +327,19 @@ impl Engine {
         self.links.values()
     }
 
+    /// The network namespace of the table (`net_namespace_ipvs`).
+    pub const fn table_namespace(&self) -> &TableNamespace {
+        &self.globals.lvs.namespace
+    }
+
+    /// How much a snapshot holds, in virtual routers: as many as there are, and one for twenty real servers.
+    pub fn extent(&self) -> usize {
+        self.routers.len() + self.services.iter().map(|s| s.reals.len()).sum::<usize>() / 20
+    }
+
     /// How many virtual routers there are.
     pub fn size(&self) -> usize {
         self.routers.len()
-    }
-
-    /// How many virtual routers and real servers a snapshot tells of.
-    pub fn shown(&self) -> usize {
-        self.size() + self.services.iter().map(|service| service.reals.len()).sum::<usize>()
     }
 
     /// Whether there is anything for a table.

@@ -11,15 +11,16 @@ use crate::time::Instant;
 use crate::vrrp::Command;
 
 impl Engine {
-    /// Judges every service; cheap where nothing has changed.
-    pub(super) fn settle_quorums(&mut self, now: Instant, effects: &mut Vec<Effect>) {
-        if self.stopping {
-            return;
-        }
+    /// Judges every service; cheap where nothing has changed. Whether something has.
+    pub(super) fn settle_quorums(&mut self, now: Instant, effects: &mut Vec<Effect>) -> bool {
+        let mut any = false;
         for index in 0..self.services.len() {
-            let Some(change) = self.services.get_mut(index).and_then(|s| s.judge(now)) else { continue };
+            let judged = self.services.get_mut(index).filter(|_| !self.stopping).and_then(|s| s.judge(now));
+            let Some(change) = judged else { continue };
             self.quorum_changed(now, index, change, effects);
+            any = true;
         }
+        any
     }
 
     fn quorum_changed(&mut self, now: Instant, index: usize, change: QuorumChange, effects: &mut Vec<Effect>) {

@@ -76,6 +76,9 @@ impl Engine {
         if before.instance_name != after.instance_name {
             return differs("instance");
         }
+        if before.lvs.namespace != after.lvs.namespace {
+            return differs("net_namespace_ipvs");
+        }
         None
     }
 
@@ -208,7 +211,7 @@ impl Engine {
         self.index_checks(now);
         self.tell_checks(now, effects);
         self.settle_routing_around(now, effects);
-        self.settle_quorums(now, effects);
+        let _ = self.settle_quorums(now, effects);
         self.settle_table(effects);
         self.drop_retired();
         self.tell_states_again(effects);

@@ -16,3 +16,7 @@ impl Engine {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "services_tests.rs"]
+mod tests;

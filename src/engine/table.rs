@@ -23,6 +23,8 @@ const RETRY: Duration = Duration::from_secs(1);
 pub(super) struct TableState {
     pub(super) observed: Option<ObservedTable>,
     pub(super) observed_at: Option<Instant>,
+    /// As it should be, since somebody last wanted something else.
+    desired: Table,
     /// A batch is out, and the table has not been read back after it.
     busy: bool,
     /// The batch is written: the next reading shows it.
@@ -64,26 +66,29 @@ impl Engine {
         self.table.adopts = adopts;
     }
 
-    /// The table that should exist: none of it once the engine has handed everything over.
-    fn desired_table(&self) -> Table {
-        if self.has_handed_over() { Table::default() } else { desired_table(self.services.iter()) }
-    }
-
-    /// Somebody wants something else of the table, perhaps.
+    /// Somebody wants something else of the table, perhaps: none of it once the engine has handed everything over.
     pub(super) fn settle_table(&mut self, effects: &mut Vec<Effect>) {
-        let clearing = self.has_handed_over();
-        let waits = self.table.retry_at.is_some() && !clearing;
-        if self.table.observed.is_none() || self.table.busy || waits {
+        let leaving = self.has_handed_over();
+        let desired = if leaving { Table::default() } else { desired_table(self.services.iter()) };
+        if desired != self.table.desired {
+            self.table.desired = desired;
             self.table.settled = false;
+        }
+        let waits = self.table.retry_at.is_some() && !leaving;
+        if self.table.observed.is_none() || self.table.busy || waits {
             return;
         }
         let steps = self.table_steps();
+        self.write_table(steps, effects);
+    }
+
+    fn write_table(&mut self, steps: Vec<Change>, effects: &mut Vec<Effect>) {
         if steps.is_empty() {
             return;
         }
         self.table.settled = false;
         self.table.busy = true;
-        self.table.clearing = clearing;
+        self.table.clearing = self.has_handed_over();
         effects.push(Effect::Table(steps));
     }
 
@@ -93,12 +98,15 @@ impl Engine {
         let leaving = self.has_handed_over();
         let flush =
             if leaving { self.globals.lvs.flush_on_stop } else { self.globals.lvs.flush && !self.table.flushed };
-        let own: BTreeSet<ServiceKey> = if flush {
-            observed.services.keys().copied().collect()
-        } else {
-            self.services.iter().flat_map(|s| s.spec.entries()).chain(&self.left_services).copied().collect()
+        let surplus = observed.services.keys().any(|key| !self.table.desired.services.contains_key(key));
+        let own: BTreeSet<ServiceKey> = match (surplus, flush) {
+            (false, _) => BTreeSet::new(),
+            (true, true) => observed.services.keys().copied().collect(),
+            (true, false) => {
+                self.services.iter().flat_map(|s| s.spec.entries()).chain(&self.left_services).copied().collect()
+            }
         };
-        let mut steps = plan_table(&self.desired_table(), observed, |key| own.contains(key));
+        let mut steps = plan_table(&self.table.desired, observed, |key| own.contains(key));
         if self.dataplane.kind == DataplaneKind::Ipvs {
             self.plan_whole(observed, leaving, &mut steps);
         }
@@ -178,17 +186,24 @@ impl Engine {
             self.table.timeouts_before = observed.timeouts;
             self.node_unkept = true;
         }
+        let before = self.table.observed.as_ref().and_then(|table| table.fingerprint);
+        let counts_only = before.is_some() && before == observed.fingerprint;
         self.table.observed = Some(observed);
         self.table.observed_at = Some(now);
-        self.settle_quorums(now, effects);
-        if !self.table.busy {
-            self.compare_table(now);
+        if self.settle_quorums(now, effects) || self.table.desired.services.is_empty() {
+            self.settle_table(effects);
         }
-        self.settle_table(effects);
+        let waits = self.table.retry_at.is_some() && !self.has_handed_over();
+        // What was as it should be still is.
+        let is_known = self.table.settled && counts_only && self.table.adopted.is_empty();
+        if !self.table.busy && !waits && !is_known {
+            let steps = self.compare_table(now);
+            self.write_table(steps, effects);
+        }
     }
 
-    /// Nothing is under way: the reading shows what was wanted, or what somebody else did.
-    fn compare_table(&mut self, now: Instant) {
+    /// Nothing is under way: the reading shows what was wanted, or what somebody else did. Returns what is to be done.
+    fn compare_table(&mut self, now: Instant) -> Vec<Change> {
         let steps = self.table_steps();
         if steps.is_empty() {
             self.table.settled = true;
@@ -196,9 +211,11 @@ impl Engine {
         } else if std::mem::take(&mut self.table.settled) {
             self.drifted(now, &steps);
         }
-        if !self.table.adopted.is_empty() {
-            self.recall_adopted(now);
+        if self.table.adopted.is_empty() {
+            return steps;
         }
+        self.recall_adopted(now);
+        self.table_steps()
     }
 
     /// Somebody else changed the table: `steps` would undo it.

@@ -2,10 +2,13 @@
 //! its own, since a large table takes its time.
 
 use crate::balancer::Balancer;
+use crate::conf::TableNamespace;
 use crate::engine::Input;
 use crate::kernel::{Change, ObservedTable};
 use crate::status::{Dataplane, DataplaneKind};
+use crate::sys::clock::Clock;
 use crate::sys::ipvs::{Ipvs, IpvsError};
+use crate::sys::netns;
 use anyhow::Context;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
@@ -13,10 +16,20 @@ use tokio::sync::mpsc::UnboundedSender;
 
 /// The table is read back so often, and after each change.
 const READ: Duration = Duration::from_secs(1);
+/// A large one less often: reading takes at most one part in so many of the time,
+const SHARE: u32 = 20;
+/// and a second more for so many real servers, since the engine takes in all their counts.
+const READ_AT_ONCE: usize = 2000;
 
 /// Starts the thread and says what serves. Each batch of changes comes back as what failed, then the table.
-pub(super) fn start(results: UnboundedSender<Input>) -> anyhow::Result<(Sender<Vec<Change>>, Dataplane)> {
-    let (table, dataplane) = open()?;
+pub(super) fn start(
+    results: UnboundedSender<Input>,
+    namespace: &TableNamespace,
+) -> anyhow::Result<(Sender<Vec<Change>>, Dataplane)> {
+    let (table, dataplane) = match namespace {
+        TableNamespace::Same => open()?,
+        other => open_in(other.clone()).context("net_namespace_ipvs")?,
+    };
     let (orders, received) = channel();
     std::thread::Builder::new()
         .name("dataplane".into())
@@ -28,6 +41,20 @@ pub(super) fn start(results: UnboundedSender<Input>) -> anyhow::Result<(Sender<V
 enum Table {
     Ipvs(Ipvs),
     Balancer(Balancer, tokio::runtime::Runtime),
+}
+
+/// In another namespace: a thread goes there, and what it opens stays.
+fn open_in(namespace: TableNamespace) -> anyhow::Result<(Table, Dataplane)> {
+    let there = move || {
+        match (namespace, netns::started_in()) {
+            (TableNamespace::Named(name), _) => netns::enter(&name)?,
+            (TableNamespace::Start, Some(start)) => netns::enter_file(start)?,
+            (TableNamespace::Start, None) | (TableNamespace::Same, _) => {}
+        }
+        open()
+    };
+    let thread = std::thread::Builder::new().name("dataplane".into()).spawn(there).context("start a thread")?;
+    thread.join().unwrap_or_else(|_| anyhow::bail!("the thread that opens the table has ended"))
 }
 
 fn open() -> anyhow::Result<(Table, Dataplane)> {
@@ -48,9 +75,13 @@ fn open() -> anyhow::Result<(Table, Dataplane)> {
 impl Table {
     /// Until the engine drops its end.
     fn serve(mut self, orders: &Receiver<Vec<Change>>, results: &UnboundedSender<Input>) {
+        let clock = Clock::start();
         loop {
-            self.report(results);
-            match orders.recv_timeout(READ) {
+            let begun = clock.now();
+            let reals = self.report(results);
+            let took = clock.now().since(begun);
+            let pause = READ * u32::try_from(1 + reals / READ_AT_ONCE).unwrap_or(u32::MAX);
+            match orders.recv_timeout(pause.max(took * SHARE)) {
                 Ok(changes) => {
                     let failures = changes.into_iter().filter_map(|change| self.apply(change)).collect();
                     if results.send(Input::TableDone(failures)).is_err() {
@@ -63,13 +94,19 @@ impl Table {
         }
     }
 
-    fn report(&mut self, results: &UnboundedSender<Input>) {
+    /// How many real servers there are in it.
+    fn report(&mut self, results: &UnboundedSender<Input>) -> usize {
         match self.read() {
             Ok(table) => {
+                let reals = table.services.values().map(|service| service.destinations.len()).sum();
                 let _ = results.send(Input::Table(table));
+                reals
             }
             // The last table stays, with its age; the next reading may work.
-            Err(error) => tracing::warn!("the table could not be read back: {error}"),
+            Err(error) => {
+                tracing::warn!("the table could not be read back: {error}");
+                0
+            }
         }
     }
 

@@ -28,7 +28,7 @@ pub(super) fn before_start(
     reports: &UnboundedSender<Input>,
 ) -> anyhow::Result<()> {
     if let Some(name) = globals.net_namespace.as_ref().filter(|_| netns::entered().is_none()) {
-        netns::enter(name).context("net_namespace")?;
+        netns::move_to(name).context("net_namespace")?;
     }
     if let Some(mask) = globals.process.umask {
         sched::set_umask(mask);

@@ -92,7 +92,7 @@ impl Turning {
             }
         }
         if self.table.is_none() && self.engine.has_services() {
-            match dataplane::start(self.reader.results.clone()) {
+            match dataplane::start(self.reader.results.clone(), self.engine.table_namespace()) {
                 Ok((table, kind)) => {
                     self.engine.set_dataplane(self.clock.now(), kind);
                     self.table = Some(table);

@@ -74,7 +74,7 @@ pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> 
     });
     engine.adopt_drift(settings.engine.table_drift == TableDrift::Adopt);
     let table = if engine.has_services() {
-        let (table, kind) = dataplane::start(results_in.clone())?;
+        let (table, kind) = dataplane::start(results_in.clone(), engine.table_namespace())?;
         engine.set_dataplane(clock.now(), kind);
         Some(table)
     } else {

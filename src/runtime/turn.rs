@@ -402,7 +402,7 @@ impl Turning {
     }
 
     fn is_watched(&self) -> bool {
-        self.engine.shown() < LARGE || self.board.readers() > 0
+        self.engine.extent() < LARGE || self.board.readers() > 0
     }
 
     fn publish_now(&mut self) {
@@ -414,7 +414,7 @@ impl Turning {
         }
         let now = self.clock.now();
         self.engine.set_wall_zero(wall_us().saturating_sub(now.as_micros()));
-        self.board.set_on_request(self.engine.shown() >= LARGE);
+        self.board.set_on_request(self.engine.extent() >= LARGE);
         self.board.record(self.engine.take_events());
         if self.is_watched() {
             self.board.publish(self.engine.snapshot(now));

@@ -21,6 +21,11 @@ pub fn enter(name: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Moves the calling thread into the namespace of this handle.
+pub fn enter_file(namespace: File) -> anyhow::Result<()> {
+    setns(namespace, CloneFlags::CLONE_NEWNET).context("enter the network namespace this program was started in")
+}
+
 static ENTERED: OnceLock<String> = OnceLock::new();
 
 /// The namespace that [`enter`] moved this process's first thread into.

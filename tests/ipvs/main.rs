@@ -10,7 +10,9 @@ mod checks;
 #[path = "../common/engine.rs"]
 mod engine;
 mod ipvsadm;
+mod notify;
 mod same;
+mod sync;
 
 use std::io::Write;
 use std::path::Path;
@@ -25,7 +27,7 @@ fn against_a_kernel_with_ipvs() {
     with_ipvs("against_a_kernel_with_ipvs", "checked: all kinds of entries", check_all);
 }
 
-// parity: 74 75 76 77
+// parity: 74 75 76 77 83 84
 #[test]
 fn the_tables_are_those_of_keepalived_for_the_same_files() {
     let name = "the_tables_are_those_of_keepalived_for_the_same_files";
@@ -34,6 +36,8 @@ fn the_tables_are_those_of_keepalived_for_the_same_files() {
             return skipped("ipvsadm and keepalived are not both installed");
         }
         same::same_tables_as_keepalived();
+        sync::daemons_follow_the_instance();
+        notify::scripts_and_fifos_are_told_the_same();
         writeln!(std::io::stderr(), "checked: the same tables as keepalived").unwrap();
     });
 }

@@ -20,6 +20,8 @@ pub(in crate::conf) struct Draft {
     pub name: Spanned<String>,
     pub master: Option<Span>,
     pub link: Option<Spanned<LinkName>>,
+    /// `lvs_sync_daemon_interface`.
+    pub sync_link: Option<Spanned<LinkName>>,
     pub vrid: Option<Spanned<i64>>,
     pub priority: Option<Spanned<i64>>,
     pub interval: Option<Spanned<Duration>>,
@@ -122,6 +124,7 @@ pub(super) fn lower(cx: &mut Cx<'_>, root: &mut root::Draft, statement: &Stateme
         name,
         master: None,
         link: None,
+        sync_link: None,
         vrid: None,
         priority: None,
         interval: None,
@@ -551,7 +554,13 @@ pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
     key("virtual_routes", "", "The routes that move with the addresses, one a line", Block { head: "", lower: routes }),
     key("virtual_rules", "", "The rules that move with the addresses, one a line", Block { head: "", lower: rules }),
     key("track_bfd", "", "BFD sessions that change priority or state, one a line", Block { head: "", lower: bfds }),
-    refused("lvs_sync_daemon_interface", "INTERFACE", "Share IPVS connections between directors"),
+    old(
+        "lvs_sync_daemon_interface",
+        "lvs_sync_daemon INTERFACE INSTANCE",
+        "none",
+        "Share IPVS connections between directors as this instance is MASTER or BACKUP",
+        Link(|d, v| d.sync_link = Some(v)),
+    ),
 ];
 
 pub(in crate::conf) const AUTHENTICATION: &[Keyword<Authentication>] = &[

@@ -1,13 +1,13 @@
 //! The top level.
 
-use super::Takes::{Block, Text};
+use super::Takes::{Block, Line, Text};
 use super::{
-    Keyword, bfd, garp_group, global, group, http, instance, key, links, noted, old, refused, script, server,
-    server_group, tracker, warned,
+    Keyword, bfd, garp_group, global, group, http, instance, key, links, noted, old, script, server, server_group,
+    tracker, warned,
 };
 use crate::conf::check_routing::RuleLines;
 use crate::conf::lower::{Cx, names, walk};
-use crate::conf::model::LinkDelay;
+use crate::conf::model::{LinkDelay, TableNamespace};
 use crate::conf::source::Spanned;
 use crate::conf::tree::{Body, Statement};
 use crate::net::LinkName;
@@ -34,6 +34,8 @@ pub(in crate::conf) struct Draft {
     pub garp_groups: Vec<garp_group::Draft>,
     pub net_namespace: Option<Spanned<String>>,
     pub instance: Option<Spanned<String>>,
+    /// `net_namespace_ipvs`, perhaps with a name.
+    pub ipvs_namespace: TableNamespace,
 }
 
 /// One `track_group`.
@@ -153,7 +155,20 @@ pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
         "Run in this network namespace; --netns wins over it",
         Text { what: "NAME", set: |d, v| d.net_namespace = Some(v) },
     ),
-    refused("net_namespace_ipvs", "[NAME]", "IPVS in another network namespace"),
+    key(
+        "net_namespace_ipvs",
+        "that of the engine",
+        "The IPVS table of this network namespace; without a name of the one vipdeck was started in",
+        Line {
+            argument: "[NAME]",
+            read: |cx, d, s| {
+                cx.no_more_words(s, 2);
+                let name = s.words.get(1).map(|word| word.text.clone());
+                d.ipvs_namespace = name.map_or(TableNamespace::Start, TableNamespace::Named);
+                Ok(())
+            },
+        },
+    ),
     noted("namespace_with_ipsets", "", "Old kernels: ipsets in namespaces"),
     key(
         "instance",

@@ -1,7 +1,7 @@
 //! `virtual_server` and `real_server`.
 
 use super::Takes::{Block, Line, Nothing, OneOf, Script, Seconds, Switch, Text, Whole};
-use super::{Keyword, check, key, noted, root};
+use super::{Keyword, Takes, check, key, noted, root};
 use crate::conf::diagnostic::Diagnostic;
 use crate::conf::lexer::Word;
 use crate::conf::lower::{Cx, Failed, address_and_port, walk};
@@ -219,10 +219,9 @@ fn of_sorry(
 }
 
 /// `sh-port` and its like, which apply to one scheduler, and only after it was named.
-#[expect(clippy::unnecessary_wraps, reason = "as the table has it")]
-fn hash_flag(cx: &mut Cx<'_>, server: &mut Draft, statement: &Statement) -> Result<(), Diagnostic> {
+fn hash_flag(cx: &mut Cx<'_>, server: &mut Draft, statement: &Statement) {
     cx.no_more_words(statement, 1);
-    let Some(first) = statement.words.first() else { return Ok(()) };
+    let Some(first) = statement.words.first() else { return };
     let (scheduler, flag) = first.text.split_once('-').unwrap_or((&first.text, ""));
     if server.scheduler != Some(scheduler) {
         cx.report(
@@ -235,8 +234,16 @@ fn hash_flag(cx: &mut Cx<'_>, server: &mut Draft, statement: &Statement) -> Resu
     } else {
         server.flags.second = true;
     }
-    Ok(())
 }
+
+/// [`hash_flag`] refuses nothing.
+const HASH_FLAG: Takes<Draft> = Line {
+    argument: "",
+    read: |cx, draft, statement| {
+        hash_flag(cx, draft, statement);
+        Ok(())
+    },
+};
 
 /// `NAT`, `DR` or `TUN [type ipip|gue|gre] [port NUMBER] [nocsum|csum|remcsum]`.
 fn method(statement: &Statement) -> Result<Forwarding, Diagnostic> {
@@ -507,10 +514,10 @@ pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
             d.flags.third = true;
         }),
     ),
-    key("sh-port", "off", "sh: the source port counts, too", Line { argument: "", read: hash_flag }),
-    key("sh-fallback", "off", "sh: another server for one of weight 0", Line { argument: "", read: hash_flag }),
-    key("mh-port", "off", "mh: the source port counts, too", Line { argument: "", read: hash_flag }),
-    key("mh-fallback", "off", "mh: another server for one of weight 0", Line { argument: "", read: hash_flag }),
+    key("sh-port", "off", "sh: the source port counts, too", HASH_FLAG),
+    key("sh-fallback", "off", "sh: another server for one of weight 0", HASH_FLAG),
+    key("mh-port", "off", "mh: the source port counts, too", HASH_FLAG),
+    key("mh-fallback", "off", "mh: another server for one of weight 0", HASH_FLAG),
     key(
         "persistence_engine",
         "none",

@@ -25,7 +25,7 @@ impl fmt::Display for SyncRole {
 }
 
 /// How a synchronisation daemon speaks. None: the kernel's default.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct SyncDaemon {
     pub link: LinkName,
     /// Who is meant, among several directors on one link: 0 to 255.
@@ -38,7 +38,7 @@ pub struct SyncDaemon {
 }
 
 /// How long IPVS keeps a connection without packets (ipvsadm(8), --set), seconds; 0: as it is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Timeouts {
     pub tcp: u32,
     pub tcp_fin: u32,

@@ -6,6 +6,7 @@ use super::scheduler::{Scheduler, SchedulerFlags};
 use super::sync::{SyncDaemon, SyncRole, Timeouts};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// A virtual service as it should be, with its real servers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,7 +21,7 @@ pub struct Service {
 }
 
 /// A client sticks to its real server.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Persistence {
     /// Seconds after its last connection.
     pub timeout: u32,
@@ -88,6 +89,26 @@ pub struct ObservedTable {
     /// None: not read, or there are none.
     #[serde(default)]
     pub timeouts: Option<Timeouts>,
+    /// [`ObservedTable::structure`], if whoever read it has worked it out: two readings with the same one differ in
+    /// counts alone.
+    #[serde(default)]
+    pub fingerprint: Option<u64>,
+}
+
+impl ObservedTable {
+    /// A hash of all but the counts.
+    pub fn structure(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        (&self.daemons, self.timeouts).hash(&mut hasher);
+        for (key, service) in &self.services {
+            let ObservedService { scheduler, flags, one_packet, persistence, destinations, .. } = service;
+            (key, scheduler, flags, one_packet, persistence, destinations.len()).hash(&mut hasher);
+            for (to, d) in destinations {
+                (to, d.forwarding, d.weight, d.upper, d.lower).hash(&mut hasher);
+            }
+        }
+        hasher.finish()
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -43,6 +43,7 @@ impl Ipvs {
             table.services.insert(key, service);
         }
         self.read_whole(&mut table)?;
+        table.fingerprint = Some(table.structure());
         Ok(table)
     }
 
