@@ -136,6 +136,8 @@ fn samples(argument: &str, name: &str) -> Option<(String, &'static str)> {
     let group = name.contains("mcast_") && !name.contains("src");
     Some(match inner {
         "" => return None,
+        // With and without any word.
+        _ if name == "net_namespace_ipvs" => return None,
         _ if name == "use_vmac" || name == "use_ipvlan" => ("vrrp.5".into(), "a-name-that-is-too-long"),
         _ if name == "lvs_timeouts" => ("tcp 900".into(), "many"),
         _ if name == "lvs_sync_daemon" => ("eth0 id 7".into(), "an-interface-with-a-long-name"),
