@@ -95,6 +95,7 @@ pub(super) fn finish(cx: &mut Cx<'_>, draft: root::Draft) -> Config {
             firewall,
             notify,
             process: globals.process.options(),
+            dumps: globals.dumps,
             net_namespace: net_namespace.map(|n| n.value),
             instance_name: name.map(|n| n.value),
             ..Globals::default()
@@ -108,6 +109,7 @@ pub(super) fn finish(cx: &mut Cx<'_>, draft: root::Draft) -> Config {
         track_groups,
         bfds,
         services: check_services::services(cx, servers),
+        origins: super::Origins::default(),
     }
 }
 

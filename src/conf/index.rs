@@ -36,8 +36,9 @@ impl Index {
             let block = blocks.entry((keyword.to_owned(), name)).or_insert(block);
             for inner in &body.statements {
                 let Some((first, value, span)) = parts(inner) else { continue };
+                // Of what is written twice the last counts.
                 let here = Keyword { span: written(span, sources), value };
-                block.keywords.entry(first.to_owned()).or_insert(here);
+                block.keywords.insert(first.to_owned(), here);
                 for line in inner.body.iter().flat_map(|body| &body.statements) {
                     let Some((word, value, span)) = parts(line) else { continue };
                     let here = Keyword { span: written(span, sources), value };
@@ -58,6 +59,19 @@ impl Index {
     pub(super) fn value(&self, block: &str, name: &str, keyword: &str) -> Option<&str> {
         let block = self.blocks.get(&(block.to_owned(), name.to_owned()))?;
         block.keywords.get(keyword).map(|keyword| keyword.value.as_str())
+    }
+
+    /// The names of all blocks of a kind.
+    pub(super) fn names<'i>(&'i self, block: &'i str) -> impl Iterator<Item = &'i str> {
+        self.blocks.keys().filter(move |(keyword, _)| keyword == block).map(|(_, name)| name.as_str())
+    }
+
+    /// The keywords of a block and where they are written.
+    pub(super) fn keywords(&self, block: &str, name: &str) -> impl Iterator<Item = (&str, Span)> {
+        let block = self.blocks.get(&(block.to_owned(), name.to_owned()));
+        let keywords = block.into_iter().flat_map(|block| &block.keywords);
+        // Not the lines of inner blocks.
+        keywords.filter(|(name, _)| !name.contains(' ')).map(|(name, keyword)| (name.as_str(), keyword.span))
     }
 
     /// The places of all keywords that `wanted` takes, given block and keyword.

@@ -16,12 +16,15 @@ pub(super) fn settle(diagnostics: Vec<Diagnostic>, sources: &Sources) -> Vec<Dia
     let mut alike: BTreeMap<(Span, &'static str), (usize, usize)> = BTreeMap::new();
     let mut settled: Vec<Diagnostic> = Vec::new();
     for mut diagnostic in diagnostics {
-        if diagnostic.labels.iter().any(|label| sources.origin(label.span).is_some()) {
+        let is_expanded = diagnostic.labels.iter().any(|label| sources.origin(label.span).is_some());
+        if is_expanded {
             settle_one(&mut diagnostic, sources);
-            if let Some(span) = diagnostic.span() {
-                if !told.insert((span, diagnostic.id, diagnostic.message.clone())) {
-                    continue;
-                }
+        }
+        if let Some(span) = diagnostic.span() {
+            if !told.insert((span, diagnostic.id, diagnostic.message.clone())) {
+                continue;
+            }
+            if is_expanded {
                 let (count, _) = alike.entry((span, diagnostic.id)).or_insert((0, settled.len()));
                 *count += 1;
                 if *count > MOST_ALIKE {
@@ -68,6 +71,39 @@ fn settle_one(diagnostic: &mut Diagnostic, sources: &Sources) {
     diagnostic.labels = labels;
 }
 
+/// Says in which blocks each problem is.
+pub(super) fn name_blocks(diagnostics: &mut [Diagnostic], statements: &[Statement], sources: &Sources) {
+    for diagnostic in diagnostics {
+        let Some(span) = diagnostic.span() else { continue };
+        diagnostic.blocks.clear();
+        around(statements, written(span, sources), sources, &mut diagnostic.blocks);
+    }
+}
+
+fn around(statements: &[Statement], wanted: Span, sources: &Sources, blocks: &mut Vec<String>) {
+    let surrounds = |statement: &&Statement| extent(statement, sources).is_some_and(|all| holds(all, wanted));
+    let Some(statement) = statements.iter().find(surrounds) else { return };
+    blocks.push(statement.words.iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join(" "));
+    if let Some(body) = &statement.body {
+        around(&body.statements, wanted, sources, blocks);
+    }
+}
+
+/// From the first word of a block to its `}`.
+fn extent(statement: &Statement, sources: &Sources) -> Option<Span> {
+    let (header, body) = (written(statement.span()?, sources), statement.body.as_ref()?);
+    let close = written(body.close, sources);
+    (header.source == close.source).then(|| header.to(close))
+}
+
+fn holds(all: Span, part: Span) -> bool {
+    all.source == part.source && all.start <= part.start && part.end <= all.end
+}
+
+fn written(span: Span, sources: &Sources) -> Span {
+    sources.origin(span).map_or(span, |origin| origin.written)
+}
+
 /// What is told of a block although something is not in it.
 const LACKING: &[&str] = &[
     "authentication-ignored",
@@ -91,15 +127,8 @@ pub(super) fn show_ends(diagnostics: &mut [Diagnostic], statements: &[Statement]
 
 /// The `}` of the innermost block that has `span` in its header or between its braces.
 fn end_around(statements: &[Statement], span: Span, sources: &Sources) -> Option<Span> {
-    let written = |span: Span| sources.origin(span).map_or(span, |origin| origin.written);
-    let wanted = written(span);
-    for statement in statements {
-        let (Some(header), Some(body)) = (statement.span().map(written), &statement.body) else { continue };
-        let close = written(body.close);
-        let same = header.source == wanted.source && close.source == wanted.source;
-        if same && header.start <= wanted.start && wanted.end <= close.end {
-            return end_around(&body.statements, span, sources).or(Some(body.close));
-        }
-    }
-    None
+    let wanted = written(span, sources);
+    let surrounds = |statement: &&Statement| extent(statement, sources).is_some_and(|all| holds(all, wanted));
+    let body = statements.iter().find(surrounds)?.body.as_ref()?;
+    end_around(&body.statements, span, sources).or(Some(body.close))
 }

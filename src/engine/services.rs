@@ -89,7 +89,12 @@ impl Engine {
 
     /// The table that should exist: none of it once the engine has handed everything over.
     fn desired_table(&self) -> Table {
-        if self.has_handed_over() { Table::default() } else { desired_table(self.services.iter()) }
+        if self.has_handed_over() && !self.keep.ipvs { Table::default() } else { desired_table(self.services.iter()) }
+    }
+
+    /// Nothing of ours is left in it, or it is to stay.
+    pub(super) fn table_is_released(&self) -> bool {
+        self.keep.ipvs || self.table.is_cleared(&self.services)
     }
 
     pub(super) fn settle_table(&mut self, effects: &mut Vec<Effect>) {

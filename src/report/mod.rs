@@ -1,6 +1,7 @@
 //! Answers without a screen: check, explain, status, events, and the verbs over the control link.
 
 pub mod check;
+pub mod dump;
 mod engines;
 pub mod events;
 pub mod explain;

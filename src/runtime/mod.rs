@@ -11,6 +11,7 @@ mod addresses;
 mod beside;
 mod bfd;
 mod dataplane;
+mod dumps;
 mod fifos;
 mod files;
 mod hooks;

@@ -541,7 +541,12 @@ pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
         },
     ),
     warned("linkbeat_use_polling", "", "Poll the link's state", "vipdeck is told of link changes and polls nothing"),
-    refused("vrf", "INTERFACE", "Work inside a VRF"),
+    warned(
+        "vrf",
+        "INTERFACE",
+        "The VRF of an instance without an interface",
+        "an instance works in the VRF that its `interface` belongs to; keepalived clears this beside one",
+    ),
     key(
         "promote_secondaries",
         "off",
