@@ -249,7 +249,7 @@ pub struct Status {
     pub json: bool,
     /// Every value that each instance runs by, and whether the file, global_defs or the default says so.
     #[arg(long, conflicts_with = "json")]
-    pub settings: bool,
+    pub values: bool,
     #[command(flatten)]
     pub at: At,
 }

@@ -341,7 +341,8 @@ impl Engine {
     pub(super) fn routing_leftovers(&self) -> impl Iterator<Item = Change> {
         let (routes, rules) = (&self.routing.routes, &self.routing.rules);
         let routers = &self.routers;
-        let left = move |presence: Presence, owners: &Owners| presence == Presence::Yes && !is_wanted(routers, true, owners);
+        let left =
+            move |presence: Presence, owners: &Owners| presence == Presence::Yes && !is_wanted(routers, true, owners);
         let there = rules.entries().filter(move |e| left(rules.presence_in(e), &e.owners)).map(|e| e.object.removal());
         let routes = routes.entries().filter(move |e| left(routes.presence_in(e), &e.owners));
         let routes = routes.map(|e| e.object.removal());

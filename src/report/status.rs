@@ -14,7 +14,7 @@ use std::io::{self, Write};
 /// Prints every engine that is meant. One engine gives an object as JSON, several an array.
 pub fn run(args: &cli::Status, settings: &Settings, out: &mut dyn Write) -> anyhow::Result<u8> {
     let targets = engines::targets(&args.at, settings)?;
-    if args.settings { print_settings(&targets, out) } else { print(&targets, args.json, out) }
+    if args.values { print_settings(&targets, out) } else { print(&targets, args.json, out) }
 }
 
 /// Every value that instances run by, and where it comes from.

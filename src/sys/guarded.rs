@@ -47,9 +47,7 @@ fn awaited() -> SigSet {
         }
     }
     // SAFETY: made by sigemptyset and sigaddset.
-    unsafe {
-        SigSet::from_sigset_t_unchecked(set)
-    }
+    unsafe { SigSet::from_sigset_t_unchecked(set) }
 }
 
 /// Gives an engine the signal that its guard got, if it is one to be passed on.

@@ -64,6 +64,10 @@ pub(crate) fn objects(dump: &str) -> Objects {
         }
         let depth = line.len() - line.trim_start().len();
         let text = plain(line.trim());
+        // keepalived drops what is not on this machine.
+        if text.contains("transition script = '/usr/local/") {
+            continue;
+        }
         if depth < 3 {
             (object, list) = (text, String::new());
             objects.entry((section.clone(), object.clone())).or_default();
@@ -82,10 +86,14 @@ pub(crate) fn objects(dump: &str) -> Objects {
 
 /// Without what is of the moment within a line, and with one name for one program.
 fn plain(line: &str) -> String {
-    let line = line.trim_end_matches(" set").replace("'/bin/", "'/usr/bin/");
+    let line = line.trim_end_matches(" nftable_set").trim_end_matches(" set").replace("'/bin/", "'/usr/bin/");
+    // Found in PATH; and a weight that is the default, which only one of the two says.
+    let line = line.replace("'killall'", "'/usr/bin/killall'").replace(" weight 1", "");
+    let line = if line.starts_with("Virtual IP (") { "Virtual IP:".to_owned() } else { line };
     // The state of a sync group, and whose a script is.
     let line = if line.starts_with("VRRP Sync Group =") { line.split(", ").next().unwrap().to_owned() } else { line };
     let line = line.split(", uid:gid").next().unwrap().split(", user ").next().unwrap().to_owned();
+    let line = line.split(", ifindex ").next().unwrap().to_owned();
     if line.starts_with("Use VMAC") { line.replace("is_up = false", "is_up = true") } else { line }
 }
 

@@ -2,13 +2,13 @@
 
 use crate::engine::PROGRAM;
 use crate::host::{Host, text};
+use crate::namespaces::wait_for;
 use std::process::Command;
 use vipdeck::status::{Setting, SettingFrom};
 
 const FILE: &str = "global_defs {
     vrrp_garp_master_delay 7
     vrrp_version 3
-    include_check
 }
 vrrp_instance VI_1 {
     interface eth0
@@ -48,8 +48,8 @@ fn every_value_is_shown_with_the_place_it_comes_from() {
     let at = |line: u32| format!("{file}:{line}");
     let expected: [Told<'_>; 12] = [
         ("state", "BACKUP", "default".into()),
-        ("interface", "eth0", at(7)),
-        ("priority", "150", at(9)),
+        ("interface", "eth0", at(6)),
+        ("priority", "150", at(8)),
         ("version", "3", format!("global_defs, {}", at(3))),
         ("advert_int", "0.5", format!("{more}:2")),
         ("garp_master_delay", "7", format!("global_defs, {}", at(2))),
@@ -58,7 +58,7 @@ fn every_value_is_shown_with_the_place_it_comes_from() {
         ("garp_lower_prio_delay", "7", "default".into()),
         ("garp_lower_prio_repeat", "2", format!("{more}:3")),
         ("preempt", "on", "default".into()),
-        ("virtual_ipaddress", "10.9.0.101/24 dev eth0, 10.9.0.102/32 dev eth0", at(11)),
+        ("virtual_ipaddress", "10.9.0.101/24 dev eth0, 10.9.0.102/32 dev eth0", at(10)),
         ("notify_master", "none", "default".into()),
     ];
     let first = told("VI_1");
@@ -76,10 +76,14 @@ fn every_value_is_shown_with_the_place_it_comes_from() {
     host.write("node.conf", &format!("# One line more.\n{FILE}"));
     let reloaded = Command::new(PROGRAM).args(["reload", "--wait", "--at"]).arg(host.socket()).output().unwrap();
     assert!(reloaded.status.success(), "{}", String::from_utf8_lossy(&reloaded.stderr));
-    let output = Command::new(PROGRAM).args(["status", "--settings", "--at"]).arg(host.socket()).output().unwrap();
-    let table = String::from_utf8(output.stdout).unwrap();
+    let table = || {
+        let output = Command::new(PROGRAM).args(["status", "--values", "--at"]).arg(host.socket()).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    wait_for("the new places are shown", 5, || table().contains(&at(9)));
+    let table = table();
     let line = |name: &str| table.lines().find(|line| line.split_whitespace().next() == Some(name)).unwrap();
-    assert!(line("priority").ends_with(&at(10)), "{table}");
+    assert!(line("priority").ends_with(&at(9)), "{table}");
     assert!(line("version").ends_with(&format!("global_defs, {}", at(4))), "{table}");
     assert!(line("garp_master_repeat").ends_with("default"), "{table}");
     vipdeck.stop();

@@ -339,6 +339,30 @@ pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
         },
     ),
     key(
+        "skip_check_adv_addr",
+        "vrrp_skip_check_adv_addr",
+        "Compare the address list only when the sender is another",
+        Switch(|d, v| d.options.skip_check_adv_addr = Some(v.value)),
+    ),
+    key(
+        "lower_prio_no_advert",
+        "vrrp_lower_prio_no_advert",
+        "As master, do not answer a lower priority with an advert",
+        Switch(|d, v| d.options.lower_prio_no_advert = Some(v.value)),
+    ),
+    key(
+        "higher_prio_send_advert",
+        "vrrp_higher_prio_send_advert",
+        "As master, send an advert before yielding to a higher priority",
+        Switch(|d, v| d.options.higher_prio_send_advert = Some(v.value)),
+    ),
+    key(
+        "owner_ignore_adverts",
+        "vrrp_owner_ignore_adverts",
+        "With priority 255, adverts of others are not looked at",
+        Switch(|d, v| d.options.owner_ignore_adverts = Some(v.value)),
+    ),
+    key(
         "version",
         "vrrp_version",
         "The protocol",

@@ -349,7 +349,9 @@ fn scripts(dump: &Dump, lines: &mut Lines) {
 fn script(dump: &Dump, spec: &ScriptSpec, lines: &mut Lines) {
     let status = dump.snapshot.scripts.iter().find(|s| s.name == spec.name);
     lines.head(format_args!("VRRP Script = {}", spec.name));
-    lines.line(format_args!("Command = {}", quoted(&spec.argv)));
+    let is_file = spec.argv.first().is_some_and(|program| program.starts_with('<'));
+    let command = if is_file { spec.argv.join(" ") } else { quoted(&spec.argv) };
+    lines.line(format_args!("Command = {command}"));
     lines.line(format_args!("Interval = {} sec", spec.interval.as_secs_f64()));
     lines.line(format_args!("Timeout = {} sec", spec.timeout.as_secs_f64()));
     lines.line(format_args!("Weight = {}{}", spec.weight, if spec.reverse { " reverse" } else { "" }));
