@@ -82,18 +82,29 @@ pub(super) fn name_blocks(diagnostics: &mut [Diagnostic], statements: &[Statemen
 
 fn around(statements: &[Statement], wanted: Span, sources: &Sources, blocks: &mut Vec<String>) {
     let surrounds = |statement: &&Statement| extent(statement, sources).is_some_and(|all| holds(all, wanted));
-    let Some(statement) = statements.iter().find(surrounds) else { return };
+    let includes = |statement: &&Statement| statement.body.iter().any(|body| has(&body.statements, wanted, sources));
+    let Some(statement) = statements.iter().find(surrounds).or_else(|| statements.iter().find(includes)) else {
+        return;
+    };
     blocks.push(statement.words.iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join(" "));
     if let Some(body) = &statement.body {
         around(&body.statements, wanted, sources, blocks);
     }
 }
 
+/// Whether a place is in one of these, also where it was included from another file.
+fn has(statements: &[Statement], wanted: Span, sources: &Sources) -> bool {
+    statements.iter().any(|statement| {
+        statement.span().is_some_and(|span| holds(written(span, sources), wanted))
+            || statement.body.iter().any(|body| has(&body.statements, wanted, sources))
+    })
+}
+
 /// From the first word of a block to its `}`.
 fn extent(statement: &Statement, sources: &Sources) -> Option<Span> {
     let (header, body) = (written(statement.span()?, sources), statement.body.as_ref()?);
     let close = written(body.close, sources);
-    (header.source == close.source).then(|| header.to(close))
+    (header.source == close.source).then_some(Span { end: close.end, ..header })
 }
 
 fn holds(all: Span, part: Span) -> bool {
