@@ -126,6 +126,7 @@ impl Engine {
                 self.intents_by.insert((*key, real), (ask.actor.clone(), ask.reason.clone()));
             }
         }
+        self.settle_quorums(now, effects);
         self.settle_table(effects);
         let services: Vec<_> = done.iter().map(ToString::to_string).collect();
         Ok(format!("{real} of {}: {}", services.join(", "), verb.consequence()))

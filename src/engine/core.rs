@@ -16,12 +16,12 @@ use super::rivals::Rivals;
 use super::router::Router;
 use super::routing::RoutingState;
 use super::scripts::Script;
-use super::services::TableState;
+use super::table::TableState;
 use super::trackers::Trackers;
 use super::virtual_links::Made;
 use crate::cluster::Findings;
 use crate::conf::{Config, Globals, Origins};
-use crate::kernel::{Address, Change, DestinationKey, Link, ServiceKey};
+use crate::kernel::{Address, Change, DestinationKey, Link, ServiceKey, Timeouts};
 use crate::lvs;
 use crate::net::{Family, IpNet, LinkName};
 use crate::status::{Actor, Counters, Dataplane, Event, Severity, Subject};
@@ -292,7 +292,7 @@ impl Engine {
         let routers = self.timers.first().map(|(at, _)| *at);
         let scripts = self.scripts.iter().map(|s| Some(s.next_at())).fold(None, earliest);
         // None is started any more while stopping.
-        let services = self.services.iter().filter(|_| !self.stopping);
+        let services = self.services.iter().filter(|s| !self.stopping && !self.is_suspended(s));
         let checks = services.map(lvs::Service::deadline).fold(None, earliest);
         let addresses = self.retry_address.values().copied().map(Some).fold(None, earliest);
         let trackers = earliest(self.trackers.deadline(), self.flaps_due());
@@ -333,7 +333,8 @@ impl Engine {
 
     /// Whether there is anything for a table.
     pub fn has_services(&self) -> bool {
-        !self.services.is_empty()
+        let Globals { lvs, .. } = &self.globals;
+        !self.services.is_empty() || lvs.sync.is_some() || lvs.timeouts != Timeouts::default() || lvs.flush
     }
 
     /// The events since the last call, oldest first.
@@ -442,6 +443,7 @@ impl Engine {
                 self.drive(now, index, vrrp::Input::Stop, effects);
             }
         }
+        self.omega(effects);
         self.settle_table(effects);
     }
 
@@ -459,7 +461,7 @@ impl Engine {
         if !self.release_plumbing(now, effects) {
             return;
         }
-        if self.table_is_released() {
+        if self.table_is_cleared() {
             self.tell_kept(now);
             self.exited = true;
             effects.push(Effect::Exit);

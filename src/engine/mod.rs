@@ -29,6 +29,7 @@ mod log;
 mod mail;
 mod network;
 mod notify;
+mod quorum;
 mod random;
 mod reload;
 mod rivals;
@@ -39,6 +40,7 @@ mod services;
 mod settings;
 mod snapshot;
 mod spread;
+mod table;
 mod trackers;
 mod virtual_links;
 

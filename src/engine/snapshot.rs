@@ -4,7 +4,7 @@ use super::core::Engine;
 use super::router::Router;
 use super::scripts::Script;
 use crate::health::Check;
-use crate::kernel::Address;
+use crate::kernel::{Address, ObservedTable};
 use crate::lvs;
 use crate::net::LinkName;
 use crate::status::{
@@ -151,16 +151,16 @@ impl Engine {
     }
 
     fn service(&self, service: &lvs::Service) -> Service {
-        let address = service.spec.key.address.ip();
-        let has = |r: &&Router| r.machine.spec().addresses.iter().any(|a| a.net.addr() == address);
-        let router = self.routers.iter().find(has);
-        let here = |r: &Router| r.machine.spec().addresses.iter().any(|a| a.net.addr() == address && self.holds(a));
+        let is_its = |a: &Address| service.spec.entries().iter().any(|key| key.ip() == Some(a.net.addr()));
+        let router = self.routers.iter().find(|r| r.machine.spec().addresses.iter().any(is_its));
+        let here = |r: &Router| r.machine.spec().addresses.iter().any(|a| is_its(a) && self.holds(a));
+        let present = |table: &ObservedTable| service.spec.entries().iter().all(|key| table.services.contains_key(key));
         Service {
             id: service.spec.key,
             scheduler: service.spec.scheduler,
             forwarding: service.spec.forwarding,
-            persistence: service.spec.persistence,
-            present: self.table.observed.as_ref().map(|t| t.services.contains_key(&service.spec.key)),
+            persistence: service.spec.persistence.as_ref().map(|p| p.timeout),
+            present: self.table.observed.as_ref().map(present),
             serving: router.map(here),
             instance: router.map(|r| r.machine.spec().name.clone()),
             reals: service.reals.iter().map(|r| self.real(service, r)).collect(),
@@ -187,7 +187,7 @@ impl Engine {
             forwarding: real.spec.forwarding,
             weight_configured: real.spec.weight,
             weight_asked: real.intent.weight,
-            weight_effective: real.desired_weight(),
+            weight_effective: service.desired_weight(real),
             weight_kernel: seen.map(|o| o.weight),
             health: health(real),
             admin,

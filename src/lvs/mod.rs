@@ -5,5 +5,5 @@ pub mod scheduler;
 mod service;
 mod spec;
 
-pub use service::{Drain, Intent, Real, Service, desired_table};
-pub use spec::{RealSpec, ServiceSpec};
+pub use service::{Drain, Intent, Quorum, QuorumChange, Real, Service, desired_table};
+pub use spec::{Group, RealSpec, ServiceSpec, Sorry};

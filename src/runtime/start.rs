@@ -15,7 +15,7 @@ use crate::conf::{self, Config, Severity};
 use crate::control::{Access, Board, default_socket, server};
 use crate::engine::{Engine, Keep, Setup};
 use crate::report;
-use crate::settings::Settings;
+use crate::settings::{Settings, TableDrift};
 use crate::status::{Dataplane, DataplaneKind};
 use crate::sys::clock::{Clock, uptime, wall_us};
 use crate::sys::files::{Files, environment};
@@ -59,7 +59,6 @@ pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> 
     hooks::before_start(&config.globals, legacy.is_none(), &keeper, &runtime, &results_in)?;
     let _entered = runtime.enter();
     let socket_name = config.socket_name(&host()?);
-    let has_services = !config.services.is_empty();
     let mut engine = Engine::new(Setup {
         config,
         host: host()?,
@@ -74,7 +73,8 @@ pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> 
         legacy,
         dataplane: Dataplane { kind: DataplaneKind::None, note: None },
     });
-    let table = if has_services {
+    engine.adopt_drift(settings.engine.table_drift == TableDrift::Adopt);
+    let table = if engine.has_services() {
         let (table, kind) = dataplane::start(results_in.clone())?;
         engine.set_dataplane(clock.now(), kind);
         Some(table)

@@ -54,11 +54,23 @@ pub struct Engine {
     /// Ask the links now and then who else has the addresses this node is master of (ARP probes, neighbour
     /// solicitations), and raise an alarm if somebody does.
     pub probe_addresses: bool,
+    /// What is done when somebody else (`ipvsadm`) changes what is ours in the load balancer's table.
+    pub table_drift: TableDrift,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TableDrift {
+    /// It is told and undone.
+    #[default]
+    Repair,
+    /// It is told and left so, until what was changed is to change anyway.
+    Adopt,
 }
 
 impl Default for Engine {
     fn default() -> Self {
-        Self { lease_seconds: None, probe_addresses: true }
+        Self { lease_seconds: None, probe_addresses: true, table_drift: TableDrift::default() }
     }
 }
 
