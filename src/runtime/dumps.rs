@@ -76,6 +76,13 @@ impl Dumps {
 }
 
 fn written(wanted: Wanted, dump: &Dump) -> Input {
+    if wanted == Wanted::Data && !dump.config.services.is_empty() {
+        let path = std::env::temp_dir().join(format!("{}.data", name("keepalived_check", dump)));
+        if let Err(error) = small_files::replace_private(&path, &dump::services(dump)) {
+            let text = "virtual services could not be written".to_owned();
+            return report(Severity::Warning, text, Some(format!("{error:#}")));
+        }
+    }
     let spec = &dump.config.globals.dumps;
     let path = path(wanted, dump);
     let text = match wanted {
@@ -102,13 +109,19 @@ fn report(severity: Severity, text: String, cause: Option<String>) -> Input {
 /// As keepalived names them.
 fn path(wanted: Wanted, dump: &Dump) -> PathBuf {
     let globals = &dump.config.globals;
-    let DumpSpec { data, stats, json, by_instance, .. } = &globals.dumps;
+    let DumpSpec { data, stats, json, .. } = &globals.dumps;
     let (given, extension) = match wanted {
         Wanted::Data => (data, "data"),
         Wanted::Stats | Wanted::StatsClear => (stats, "stats"),
         Wanted::Json => (json, "json"),
     };
-    let of_engine = [&globals.net_namespace, &globals.instance_name].into_iter().flatten().filter(|_| *by_instance);
-    let name = of_engine.fold("keepalived".to_owned(), |name, part| format!("{name}_{part}"));
-    given.clone().unwrap_or_else(|| std::env::temp_dir().join(format!("{name}.{extension}")))
+    given.clone().unwrap_or_else(|| std::env::temp_dir().join(format!("{}.{extension}", name("keepalived", dump))))
+}
+
+/// With namespace and name of the engine, if that is asked for.
+fn name(stem: &str, dump: &Dump) -> String {
+    let globals = &dump.config.globals;
+    let parts = [&globals.net_namespace, &globals.instance_name].into_iter().flatten();
+    let parts = parts.filter(|_| globals.dumps.by_instance);
+    parts.fold(stem.to_owned(), |name, part| format!("{name}_{part}"))
 }

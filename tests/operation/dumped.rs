@@ -86,6 +86,7 @@ pub(crate) fn objects(dump: &str) -> Objects {
 
 /// Without what is of the moment within a line, and with one name for one program.
 fn plain(line: &str) -> String {
+    let line = line.split(" [installed ifindex ").next().unwrap();
     let line = line.trim_end_matches(" nftable_set").trim_end_matches(" set").replace("'/bin/", "'/usr/bin/");
     // Found in PATH; and a weight that is the default, which only one of the two says.
     let line = line.replace("'killall'", "'/usr/bin/killall'").replace(" weight 1", "");

@@ -74,6 +74,7 @@ fn signals_write_what_they_have_keepalived_write() {
         let line = text.lines().find_map(|line| line.trim().strip_prefix("Sent: ")).unwrap();
         line.parse().unwrap()
     };
+    wait_for("some adverts are sent", 15, || host.snapshot().instance("VI_1").unwrap().adverts_sent > 4);
     let before = sent(&dumped(&host, &vipdeck, STATS_CLEAR, "keepalived.stats"));
     let after = sent(&dumped(&host, &vipdeck, USR2, "keepalived.stats"));
     assert!(before > after, "{before} adverts before the statistics were cleared, {after} after");

@@ -12,7 +12,7 @@ use vipdeck::sys::ipvs::{Ipvs, IpvsError};
 /// Set by `tests/uml/run`.
 const IN_GUEST: &str = "VIPDECK_IN_UML";
 
-// parity: 88 52
+// parity: 1 52 88
 #[test]
 fn with_ipvs_ipvlan_and_vrf() {
     match Ipvs::open() {
@@ -26,7 +26,8 @@ fn with_ipvs_ipvlan_and_vrf() {
 type Check = fn();
 
 fn check_all() {
-    let all: [(&str, Check); 3] = [
+    let all: [(&str, Check); 4] = [
+        ("virtual servers of samples", crate::services::both_find_the_same_services),
         ("the IPVS table goes, or stays", the_table_goes_or_stays),
         ("an ipvlan answers", an_ipvlan_answers),
         ("an instance in a VRF", an_instance_works_in_a_vrf),
@@ -51,7 +52,7 @@ fn again_in_guest() {
     let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
     match output.status.code() {
         // Only what was checked there counts, not that a binary ended well.
-        Some(0) if text.matches("checked: ").count() == 3 => {}
+        Some(0) if text.matches("checked: ").count() == 4 => {}
         Some(125) => skipped(&format!("no kernel with IPVS could be started: {text}")),
         code => panic!("under the guest kernel, exit status {code:?}:\n{text}"),
     }

@@ -18,6 +18,18 @@ pub(crate) struct Host {
 impl Host {
     /// None if this machine does not let us; then that has been said.
     pub(crate) fn new() -> Option<Self> {
+        let host = Self::bare()?;
+        for (number, link) in LINKS.iter().enumerate() {
+            host.ip(&format!("link add {link} type veth peer name p{number}"));
+            host.ip(&format!("link set {link} up"));
+            host.ip(&format!("link set p{number} up"));
+            host.ip(&format!("address add 10.9.{number}.1/24 dev {link}"));
+        }
+        Some(host)
+    }
+
+    /// The same without links.
+    pub(crate) fn bare() -> Option<Self> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         if !nix::unistd::geteuid().is_root() {
             skipped("network namespaces need root");
@@ -27,12 +39,6 @@ impl Host {
         run(&["netns", "add", &name]);
         let host = Self { name, directory: tempfile::tempdir().unwrap() };
         host.ip("link set lo up");
-        for (number, link) in LINKS.iter().enumerate() {
-            host.ip(&format!("link add {link} type veth peer name p{number}"));
-            host.ip(&format!("link set {link} up"));
-            host.ip(&format!("link set p{number} up"));
-            host.ip(&format!("address add 10.9.{number}.1/24 dev {link}"));
-        }
         Some(host)
     }
 
@@ -76,6 +82,13 @@ impl Host {
     pub(crate) fn keepalived(&self, file: &Path, more: &[&str]) -> Running {
         let (file, parent, vrrp) = (text(file), text(&self.path("p.pid")), text(&self.path("r.pid")));
         let argv = ["keepalived", "-n", "-l", "-P", "-s", &self.name, "-f", &file, "-p", &parent, "-r", &vrrp];
+        self.start("keepalived", &[&argv[..], more].concat())
+    }
+
+    /// Only its checkers.
+    pub(crate) fn checker(&self, file: &Path, more: &[&str]) -> Running {
+        let (file, parent, checker) = (text(file), text(&self.path("p.pid")), text(&self.path("c.pid")));
+        let argv = ["keepalived", "-n", "-l", "-C", "-s", &self.name, "-f", &file, "-p", &parent, "-c", &checker];
         self.start("keepalived", &[&argv[..], more].concat())
     }
 

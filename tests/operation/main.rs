@@ -27,4 +27,5 @@ mod namespaces;
 #[path = "../common/programs.rs"]
 mod programs;
 mod samples;
+mod services;
 mod settings;

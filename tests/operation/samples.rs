@@ -7,7 +7,7 @@ use crate::programs::{has, signal};
 use nix::sys::signal::Signal;
 use std::path::{Path, PathBuf};
 
-const SAMPLES: &str = "/usr/share/doc/keepalived/samples";
+pub(crate) const SAMPLES: &str = "/usr/share/doc/keepalived/samples";
 
 /// keepalived does not start with these here, whatever it is asked for.
 const NOT_HERE: &[(&str, &str)] = &[

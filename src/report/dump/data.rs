@@ -12,23 +12,35 @@ use std::fmt::{Display, Write};
 
 /// Lines, each with its depth.
 #[derive(Default)]
-struct Lines(String);
+pub(super) struct Lines(String);
 
 impl Lines {
-    fn section(&mut self, title: &str) {
+    pub(super) fn section(&mut self, title: &str) {
         let _ = writeln!(self.0, "------< {title} >------");
     }
 
-    fn head(&mut self, text: impl Display) {
+    pub(super) fn head(&mut self, text: impl Display) {
         let _ = writeln!(self.0, " {text}");
     }
 
-    fn line(&mut self, text: impl Display) {
+    pub(super) fn line(&mut self, text: impl Display) {
         let _ = writeln!(self.0, "   {text}");
     }
 
-    fn inner(&mut self, text: impl Display) {
+    pub(super) fn inner(&mut self, text: impl Display) {
         let _ = writeln!(self.0, "     {text}");
+    }
+
+    pub(super) fn part(&mut self, title: &str) {
+        let _ = writeln!(self.0, " ------< {title} >------");
+    }
+
+    pub(super) fn inner_part(&mut self, title: &str) {
+        let _ = writeln!(self.0, "   ------< {title} >------");
+    }
+
+    pub(super) fn text(self) -> String {
+        self.0
     }
 
     fn list(&mut self, title: impl Display, entries: Vec<String>) {

@@ -7,10 +7,12 @@
 mod data;
 mod json;
 mod objects;
+mod services;
 mod stats;
 
 pub use data::data;
 pub use json::json;
+pub use services::services;
 pub use stats::stats;
 
 use crate::conf::Config;
