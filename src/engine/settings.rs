@@ -179,14 +179,14 @@ impl Entry {
     }
 }
 
-impl Engine {
-    /// What holds for an instance that writes nothing.
-    pub(super) fn default_settings(&self) -> Vec<Setting> {
-        let Some((link, vrid)) = LinkName::new("lo").ok().zip(Vrid::new(1).ok()) else { return Vec::new() };
-        let plain = Spec::new("", link, vrid);
-        ENTRIES.iter().map(|entry| entry.default(&plain)).collect()
-    }
+/// What holds for an instance that writes nothing.
+pub(super) fn default_settings() -> Vec<Setting> {
+    let Some((link, vrid)) = LinkName::new("lo").ok().zip(Vrid::new(1).ok()) else { return Vec::new() };
+    let plain = Spec::new("", link, vrid);
+    ENTRIES.iter().map(|entry| entry.default(&plain)).collect()
+}
 
+impl Engine {
     /// What is written of an instance, and what is another value than by default.
     pub(super) fn settings(&self, spec: &Spec, defaults: &[Setting]) -> Vec<Setting> {
         let all = ENTRIES.iter().map(|entry| entry.of(spec, &self.origins));

@@ -3,6 +3,7 @@
 use super::core::Engine;
 use super::router::Router;
 use super::scripts::Script;
+use super::settings::default_settings;
 use crate::health::Check;
 use crate::kernel::{Address, ObservedTable};
 use crate::lvs;
@@ -20,7 +21,7 @@ impl Engine {
     /// Everything that may be shown, at `now`.
     pub fn snapshot(&mut self, now: Instant) -> Snapshot {
         self.revision += 1;
-        let defaults = self.default_settings();
+        let defaults = default_settings();
         Snapshot {
             schema: SCHEMA,
             revision: self.revision,

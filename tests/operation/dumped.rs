@@ -1,6 +1,7 @@
 //! What a data dump says, whoever wrote it: objects, and of each what the configuration says.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
 
 /// Section and object to its lines; inner lists stand in their order behind their heading.
 pub(crate) type Objects = BTreeMap<(String, String), BTreeSet<String>>;
@@ -55,7 +56,7 @@ pub(crate) fn objects(dump: &str) -> Objects {
     let (mut section, mut object, mut list) = (String::new(), String::new(), String::new());
     for line in dump.lines() {
         if let Some(title) = line.strip_prefix("------< ") {
-            section = title.trim_end_matches(" >------").to_owned();
+            title.trim_end_matches(" >------").clone_into(&mut section);
             (object, list) = (String::new(), String::new());
             continue;
         }
@@ -106,15 +107,15 @@ pub(crate) fn differences(ours: &Objects, theirs: &Objects) -> String {
         match (ours.get(key), theirs.get(key)) {
             (Some(ours), Some(theirs)) => {
                 for line in ours.difference(theirs) {
-                    text.push_str(&format!("{key:?}: only vipdeck: {line}\n"));
+                    writeln!(text, "{key:?}: only vipdeck: {line}").unwrap();
                 }
                 for line in theirs.difference(ours) {
-                    text.push_str(&format!("{key:?}: only keepalived: {line}\n"));
+                    writeln!(text, "{key:?}: only keepalived: {line}").unwrap();
                 }
             }
             (ours, _) => {
                 let whose = if ours.is_some() { "vipdeck" } else { "keepalived" };
-                text.push_str(&format!("{key:?}: only {whose} has it\n"));
+                writeln!(text, "{key:?}: only {whose} has it").unwrap();
             }
         }
     }

@@ -44,7 +44,7 @@ fn again_in_guest() {
     }
     let runner = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/uml/run");
     let output = Command::new(runner)
-        .args(["-t", "180"])
+        .args(["-t", "280"])
         .arg(std::env::current_exe().unwrap())
         .args(["--exact", "guest::with_ipvs_ipvlan_and_vrf", "--nocapture"])
         .output()

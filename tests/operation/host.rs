@@ -93,7 +93,7 @@ impl Host {
     }
 
     pub(crate) fn snapshot(&self) -> Snapshot {
-        status(&self.socket()).expect("the engine answers")
+        status(&self.socket()).unwrap()
     }
 }
 

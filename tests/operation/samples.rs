@@ -5,6 +5,7 @@ use crate::host::Host;
 use crate::namespaces::{skipped, wait_for};
 use crate::programs::{has, signal};
 use nix::sys::signal::Signal;
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 pub(crate) const SAMPLES: &str = "/usr/share/doc/keepalived/samples";
@@ -46,7 +47,7 @@ fn both_find_the_same_objects_in_keepalived_s_samples() {
             all.into_iter().map(|(file, thread)| (file, thread.join().unwrap())).collect()
         });
         for (file, text) in differences.into_iter().filter(|(_, text)| !text.is_empty()) {
-            wrong.push_str(&format!("{}:\n{text}", file.display()));
+            write!(wrong, "{}:\n{text}", file.display()).unwrap();
         }
     }
     assert!(wrong.is_empty(), "{wrong}");
@@ -92,5 +93,5 @@ fn compared(file: &Path) -> String {
     vipdeck.stop();
     let found = differences(&objects(&ours), &objects(&theirs));
     let is_expected = |line: &&str| ON_PURPOSE.iter().any(|(of, end)| file.ends_with(of) && line.ends_with(end));
-    found.lines().filter(|line| !is_expected(line)).map(|line| format!("{line}\n")).collect()
+    found.lines().filter(|line| !is_expected(line)).collect::<Vec<_>>().join("\n")
 }

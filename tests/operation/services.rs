@@ -5,6 +5,7 @@ use crate::host::Host;
 use crate::namespaces::wait_for;
 use crate::programs::signal;
 use nix::sys::signal::Signal;
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use vipdeck::conf::{self, Environment, Memory, Severity};
 use vipdeck::engine::{Engine, Setup};
@@ -46,7 +47,7 @@ pub(crate) fn both_find_the_same_services() {
             all.into_iter().map(|(path, thread)| (path, thread.join().unwrap())).collect()
         });
         for (path, text) in found.into_iter().filter(|(_, text)| !text.is_empty()) {
-            wrong.push_str(&format!("{}:\n{text}", path.display()));
+            write!(wrong, "{}:\n{text}", path.display()).unwrap();
         }
     }
     assert!(wrong.is_empty(), "{wrong}");
@@ -107,7 +108,7 @@ fn objects(dump: &str) -> Objects {
         if line.starts_with("VS ") {
             (service, real) = (line.to_owned(), String::new());
         } else if line.starts_with("RIP =") {
-            real = line.split(" EFF WEIGHT").next().unwrap().to_owned();
+            line.split(" EFF WEIGHT").next().unwrap().clone_into(&mut real);
         } else if service.is_empty() {
             continue;
         }

@@ -46,7 +46,9 @@ impl Lines {
     fn list(&mut self, title: impl Display, entries: Vec<String>) {
         if !entries.is_empty() {
             self.line(title);
-            entries.iter().for_each(|entry| self.inner(entry));
+            for entry in &entries {
+                self.inner(entry);
+            }
         }
     }
 }
@@ -114,7 +116,9 @@ fn statics(dump: &Dump, lines: &mut Lines) {
     for (title, entries) in sections {
         if !entries.is_empty() {
             lines.section(title);
-            entries.iter().for_each(|entry| lines.inner(entry));
+            for entry in &entries {
+                lines.inner(entry);
+            }
         }
     }
 }
