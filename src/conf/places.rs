@@ -1,7 +1,7 @@
 //! Diagnostics about lines with definitions put in, led back to what the operator wrote.
 
 use super::diagnostic::{Diagnostic, Label};
-use super::source::{Sources, Span};
+use super::source::{SourceId, Sources, Span};
 use super::tree::Statement;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -73,42 +73,14 @@ fn settle_one(diagnostic: &mut Diagnostic, sources: &Sources) {
 
 /// Says in which blocks each problem is.
 pub(super) fn name_blocks(diagnostics: &mut [Diagnostic], statements: &[Statement], sources: &Sources) {
+    if diagnostics.is_empty() {
+        return;
+    }
+    let blocks = Blocks::new(statements, sources);
     for diagnostic in diagnostics {
         let Some(span) = diagnostic.span() else { continue };
-        diagnostic.blocks.clear();
-        around(statements, written(span, sources), sources, &mut diagnostic.blocks);
+        diagnostic.blocks = blocks.names_around(written(span, sources));
     }
-}
-
-fn around(statements: &[Statement], wanted: Span, sources: &Sources, blocks: &mut Vec<String>) {
-    let surrounds = |statement: &&Statement| extent(statement, sources).is_some_and(|all| holds(all, wanted));
-    let includes = |statement: &&Statement| statement.body.iter().any(|body| has(&body.statements, wanted, sources));
-    let Some(statement) = statements.iter().find(surrounds).or_else(|| statements.iter().find(includes)) else {
-        return;
-    };
-    blocks.push(statement.words.iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join(" "));
-    if let Some(body) = &statement.body {
-        around(&body.statements, wanted, sources, blocks);
-    }
-}
-
-/// Whether a place is in one of these, also where it was included from another file.
-fn has(statements: &[Statement], wanted: Span, sources: &Sources) -> bool {
-    statements.iter().any(|statement| {
-        statement.span().is_some_and(|span| holds(written(span, sources), wanted))
-            || statement.body.iter().any(|body| has(&body.statements, wanted, sources))
-    })
-}
-
-/// From the first word of a block to its `}`.
-fn extent(statement: &Statement, sources: &Sources) -> Option<Span> {
-    let (header, body) = (written(statement.span()?, sources), statement.body.as_ref()?);
-    let close = written(body.close, sources);
-    (header.source == close.source).then_some(Span { end: close.end, ..header })
-}
-
-fn holds(all: Span, part: Span) -> bool {
-    all.source == part.source && all.start <= part.start && part.end <= all.end
 }
 
 fn written(span: Span, sources: &Sources) -> Span {
@@ -130,16 +102,109 @@ const LACKING: &[&str] = &[
 
 /// Shows where the block ends that lacks something: the line belongs before that.
 pub(super) fn show_ends(diagnostics: &mut [Diagnostic], statements: &[Statement], sources: &Sources) {
+    let mut blocks = None;
     for diagnostic in diagnostics.iter_mut().filter(|d| LACKING.contains(&d.id)) {
-        let Some(end) = diagnostic.span().and_then(|span| end_around(statements, span, sources)) else { continue };
+        let Some(span) = diagnostic.span() else { continue };
+        let blocks = blocks.get_or_insert_with(|| Blocks::new(statements, sources));
+        let Some(end) = blocks.end_around(written(span, sources)) else { continue };
         diagnostic.labels.push(Label { span: end, text: "the block ends here".into() });
     }
 }
 
-/// The `}` of the innermost block that has `span` in its header or between its braces.
-fn end_around(statements: &[Statement], span: Span, sources: &Sources) -> Option<Span> {
-    let wanted = written(span, sources);
-    let surrounds = |statement: &&Statement| extent(statement, sources).is_some_and(|all| holds(all, wanted));
-    let body = statements.iter().find(surrounds)?.body.as_ref()?;
-    end_around(&body.statements, span, sources).or(Some(body.close))
+/// Every block by where it begins, so that a thousand places among thousands of blocks are found at once.
+struct Blocks<'s> {
+    all: Vec<Block<'s>>,
+    /// Where what a file holds was included, if that was in a block.
+    included: BTreeMap<SourceId, Span>,
+}
+
+struct Block<'s> {
+    header: &'s Statement,
+    /// Its header and all between its braces, as written.
+    whole: Span,
+    close: Span,
+    /// The place in the list of the block around it.
+    around: Option<usize>,
+}
+
+impl<'s> Blocks<'s> {
+    fn new(statements: &'s [Statement], sources: &Sources) -> Self {
+        let mut gathered = Self { all: Vec::new(), included: BTreeMap::new() };
+        gather(statements, sources, &mut gathered);
+        let Self { all: mut blocks, included } = gathered;
+        // Outer blocks before inner ones, which a repetition may write at one place.
+        blocks.sort_by_key(|block| (block.whole.source, block.whole.start, std::cmp::Reverse(block.whole.end)));
+        let mut open: Vec<usize> = Vec::new();
+        for place in 0..blocks.len() {
+            let Some(whole) = blocks.get(place).map(|block| block.whole) else { continue };
+            let contains = |outer: &usize| {
+                let outer = blocks.get(*outer).map(|block| block.whole);
+                outer.is_some_and(|outer| outer.source == whole.source && whole.end <= outer.end)
+            };
+            while open.last().is_some_and(|outer| !contains(outer)) {
+                open.pop();
+            }
+            if let Some(block) = blocks.get_mut(place) {
+                block.around = open.last().copied();
+            }
+            open.push(place);
+        }
+        Self { all: blocks, included }
+    }
+
+    /// The `}` of the innermost block that has `wanted` in its header or between its braces.
+    fn end_around(&self, wanted: Span) -> Option<Span> {
+        self.around(wanted).map(|block| block.close)
+    }
+
+    fn around(&self, wanted: Span) -> Option<&Block<'s>> {
+        let before = |block: &Block| (block.whole.source, block.whole.start) <= (wanted.source, wanted.start);
+        let mut at = self.all.partition_point(before).checked_sub(1);
+        while let Some(block) = at.and_then(|at| self.all.get(at)) {
+            if block.whole.source == wanted.source && wanted.end <= block.whole.end {
+                return Some(block);
+            }
+            at = block.around;
+        }
+        None
+    }
+
+    /// What the blocks around a place begin with, the outermost first, also where its file was included in one.
+    fn names_around(&self, wanted: Span) -> Vec<String> {
+        let mut names = Vec::new();
+        let mut place = Some(wanted);
+        // Includes nest, and no deeper than blocks.
+        for _ in 0..DEEPEST {
+            let Some(wanted) = place else { break };
+            let mut at = self.around(wanted);
+            while let Some(block) = at {
+                let words = block.header.words.iter().map(|word| word.text.as_str());
+                names.push(words.collect::<Vec<_>>().join(" "));
+                at = block.around.and_then(|around| self.all.get(around));
+            }
+            place = self.included.get(&wanted.source).copied();
+        }
+        names.reverse();
+        names
+    }
+}
+
+/// Includes in includes are followed so far.
+const DEEPEST: usize = 16;
+
+fn gather<'s>(statements: &'s [Statement], sources: &Sources, blocks: &mut Blocks<'s>) {
+    for statement in statements {
+        let (Some(header), Some(body)) = (statement.span(), &statement.body) else { continue };
+        let (header, close) = (written(header, sources), written(body.close, sources));
+        if header.source == close.source {
+            let whole = Span { end: close.end, ..header };
+            blocks.all.push(Block { header: statement, whole, close: body.close, around: None });
+        }
+        for inner in body.statements.iter().filter_map(|inner| Some(written(inner.span()?, sources))) {
+            if inner.source != header.source {
+                blocks.included.entry(inner.source).or_insert(header);
+            }
+        }
+        gather(&body.statements, sources, blocks);
+    }
 }

@@ -9,8 +9,9 @@ use crate::kernel::{Address, ObservedTable};
 use crate::lvs;
 use crate::net::LinkName;
 use crate::status::{
-    Admin, CheckResult, DataplaneKind, Drain, Health, Heard, Hold, HoldKind, Instance, LinkState, Node, Presence, Real,
-    SCHEMA, Script as ScriptStatus, Service, Setting, Snapshot, Term, Track, Verdict, Vip,
+    Admin, CheckResult, DataplaneKind, Drain, Health, Heard, Hold, HoldKind, Instance, LinkState, Node, Presence,
+    Quorum, Real, SCHEMA, Script as ScriptStatus, Service, ServiceGroup, Setting, Snapshot, Sorry, Term, Track,
+    Verdict, Vip,
 };
 use crate::time::{Duration, Instant};
 use crate::vrrp::{self, State};
@@ -164,6 +165,23 @@ impl Engine {
             present: self.table.observed.as_ref().map(present),
             serving: router.map(here),
             instance: router.map(|r| r.machine.spec().name.clone()),
+            group: service
+                .spec
+                .group
+                .as_ref()
+                .map(|g| ServiceGroup { name: g.name.clone(), entries: g.entries.clone() }),
+            quorum: service.quorum().map(|q| Quorum {
+                up: q.up,
+                since: q.since,
+                needed: service.spec.quorum,
+                hysteresis: service.spec.hysteresis,
+                weight: service.live_weight(),
+            }),
+            sorry: service.spec.sorry.as_ref().map(|s| Sorry {
+                id: s.key_in(&service.spec.key),
+                forwarding: s.forwarding,
+                serving: service.is_sorry(),
+            }),
             reals: service.reals.iter().map(|r| self.real(service, r)).collect(),
         }
     }

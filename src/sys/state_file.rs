@@ -31,6 +31,17 @@ pub fn write(path: &Path, text: &str) -> io::Result<()> {
     written.and_then(|()| fs::rename(&fresh, path)).inspect_err(|_| drop(fs::remove_file(&fresh)))
 }
 
+/// Makes a symbolic link to `target`, in place of a link that is there; of a file it is an error.
+pub fn link(path: &Path, target: &Path) -> io::Result<()> {
+    if let Some(directory) = path.parent() {
+        fs::create_dir_all(directory)?;
+    }
+    if fs::symlink_metadata(path).is_ok_and(|about| about.is_symlink()) {
+        fs::remove_file(path)?;
+    }
+    std::os::unix::fs::symlink(target, path)
+}
+
 /// Removes the file, if it is there.
 pub fn remove(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
