@@ -99,7 +99,7 @@ pub fn read(main: &Path, loader: &dyn Loader, environment: &Environment, sources
     config.origins = Origins::new(&index, &sources);
     diagnostics.extend(analysis::of_node(&config, &index, loader));
     places::show_ends(&mut diagnostics, &statements, &sources);
-    let mut diagnostics = places::settle(diagnostics, &sources);
+    let mut diagnostics = places::settle(diagnostics, &statements, &sources);
     places::name_blocks(&mut diagnostics, &statements, &sources);
     diagnostics.sort_by_key(|d| d.span().map(|span| (span.source, span.start)));
     Read { config, diagnostics, sources, index }

@@ -10,13 +10,14 @@ const MOST_ALIKE: usize = 10;
 
 /// Gives every label its place in a file: that of the use, and of the definition beside it. What a repetition repeats is
 /// told once, and of what is alike only the first.
-pub(super) fn settle(diagnostics: Vec<Diagnostic>, sources: &Sources) -> Vec<Diagnostic> {
+pub(super) fn settle(diagnostics: Vec<Diagnostic>, statements: &[Statement], sources: &Sources) -> Vec<Diagnostic> {
     let mut told: BTreeSet<(Span, &'static str, String)> = BTreeSet::new();
     // How many of a kind a place has, and where the first of them stands in `settled`.
     let mut alike: BTreeMap<(Span, &'static str), (usize, usize)> = BTreeMap::new();
     let mut settled: Vec<Diagnostic> = Vec::new();
     for mut diagnostic in diagnostics {
         let is_expanded = diagnostic.labels.iter().any(|label| sources.origin(label.span).is_some());
+        let expanded = diagnostic.span().filter(|_| is_expanded);
         if is_expanded {
             settle_one(&mut diagnostic, sources);
         }
@@ -32,6 +33,8 @@ pub(super) fn settle(diagnostics: Vec<Diagnostic>, sources: &Sources) -> Vec<Dia
                 }
             }
         }
+        // What is repeated at one place is told apart only as it was put in.
+        diagnostic.blocks = expanded.and_then(|span| path_to(statements, span)).unwrap_or_default();
         settled.push(diagnostic);
     }
     for (count, first) in alike.into_values().filter(|(count, _)| *count > MOST_ALIKE) {
@@ -41,6 +44,23 @@ pub(super) fn settle(diagnostics: Vec<Diagnostic>, sources: &Sources) -> Vec<Dia
         }
     }
     settled
+}
+
+/// The blocks on the way to the statement that has a place in it.
+fn path_to(statements: &[Statement], wanted: Span) -> Option<Vec<String>> {
+    let has = |span: Span| span.source == wanted.source && span.start <= wanted.start && wanted.end <= span.end;
+    statements.iter().find_map(|statement| {
+        let here = statement.span().is_some_and(has);
+        let Some(body) = &statement.body else { return here.then(Vec::new) };
+        let inside = if here || has(body.open) || has(body.close) { Some(Vec::new()) } else { None };
+        let mut path = inside.or_else(|| path_to(&body.statements, wanted))?;
+        path.insert(0, name_of(statement));
+        Some(path)
+    })
+}
+
+fn name_of(statement: &Statement) -> String {
+    statement.words.iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join(" ")
 }
 
 fn settle_one(diagnostic: &mut Diagnostic, sources: &Sources) {
@@ -77,7 +97,7 @@ pub(super) fn name_blocks(diagnostics: &mut [Diagnostic], statements: &[Statemen
         return;
     }
     let blocks = Blocks::new(statements, sources);
-    for diagnostic in diagnostics {
+    for diagnostic in diagnostics.iter_mut().filter(|d| d.blocks.is_empty()) {
         let Some(span) = diagnostic.span() else { continue };
         diagnostic.blocks = blocks.names_around(written(span, sources));
     }
@@ -178,8 +198,7 @@ impl<'s> Blocks<'s> {
             let Some(wanted) = place else { break };
             let mut at = self.around(wanted);
             while let Some(block) = at {
-                let words = block.header.words.iter().map(|word| word.text.as_str());
-                names.push(words.collect::<Vec<_>>().join(" "));
+                names.push(name_of(block.header));
                 at = block.around.and_then(|around| self.all.get(around));
             }
             place = self.included.get(&wanted.source).copied();

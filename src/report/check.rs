@@ -191,7 +191,8 @@ fn blocks_around<'d>(diagnostic: &'d Diagnostic, sources: &Sources) -> Vec<&'d s
     let mut blocks: Vec<&str> = diagnostic.blocks.iter().map(String::as_str).collect();
     let line = diagnostic.span().and_then(|span| {
         let text = &sources.get(span.source)?.text;
-        text.get(..span.end)?.rsplit('\n').next()
+        let from = text.get(..span.start)?.rfind('\n').map_or(0, |at| at + 1);
+        text.get(from..)?.lines().next()
     });
     let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
     let shown = |block: &&str| line.is_some_and(|line| words(line).starts_with(&words(block)));
