@@ -158,6 +158,9 @@ pub struct Keepalived {
     /// Test the configuration and exit.
     #[arg(short = 't', long = "config-test", value_name = "LOG_FILE", num_args = 0..=1, require_equals = true)]
     pub config_test: Option<Option<PathBuf>>,
+    /// Print the number of the signal for RELOAD, STOP, DATA, STATS, STATS_CLEAR or JSON, and exit.
+    #[arg(long, value_name = "WORD")]
+    pub signum: Option<String>,
     #[arg(short = 'f', long = "use-file", value_name = "FILE", default_value = "/etc/keepalived/keepalived.conf")]
     pub file: PathBuf,
     #[command(flatten)]
@@ -189,6 +192,14 @@ pub struct Run {
     /// No console: for a service manager.
     #[arg(long)]
     pub headless: bool,
+    /// Leave addresses, routes and rules where they are at the end, and send no priority 0, as keepalived's -V does. They
+    /// stay without a lease until somebody removes them, and another node takes them over as well: for a planned
+    /// restart use `vipdeck restart`.
+    #[arg(long)]
+    pub dont_release_vrrp: bool,
+    /// Leave the IPVS table as it is at the end, as keepalived's -I does.
+    #[arg(long)]
+    pub dont_release_ipvs: bool,
     /// No guard process: an engine that dies is not started again, and its addresses stay until their lease ends.
     #[arg(long)]
     pub no_guard: bool,
@@ -245,6 +256,9 @@ pub struct Status {
     /// Every health check with its last runs.
     #[arg(long)]
     pub checks: bool,
+    /// Every value that each instance runs by, and whether the file, global_defs or the default says so.
+    #[arg(long, conflicts_with = "json")]
+    pub values: bool,
     #[command(flatten)]
     pub at: At,
 }

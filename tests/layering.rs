@@ -30,7 +30,7 @@ const TABLE: &[(&str, &str, bool)] = &[
     ("settings", "cli sys", false),
     ("balancer", "time kernel lvs sys", false),
     ("control", "time status settings cli sys", false),
-    ("report", "time kernel status conf control settings cli sys", false),
+    ("report", "time net kernel vrrp lvs status conf control settings cli sys", false),
     ("real_server", "net wire kernel lvs conf settings cli sys", false),
     (
         "runtime",

@@ -113,6 +113,7 @@ pub(super) fn finish(cx: &mut Cx<'_>, draft: root::Draft) -> Config {
             firewall,
             notify,
             process: globals.process.options(),
+            dumps: globals.dumps,
             net_namespace: net_namespace.map(|n| n.value),
             instance_name: name.map(|n| n.value),
             lvs,
@@ -127,6 +128,7 @@ pub(super) fn finish(cx: &mut Cx<'_>, draft: root::Draft) -> Config {
         track_groups,
         bfds,
         services,
+        origins: super::Origins::default(),
     }
 }
 

@@ -78,7 +78,7 @@ pub(super) fn instance(
         excluded,
         routes,
         promote_secondaries: draft.promote_secondaries,
-        garp: options.garp(is_strict),
+        garp: options.garp(is_strict, &globals.options),
         tracks: tracked,
         track_link: !draft.ignore_link,
         down_adverts: if is_strict { 3 } else { options.down_adverts.unwrap_or(3) },

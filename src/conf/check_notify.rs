@@ -66,7 +66,8 @@ fn programs(cx: &mut Cx<'_>, draft: &Draft) {
 
 /// Says what is wrong with a program on this machine, if that is known.
 pub(super) fn program(cx: &mut Cx<'_>, program: Option<&String>, at: Span, user: Option<&RunAs>, globals: &Draft) {
-    let Some(program) = program else { return };
+    // `<FILE` names no program.
+    let Some(program) = program.filter(|program| !program.starts_with('<')) else { return };
     let as_root = user.is_none_or(|user| user.user == "root");
     let problem = match cx.loader.program(program) {
         Some(Program::Missing) => {

@@ -50,11 +50,13 @@ pub struct Diagnostic {
     pub labels: Vec<Label>,
     /// What to do about it.
     pub help: Vec<String>,
+    /// The blocks around the place, the outermost first, as they begin: `vrrp_instance VI_1`.
+    pub blocks: Vec<String>,
 }
 
 impl Diagnostic {
     pub fn new(severity: Severity, id: &'static str, message: impl Into<String>) -> Self {
-        Self { id, severity, message: message.into(), labels: Vec::new(), help: Vec::new() }
+        Self { id, severity, message: message.into(), labels: Vec::new(), help: Vec::new(), blocks: Vec::new() }
     }
 
     pub fn error(id: &'static str, message: impl Into<String>) -> Self {

@@ -62,6 +62,19 @@ impl Index {
         block.keywords.get(keyword).map(|keyword| keyword.value.as_str())
     }
 
+    /// The names of all blocks of a kind.
+    pub(super) fn names<'i>(&'i self, block: &'i str) -> impl Iterator<Item = &'i str> {
+        self.blocks.keys().filter(move |(keyword, _)| keyword == block).map(|(_, name)| name.as_str())
+    }
+
+    /// The keywords of a block and where they are written.
+    pub(super) fn keywords(&self, block: &str, name: &str) -> impl Iterator<Item = (&str, Span)> {
+        let block = self.blocks.get(&(block.to_owned(), name.to_owned()));
+        let keywords = block.into_iter().flat_map(|block| &block.keywords);
+        // Not the lines of inner blocks.
+        keywords.filter(|(name, _)| !name.contains(' ')).map(|(name, keyword)| (name.as_str(), keyword.span))
+    }
+
     /// The places of all keywords that `wanted` takes, given block and keyword.
     pub(super) fn all(&self, wanted: impl Fn(&str, &str) -> bool) -> impl Iterator<Item = Span> {
         let in_block = move |((name, _), block): (&(String, String), &Block)| {
@@ -90,9 +103,7 @@ fn value(statement: &Statement) -> String {
 impl Block {
     /// The first of a name counts.
     fn add(&mut self, name: &str, statement: &Statement, sources: &Sources) {
-        if self.keywords.contains_key(name) {
-            return;
-        }
+        // Of what is written twice the last counts.
         let Some(span) = statement.span() else { return };
         let keyword = Keyword { span: written(span, sources), value: value(statement) };
         self.keywords.insert(name.to_owned(), keyword);

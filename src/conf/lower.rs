@@ -465,13 +465,8 @@ fn command(cx: &Cx<'_>, name: &str, statement: &Statement) -> Result<Spanned<Vec
     let argv = value::argv(command).map_err(|why| {
         Diagnostic::error("bad-command", format!("this command cannot be split into words: {why}")).at(span, "")
     })?;
-    if argv.first().is_some_and(|program| program.starts_with('<')) {
-        let message = "a test that a file exists (`<`) is keepalived's, vipdeck does not support it yet";
-        return Err(Diagnostic::error("not-supported", message)
-            .at(span, "")
-            .help(format!("write `{name} \"/usr/bin/test -e FILE\"`")));
-    }
-    if argv.first().is_none_or(String::is_empty) {
+    // A test that a file can be read is `<FILE`.
+    if argv.first().is_none_or(|program| program.is_empty() || program == "<") {
         return Err(Diagnostic::error("bad-command", "an empty command").at(span, ""));
     }
     Ok(Spanned { value: argv, span })

@@ -34,6 +34,7 @@ mod lexer;
 mod lower;
 mod model;
 mod names;
+mod origins;
 mod places;
 mod process_match;
 mod reader;
@@ -52,10 +53,11 @@ pub use environment::Environment;
 pub use index::Index;
 pub use keywords::{Entry as Keyword, Support, Tier, list as keywords};
 pub use model::{
-    ArgumentsMatch, Config, DynamicInterfaces, FifoKind, FifoSpec, FileSpec, FirewallSpec, GarpGroup, GlobalNotify,
-    Globals, LinkDelay, LvsOptions, MailSpec, ProcessOptions, ProcessSpec, ScriptSpec, Static, Statics, SyncSpec,
-    TableNamespace, ThreadOptions, TrackGroup,
+    ArgumentsMatch, Config, DumpSpec, DynamicInterfaces, FifoKind, FifoSpec, FileSpec, FirewallSpec, GarpGroup,
+    GlobalNotify, Globals, LinkDelay, LvsOptions, MailSpec, ProcessOptions, ProcessSpec, ScriptSpec, Static, Statics,
+    SyncSpec, TableNamespace, ThreadOptions, TrackGroup,
 };
+pub use origins::Origins;
 pub use source::{Entry, EntryKind, Loader, Memory, Position, Program, Source, SourceId, Sources, Span, Spanned};
 
 use std::path::Path;
@@ -92,12 +94,14 @@ pub fn read(main: &Path, loader: &dyn Loader, environment: &Environment, sources
     let mut cx = lower::Cx::new(&sources, loader);
     let mut draft = keywords::root::Draft::default();
     lower::walk(&mut cx, "", keywords::root::TABLE, &mut draft, &statements);
-    let config = check::finish(&mut cx, draft);
+    let mut config = check::finish(&mut cx, draft);
     diagnostics.append(&mut cx.diagnostics);
     let index = Index::new(&statements, &sources);
+    config.origins = Origins::new(&index, &sources);
     diagnostics.extend(analysis::of_node(&config, &index, loader));
     places::show_ends(&mut diagnostics, &statements, &sources);
-    let mut diagnostics = places::settle(diagnostics, &sources);
+    let mut diagnostics = places::settle(diagnostics, &statements, &sources);
+    places::name_blocks(&mut diagnostics, &statements, &sources);
     diagnostics.sort_by_key(|d| d.span().map(|span| (span.source, span.start)));
     Read { config, diagnostics, sources, index }
 }

@@ -1,5 +1,6 @@
 //! What a configuration means: specs of the domain modules, complete and resolved.
 
+use super::origins::Origins;
 use crate::bfd;
 use crate::kernel::{Address, Route, Rule, SyncDaemon, Timeouts};
 use crate::lvs::ServiceSpec;
@@ -26,6 +27,8 @@ pub struct Config {
     pub statics: Statics,
     pub track_groups: Vec<TrackGroup>,
     pub services: Vec<ServiceSpec>,
+    /// Where the keywords of instances are written.
+    pub origins: Origins,
 }
 
 impl Config {
@@ -66,6 +69,7 @@ pub struct Globals {
     /// `instance`: names this engine beside others of the machine.
     pub instance_name: Option<String>,
     pub disable_local_igmp: bool,
+    pub dumps: DumpSpec,
     pub lvs: LvsOptions,
 }
 
@@ -102,6 +106,19 @@ pub struct SyncSpec {
     pub daemon: SyncDaemon,
     /// It tells while this instance is MASTER, and learns in every other state; none: it does both.
     pub instance: Option<String>,
+}
+
+/// Where the dumps go that signals ask for, and in which form.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DumpSpec {
+    /// None: keepalived.data in the directory for temporary files.
+    pub data: Option<PathBuf>,
+    pub stats: Option<PathBuf>,
+    pub json: Option<PathBuf>,
+    /// The names have the namespace and the engine's name in them (`data_use_instance`).
+    pub by_instance: bool,
+    /// `json_version 2`: the tracked processes beside the instances.
+    pub json_v2: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

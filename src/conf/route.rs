@@ -494,7 +494,7 @@ impl<'s> Draft<'s> {
     }
 }
 
-fn deprecated(word: &Word, instead: &str) -> Diagnostic {
+pub(super) fn deprecated(word: &Word, instead: &str) -> Diagnostic {
     let message = format!("`{}` is an old name of `{instead}`", word.text);
     Diagnostic::warning("deprecated", message).at(word.span, format!("write `{instead}`"))
 }

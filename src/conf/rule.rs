@@ -4,7 +4,7 @@ use super::diagnostic::Diagnostic;
 use super::lexer::Word;
 use super::lower::{Cx, link};
 use super::names::{GROUPS, Names, PROTOCOLS, TABLES, number};
-use super::route::{field, truncated};
+use super::route::{deprecated, field, truncated};
 use super::source::Spanned;
 use super::suggest;
 use super::tree::Statement;
@@ -132,6 +132,11 @@ impl<'s> Draft<'s> {
 
     fn prefix(&mut self, cx: &mut Cx<'_>, keyword: &Word) -> Result<Option<IpNet>, Diagnostic> {
         let word = self.words.value(keyword)?;
+        if word.text == "default6" {
+            cx.report(deprecated(word, "inet6 … default"));
+            self.words.is_of(Family::V6, word)?;
+            return Ok(None);
+        }
         match self.words.prefix(word)? {
             Prefix::Everywhere => Ok(None),
             Prefix::Net(net) => Ok(Some(truncated(cx, net, word)).filter(|net| net.prefix_len() > 0)),

@@ -2,6 +2,7 @@
 
 use super::core::Engine;
 use super::effect::Effect;
+use super::router::Router;
 use crate::kernel::{Address, Change, Link};
 use crate::net::{IpNet, LinkName};
 use crate::status::{Severity, Subject};
@@ -116,7 +117,7 @@ impl Engine {
     /// Whether the state of a router calls for an address.
     pub(super) fn is_desired(&self, address: &Address) -> bool {
         let Some(managed) = self.managed.get(&(address.link.clone(), address.listed())) else { return false };
-        let answers = |index: &usize| self.routers.get(*index).is_some_and(|r| r.machine.state().wants_addresses());
+        let answers = |index: &usize| self.routers.get(*index).is_some_and(Router::wants_addresses);
         (managed.fixed && !self.has_handed_over()) || managed.routers.iter().any(answers)
     }
 
@@ -166,7 +167,7 @@ impl Engine {
     /// The same for what moves with one router, in the order of the file: addresses, then routes and rules; away the
     /// other way round.
     pub(super) fn settle_router(&mut self, now: Instant, index: usize, effects: &mut Vec<Effect>) {
-        let wanted = self.routers.get(index).is_some_and(|r| r.machine.state().wants_addresses());
+        let wanted = self.routers.get(index).is_some_and(Router::wants_addresses);
         if !wanted {
             self.settle_routing_of(now, index, effects);
         }
@@ -229,6 +230,10 @@ impl Engine {
             }
             return;
         };
+        if matches!(change, Change::KeepAddress(_)) {
+            self.lease_taken_off(now, &address, result);
+            return;
+        }
         if matches!(change, Change::RenewAddress(..)) {
             self.renewed(now, change, &address, result);
             return;
@@ -314,6 +319,7 @@ const fn address_of(change: &Change) -> Option<&Address> {
     if let Change::AddAddress(address)
     | Change::LeaseAddress(address, _)
     | Change::RenewAddress(address, _)
+    | Change::KeepAddress(address)
     | Change::RemoveAddress(address) = change
     {
         Some(address)

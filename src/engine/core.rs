@@ -8,6 +8,7 @@ use super::effect::Effect;
 use super::firewall::Firewalling;
 use super::groups::Group;
 use super::input::Input;
+use super::keeping::Keep;
 use super::legacy::Legacy;
 use super::link_delays::Seen;
 use super::log::Log;
@@ -20,7 +21,7 @@ use super::table::TableState;
 use super::trackers::Trackers;
 use super::virtual_links::Made;
 use crate::cluster::Findings;
-use crate::conf::{Config, Globals, TableNamespace};
+use crate::conf::{Config, Globals, Origins, TableNamespace};
 use crate::kernel::{Address, Change, DestinationKey, Link, ServiceKey, Timeouts};
 use crate::lvs;
 use crate::net::{Family, IpNet, LinkName};
@@ -86,6 +87,8 @@ pub struct Engine {
     /// When this engine last woke late, and by how much.
     pub(super) slept: Option<(Instant, Duration)>,
     pub(super) globals: Globals,
+    /// Where the keywords of instances are written.
+    pub(super) origins: Origins,
     pub(super) random: Random,
     /// What the settings say of the lease of addresses: seconds, 0 for none; none: by the configuration.
     pub(super) lease_setting: Option<u32>,
@@ -124,6 +127,7 @@ pub struct Engine {
     pub(super) counters: Counters,
     pub(super) log: Log,
     pub(super) stopping: bool,
+    pub(super) keep: Keep,
     pub(super) exited: bool,
     pub(super) revision: u64,
     /// How many engines went before this one, and when this one started.
@@ -176,6 +180,7 @@ impl Engine {
             told: BTreeSet::new(),
             slept: None,
             globals: config.globals,
+            origins: config.origins,
             random,
             lease_setting: lease,
             lease: None,
@@ -212,6 +217,7 @@ impl Engine {
             counters: Counters::default(),
             log,
             stopping: false,
+            keep: Keep::default(),
             exited: false,
             revision: 0,
             lives: legacy.as_ref().map_or(0, |legacy| legacy.lives),
@@ -447,8 +453,12 @@ impl Engine {
         }
         self.stopping = true;
         self.log.add(now, Subject::Node, Severity::Notice, "stop", "engine stopping", None);
-        for index in 0..self.routers.len() {
-            self.drive(now, index, vrrp::Input::Stop, effects);
+        if self.keep.vrrp {
+            self.leave_all_here(now, effects);
+        } else {
+            for index in 0..self.routers.len() {
+                self.drive(now, index, vrrp::Input::Stop, effects);
+            }
         }
         self.omega(effects);
         self.settle_table(effects);
@@ -462,13 +472,14 @@ impl Engine {
         self.settle_routing(now, effects);
         self.settle_addresses(effects);
         self.promote_secondaries(effects);
-        if !self.routing_is_released() || self.managed.values().any(|m| self.holds(&m.address)) {
+        if !self.routing_is_released() || !self.addresses_are_released() {
             return;
         }
         if !self.release_plumbing(now, effects) {
             return;
         }
         if self.table_is_cleared() {
+            self.tell_kept(now);
             self.exited = true;
             effects.push(Effect::Exit);
         } else {
@@ -478,10 +489,15 @@ impl Engine {
 
     /// What is still on a link although nothing calls for it: the last thing to remove when the time to stop is over.
     pub fn leftovers(&self) -> Vec<Change> {
-        let held = self.managed.values().map(|m| &m.address).filter(|a| self.holds(a));
+        let held = self.managed.values().map(|m| &m.address).filter(|a| self.holds(a) && !self.is_desired(a));
         let addresses = held.cloned().map(Change::RemoveAddress);
         let plumbing = self.leftover_links().chain(self.leftover_firewall());
         self.routing_leftovers().chain(addresses).chain(plumbing).collect()
+    }
+
+    fn addresses_are_released(&self) -> bool {
+        let is_done = |a: &Address| if self.is_desired(a) { !self.pending.contains(a) } else { !self.holds(a) };
+        self.managed.values().all(|m| is_done(&m.address))
     }
 
     /// Stopping, and no router takes part any more.

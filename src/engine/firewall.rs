@@ -166,7 +166,7 @@ impl Engine {
 
     /// The last thing to remove when the time to stop is over.
     pub(super) fn leftover_firewall(&self) -> Option<Change> {
-        self.firewall.in_force.clone().map(Change::RemoveFirewall)
+        self.firewall.in_force.clone().filter(|_| !self.keeps_any()).map(Change::RemoveFirewall)
     }
 
     /// The engine ends: nothing is to be dropped any more.

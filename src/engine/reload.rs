@@ -179,7 +179,8 @@ impl Engine {
         self.bfds.reload(&config.bfds);
         self.trackers.reload(now, &config);
         self.reload_services(now, &config);
-        let Config { router_id, globals, instances, groups, statics, track_groups, .. } = config;
+        let Config { router_id, globals, instances, groups, statics, track_groups, origins, .. } = config;
+        self.origins = origins;
         self.routing.statics = statics;
         self.routing.track_groups = track_groups;
         if let Some(name) = router_id {

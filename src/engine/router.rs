@@ -3,7 +3,7 @@
 use super::admission::Form;
 use super::authentic::Authentic;
 use super::legacy::Mark;
-use crate::status::{Actor, PacketErrors, Transition};
+use crate::status::{Actor, PacketErrors, Role, Transition};
 use crate::time::{Duration, Instant};
 use crate::vrrp::{Conditions, Instance, OldUnicast, Peering};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -27,6 +27,8 @@ pub(super) struct Router {
     pub(super) marked: Option<Mark>,
     /// It has left the configuration and goes once it has handed over.
     pub(super) retiring: bool,
+    /// The engine has ended, and what it answered for stays on purpose.
+    pub(super) keeps: bool,
     /// The effective priority that FIFOs were told last, or started from.
     pub(super) told_priority: u8,
     /// Its sync group.
@@ -39,6 +41,8 @@ pub(super) struct Router {
     pub(super) speakers: BTreeMap<IpAddr, Speaker>,
     pub(super) transitions: VecDeque<Transition>,
     pub(super) transitions_total: u64,
+    pub(super) became_master: u64,
+    pub(super) released_master: u64,
     pub(super) adverts_sent: u64,
     pub(super) adverts_heard: u64,
     pub(super) adverts_refused: u64,
@@ -75,11 +79,14 @@ impl Router {
             extra_at: None,
             marked: None,
             retiring: false,
+            keeps: false,
             group: None,
             held_by: None,
             speakers: BTreeMap::new(),
             transitions: VecDeque::new(),
             transitions_total: 0,
+            became_master: 0,
+            released_master: 0,
             adverts_sent: 0,
             adverts_heard: 0,
             adverts_refused: 0,
@@ -89,6 +96,11 @@ impl Router {
             told: BTreeSet::new(),
             old_peers: BTreeSet::new(),
         }
+    }
+
+    /// Whether its addresses should be here, and what moves with them.
+    pub(super) const fn wants_addresses(&self) -> bool {
+        self.keeps || self.machine.state().wants_addresses()
     }
 
     pub(super) fn hear(&mut self, from: IpAddr, speaker: Speaker) {
@@ -129,6 +141,8 @@ impl Router {
         if self.transitions.len() == TRANSITIONS {
             self.transitions.pop_front();
         }
+        self.became_master += u64::from(transition.to == Role::Master);
+        self.released_master += u64::from(transition.from == Role::Master);
         self.transitions.push_back(transition);
         self.transitions_total += 1;
     }

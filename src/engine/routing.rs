@@ -329,17 +329,23 @@ impl Engine {
     pub(super) fn routing_is_released(&self) -> bool {
         let routes = &self.routing.routes;
         let rules = &self.routing.rules;
+        let stays = |owners: &Owners| is_wanted(&self.routers, true, owners);
+        let is_gone = |presence: Presence, owners: &Owners| presence != Presence::Yes || stays(owners);
         self.routing.promoted.is_empty()
             && self.routing.demoted.is_empty()
-            && routes.entries().all(|e| routes.presence_in(e) != Presence::Yes && !e.is_pending())
-            && rules.entries().all(|e| rules.presence_in(e) != Presence::Yes && !e.is_pending())
+            && routes.entries().all(|e| is_gone(routes.presence_in(e), &e.owners) && !e.is_pending())
+            && rules.entries().all(|e| is_gone(rules.presence_in(e), &e.owners) && !e.is_pending())
     }
 
     /// What is there although nothing calls for it.
     pub(super) fn routing_leftovers(&self) -> impl Iterator<Item = Change> {
         let (routes, rules) = (&self.routing.routes, &self.routing.rules);
-        let there = rules.entries().filter(|e| rules.presence_in(e) == Presence::Yes).map(|e| e.object.removal());
-        let routes = routes.entries().filter(|e| routes.presence_in(e) == Presence::Yes).map(|e| e.object.removal());
+        let routers = &self.routers;
+        let left =
+            move |presence: Presence, owners: &Owners| presence == Presence::Yes && !is_wanted(routers, true, owners);
+        let there = rules.entries().filter(move |e| left(rules.presence_in(e), &e.owners)).map(|e| e.object.removal());
+        let routes = routes.entries().filter(move |e| left(routes.presence_in(e), &e.owners));
+        let routes = routes.map(|e| e.object.removal());
         there.chain(routes).map(Change::Routing)
     }
 
@@ -450,6 +456,6 @@ fn push(routes: Vec<Routing>, rules: Vec<Routing>, effects: &mut Vec<Effect>) {
 
 /// Whether anybody wants it there; static objects stay until every router has handed over.
 fn is_wanted(routers: &[Router], released: bool, owners: &Owners) -> bool {
-    let answers = |index: &usize| routers.get(*index).is_some_and(|r| r.machine.state().wants_addresses());
+    let answers = |index: &usize| routers.get(*index).is_some_and(Router::wants_addresses);
     (owners.fixed && !released) || owners.routers.iter().any(answers)
 }

@@ -3,14 +3,15 @@
 use super::core::Engine;
 use super::router::Router;
 use super::scripts::Script;
+use super::settings::default_settings;
 use crate::health::{Check, Record};
 use crate::kernel::{Address, ObservedTable};
 use crate::lvs;
 use crate::net::LinkName;
 use crate::status::{
     Admin, CheckResult, CheckStatus, DataplaneKind, Drain, Health, Heard, Hold, HoldKind, Instance, LinkState, Node,
-    Presence, Quorum, Real, SCHEMA, Script as ScriptStatus, Service, ServiceGroup, Snapshot, Sorry, Term, Track,
-    Verdict, Vip,
+    Presence, Quorum, Real, SCHEMA, Script as ScriptStatus, Service, ServiceGroup, Setting, Snapshot, Sorry, Term,
+    Track, Verdict, Vip,
 };
 use crate::time::{Duration, Instant};
 use crate::vrrp::{self, State};
@@ -21,13 +22,15 @@ impl Engine {
     /// Everything that may be shown, at `now`.
     pub fn snapshot(&mut self, now: Instant) -> Snapshot {
         self.revision += 1;
+        let defaults = default_settings();
         Snapshot {
             schema: SCHEMA,
             revision: self.revision,
             at: now,
             wall_us: self.log.wall_zero_us() + now.as_micros(),
             node: self.node(now),
-            instances: self.routers.iter().map(|r| self.instance(r)).collect(),
+            instances: self.routers.iter().map(|r| self.instance(r, &defaults)).collect(),
+            defaults,
             services: self.services.iter().map(|s| self.service(s)).collect(),
             scripts: self.scripts.iter().map(script).collect(),
             files: self.trackers.files.iter().map(super::trackers::File::status).collect(),
@@ -81,7 +84,7 @@ impl Engine {
         }
     }
 
-    fn instance(&self, router: &Router) -> Instance {
+    fn instance(&self, router: &Router, defaults: &[Setting]) -> Instance {
         let machine = &router.machine;
         let spec = machine.spec();
         let priority = machine.effective_priority();
@@ -124,32 +127,29 @@ impl Engine {
             announce_at,
             virtual_links: self.virtual_link_status(spec),
             firewall: self.firewall_status(spec),
-            vips: spec.addresses.iter().map(|a| self.vip(a, machine.state())).collect(),
-            moves: self.moves(spec, machine.state().wants_addresses()),
+            vips: spec.addresses.iter().map(|a| self.vip(a, router.wants_addresses())).collect(),
+            moves: self.moves(spec, router.wants_addresses()),
             faults: machine.conditions().faults.iter().chain(&machine.conditions().waiting).cloned().collect(),
             transitions: router.transitions.iter().cloned().collect(),
             transitions_total: router.transitions_total,
+            became_master: router.became_master,
+            released_master: router.released_master,
             adverts_sent: router.adverts_sent,
             adverts_heard: router.adverts_heard,
             adverts_refused: router.adverts_refused,
             announcements_sent: router.announcements_sent,
             packets: router.packets,
+            settings: self.settings(spec, defaults),
         }
     }
 
-    fn vip(&self, address: &Address, state: &State) -> Vip {
+    fn vip(&self, address: &Address, wanted: bool) -> Vip {
         let present = match self.links.get(address.link.as_str()) {
             None => Presence::Unknown,
             Some(link) if link.addresses.contains_key(&address.listed()) => Presence::Yes,
             Some(_) => Presence::No,
         };
-        Vip {
-            net: address.net,
-            link: address.link.clone(),
-            label: address.label.clone(),
-            present,
-            wanted: state.wants_addresses(),
-        }
+        Vip { net: address.net, link: address.link.clone(), label: address.label.clone(), present, wanted }
     }
 
     fn service(&self, service: &lvs::Service) -> Service {

@@ -96,6 +96,14 @@ impl Engine {
     fn table_steps(&self) -> Vec<Change> {
         let Some(observed) = &self.table.observed else { return Vec::new() };
         let leaving = self.has_handed_over();
+        if leaving && self.keep.ipvs {
+            // The daemons tell and learn for this engine, and nothing of the table itself.
+            return if self.globals.lvs.sync.is_some() {
+                plan_daemons(&BTreeMap::new(), &observed.daemons)
+            } else {
+                Vec::new()
+            };
+        }
         let flush =
             if leaving { self.globals.lvs.flush_on_stop } else { self.globals.lvs.flush && !self.table.flushed };
         let surplus = observed.services.keys().any(|key| !self.table.desired.services.contains_key(key));

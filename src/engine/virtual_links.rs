@@ -3,7 +3,7 @@
 
 use super::core::Engine;
 use super::effect::Effect;
-use crate::kernel::{Change, VirtualLink, VirtualLinkKind};
+use crate::kernel::{Address, Change, VirtualLink, VirtualLinkKind};
 use crate::net::LinkName;
 use crate::status::{Severity, Subject, VirtualLinkStatus};
 use crate::time::{Duration, Instant};
@@ -195,8 +195,14 @@ impl Engine {
         self.virtual_links.contains_key(link)
     }
 
+    /// What stays at the end is on it.
+    fn keeps_link(&self, link: &LinkName) -> bool {
+        let stays = |a: &Address| a.link == *link && self.holds(a) && self.is_desired(a);
+        self.keeps_any() && self.managed.values().any(|m| stays(&m.address))
+    }
+
     fn links_are_gone(&self) -> bool {
-        self.virtual_links.values().all(|made| !made.done && !made.pending)
+        self.virtual_links.values().all(|made| !made.pending && (!made.done || self.keeps_link(&made.link.name)))
     }
 
     /// Once the addresses are gone: links, then the firewall; true when both are.
@@ -205,7 +211,7 @@ impl Engine {
             self.settle_links(now, effects);
             return false;
         }
-        if !self.firewall_is_gone() {
+        if !self.firewall_is_gone() && !self.keeps_any() {
             self.drop_firewall();
             self.settle_firewall(now, effects);
             return false;
@@ -215,7 +221,8 @@ impl Engine {
 
     /// The last things to remove when the time to stop is over.
     pub(super) fn leftover_links(&self) -> impl Iterator<Item = Change> {
-        self.virtual_links.values().filter(|made| made.done).map(|made| Change::RemoveLink(made.link.clone()))
+        let left = self.virtual_links.values().filter(|made| made.done && !self.keeps_link(&made.link.name));
+        left.map(|made| Change::RemoveLink(made.link.clone()))
     }
 
     /// The virtual links of an instance, its own first.

@@ -17,6 +17,8 @@ pub enum Change {
     /// The kernel takes it away again after so many seconds, unless it is renewed.
     LeaseAddress(Address, u32),
     RenewAddress(Address, u32),
+    /// Takes the lease off an address: it stays until it is removed.
+    KeepAddress(Address),
     RemoveAddress(Address),
     Routing(Routing),
     /// Makes it, or takes over the one of an earlier life, and brings it up.
@@ -50,6 +52,7 @@ impl fmt::Display for Change {
         match self {
             Self::AddAddress(a) | Self::LeaseAddress(a, _) => write!(f, "add {} to {}", a.net, a.link),
             Self::RenewAddress(a, seconds) => write!(f, "renew {} on {} for {seconds} s", a.net, a.link),
+            Self::KeepAddress(a) => write!(f, "keep {} on {} without a lease", a.net, a.link),
             Self::RemoveAddress(a) => write!(f, "remove {} from {}", a.net, a.link),
             Self::Routing(routing) => routing.fmt(f),
             Self::AddLink(link) => write!(f, "make {link}"),

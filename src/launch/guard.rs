@@ -113,12 +113,12 @@ impl Guard {
             let look = if begun { patience / LOOKS } else { Duration::from_millis(100) };
             let asked = Instant::now();
             match self.signals.next(look).context("wait for signals")? {
-                Some(signal @ (Signal::SIGTERM | Signal::SIGINT)) => {
+                Some(number) if is_end(number) => {
                     self.stopping.get_or_insert_with(Instant::now);
-                    let _ = kill(pid, signal);
+                    let _ = kill(pid, Signal::try_from(number).ok());
                 }
-                Some(Signal::SIGHUP) => drop(kill(pid, Signal::SIGHUP)),
-                Some(_) | None => {}
+                Some(number) => guarded::pass_on(pid, number),
+                None => {}
             }
             if let Some(status) = engine.try_wait().context("wait for the engine")? {
                 return Ok(Ended::By(status));
@@ -157,7 +157,7 @@ impl Guard {
         let until = Instant::now() + pause;
         while Instant::now() < until {
             let left = until.saturating_duration_since(Instant::now());
-            if let Some(Signal::SIGTERM | Signal::SIGINT) = self.signals.next(left).context("wait for signals")? {
+            if self.signals.next(left).context("wait for signals")?.is_some_and(is_end) {
                 return Ok(false);
             }
         }
@@ -186,6 +186,10 @@ impl Guard {
         }
         guarded::replace_self(&arguments, &self.succession)
     }
+}
+
+fn is_end(number: i32) -> bool {
+    matches!(Signal::try_from(number), Ok(Signal::SIGTERM | Signal::SIGINT))
 }
 
 impl std::fmt::Display for Ended {

@@ -109,6 +109,12 @@ pub(super) fn engine_arguments(args: &cli::Run, settings: Option<&Path>) -> Vec<
     if let Some(id) = &args.reading.config_id {
         arguments.extend(["--config-id".into(), id.into()]);
     }
+    if args.dont_release_vrrp {
+        arguments.push("--dont-release-vrrp".into());
+    }
+    if args.dont_release_ipvs {
+        arguments.push("--dont-release-ipvs".into());
+    }
     if args.reading.all_config {
         arguments.push("--all-config".into());
     }

@@ -3,14 +3,16 @@
 //! The JSON is one object: `files` (each with `file`, `status` 0 to 2, `counts` and `diagnostics`) and `summary`
 //! (the counts of all files with `errors`, `warnings`, `notes`), `status`, which is the exit status, and with
 //! --cluster `cluster`, the diagnostics about what differs between the files. A diagnostic
-//! has `id`, `severity`, `message`, `labels` and `help`; a label has `file`, `line`, `column`, `end_line`,
-//! `end_column` (all from 1, columns in characters, the end exclusive) and `text`. The first label is the place.
+//! has `id`, `severity`, `message`, `blocks` (those around the place, the outermost first), `labels` and `help`; a label
+//! has `file`, `line`, `column`, `end_line`, `end_column` (all from 1, columns in characters, the end exclusive) and
+//! `text`. The first label is the place.
 
 use crate::cli;
 use crate::conf::cluster_check::{Node, compare};
 use crate::conf::{self, Config, Diagnostic, Environment, Loader, Severity, Sources, Span};
 use crate::settings::Settings;
 use crate::sys::files::{Files, environment};
+use crate::sys::guarded::{json_signal, stats_clear_signal};
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use anyhow::Context;
 use serde::Serialize;
@@ -34,6 +36,11 @@ pub fn run(args: &cli::Check, _settings: &Settings, out: &mut dyn Write) -> anyh
 
 /// `keepalived --config-test`, asked of this program under that name.
 pub fn as_keepalived(args: &cli::Keepalived, out: &mut dyn Write) -> anyhow::Result<u8> {
+    if let Some(word) = &args.signum {
+        let number = signal_number(word).with_context(|| format!("`{word}` names no signal"))?;
+        writeln!(out, "{number}")?;
+        return Ok(0);
+    }
     let Some(log) = &args.config_test else {
         anyhow::bail!(
             "this is vipdeck under the name of keepalived, and it only tests configurations (-t); to run one: vipdeck run --headless -f {}",
@@ -51,6 +58,19 @@ pub fn as_keepalived(args: &cli::Keepalived, out: &mut dyn Write) -> anyhow::Res
     };
     let checked = check_in(&[&args.file], &Files, &environment, false, Look::Plain, out)?;
     Ok(super::keepalived::status(&checked.diagnostics))
+}
+
+/// What `--signum` calls the signals that an engine takes.
+fn signal_number(word: &str) -> Option<i32> {
+    Some(match word {
+        "RELOAD" => nix::libc::SIGHUP,
+        "STOP" => nix::libc::SIGTERM,
+        "DATA" => nix::libc::SIGUSR1,
+        "STATS" => nix::libc::SIGUSR2,
+        "STATS_CLEAR" => stats_clear_signal(),
+        "JSON" => json_signal(),
+        _ => return None,
+    })
 }
 
 /// What a check came to.
@@ -151,6 +171,12 @@ pub fn text(diagnostic: &Diagnostic, sources: &Sources, main: &Path, look: Look)
         text.push_str(&picture);
         text.push('\n');
     }
+    let around = blocks_around(diagnostic, sources);
+    if !around.is_empty() {
+        text.push_str("  = in: ");
+        text.push_str(&annotate_snippets::normalize_untrusted_str(&around.join(", ")));
+        text.push('\n');
+    }
     for help in &diagnostic.help {
         text.push_str("  = help: ");
         text.push_str(&annotate_snippets::normalize_untrusted_str(help));
@@ -158,6 +184,22 @@ pub fn text(diagnostic: &Diagnostic, sources: &Sources, main: &Path, look: Look)
     }
     text.push('\n');
     text
+}
+
+/// The blocks that the problem is in, but for one whose first line is shown.
+fn blocks_around<'d>(diagnostic: &'d Diagnostic, sources: &Sources) -> Vec<&'d str> {
+    let mut blocks: Vec<&str> = diagnostic.blocks.iter().map(String::as_str).collect();
+    let line = diagnostic.span().and_then(|span| {
+        let text = &sources.get(span.source)?.text;
+        let from = text.get(..span.start)?.rfind('\n').map_or(0, |at| at + 1);
+        text.get(from..)?.lines().next()
+    });
+    let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    let shown = |block: &&str| line.is_some_and(|line| words(line).starts_with(&words(block)));
+    if blocks.last().is_some_and(shown) {
+        blocks.pop();
+    }
+    blocks
 }
 
 /// The lines of the text with their marks.
@@ -299,6 +341,8 @@ struct Problem {
     id: &'static str,
     severity: Severity,
     message: String,
+    /// The blocks around the place, the outermost first: `vrrp_instance VI_1`.
+    blocks: Vec<String>,
     labels: Vec<Place>,
     help: Vec<String>,
 }
@@ -328,6 +372,7 @@ impl Problem {
             id: d.id,
             severity: d.severity,
             message: d.message.clone(),
+            blocks: d.blocks.clone(),
             labels: d.labels.iter().map(|label| Place::of(label, sources, path)).collect(),
             help: d.help.clone(),
         }

@@ -17,8 +17,8 @@ const ITS_SILENCE: &[&str] = &[
     "written-twice",
 ];
 
-/// 0 nothing is wrong, 5 something is, 4 a file cannot be read, 6 an insecure script or a checked include that is not
-/// there, 2 a word is missing, at which keepalived stops reading. The largest but 2 counts. A main file that is not there
+/// 0 nothing is wrong, 5 something is, 4 a file cannot be read, 6 scripts without script security or a checked include
+/// that is not there, 2 a word is missing, at which keepalived stops reading. The largest but 2 counts. A main file that is not there
 /// is 4; keepalived says 0.
 pub fn status(diagnostics: &[Diagnostic]) -> u8 {
     let one = |d: &Diagnostic| match (d.id, d.severity) {
@@ -26,8 +26,9 @@ pub fn status(diagnostics: &[Diagnostic]) -> u8 {
         (_, Severity::Note) => 0,
         (id, Severity::Warning) if ITS_SILENCE.contains(&id) => 0,
         ("missing-argument", Severity::Error) => 2,
-        ("no-script-security" | "key-not-private", _)
-        | ("include-missing" | "include-not-a-file" | "insecure-script", Severity::Error) => 6,
+        ("no-script-security" | "key-not-private", _) | ("include-missing" | "include-not-a-file", Severity::Error) => {
+            6
+        }
         ("cannot-read", _) => 4,
         _ => 5,
     };

@@ -2,6 +2,7 @@
 
 pub mod check;
 mod checks;
+pub mod dump;
 mod engines;
 pub mod events;
 pub mod explain;

@@ -15,19 +15,61 @@ use std::io::{self, Write};
 /// Prints every engine that is meant. One engine gives an object as JSON, several an array.
 pub fn run(args: &cli::Status, settings: &Settings, out: &mut dyn Write) -> anyhow::Result<u8> {
     let targets = engines::targets(&args.at, settings)?;
-    if args.checks { checks::print(&targets, args.json, out) } else { print(&targets, args.json, out) }
+    match (args.checks, args.values) {
+        (true, _) => checks::print(&targets, args.json, out),
+        (false, true) => print_settings(&targets, out),
+        (false, false) => print(&targets, args.json, out),
+    }
 }
 
-/// The same for engines that have been found already.
-pub fn print(targets: &[Target], json: bool, out: &mut dyn Write) -> anyhow::Result<u8> {
+/// Every value that instances run by, and where it comes from.
+fn print_settings(targets: &[Target], out: &mut dyn Write) -> anyhow::Result<u8> {
+    let snapshots = asked(targets)?;
+    let write = |out: &mut dyn Write| -> io::Result<()> {
+        for snapshot in &snapshots {
+            for instance in &snapshot.instances {
+                writeln!(out, "{} on {}:", plain(&instance.name), plain(&snapshot.node.name))?;
+                settings_of(snapshot, instance).write(out)?;
+            }
+        }
+        Ok(())
+    };
+    until_closed(write(out))?;
+    Ok(if snapshots.is_empty() { exit::NOT_ASKED } else { exit::DONE })
+}
+
+fn settings_of(snapshot: &Snapshot, instance: &Instance) -> Table {
+    let mut table = Table::new(&["SETTING", "VALUE", "FROM"]);
+    for setting in snapshot.settings(instance) {
+        table.row(vec![setting.name.to_string(), setting.value.to_string(), setting.origin()]);
+    }
+    table
+}
+
+fn asked(targets: &[Target]) -> anyhow::Result<Vec<Snapshot>> {
     let answers = engines::runtime()?.block_on(engines::statuses(targets));
     let mut snapshots = Vec::new();
     for (_, answer) in answers {
         match answer {
-            Ok(snapshot) => snapshots.push(snapshot),
+            Ok(snapshot) => snapshots.push(with_all_settings(snapshot)),
             Err(failure) => complain(&failure),
         }
     }
+    Ok(snapshots)
+}
+
+/// Each instance with every value, also those that are as everywhere.
+fn with_all_settings(mut snapshot: Snapshot) -> Snapshot {
+    let all: Vec<_> = snapshot.instances.iter().map(|i| snapshot.settings(i).cloned().collect::<Vec<_>>()).collect();
+    for (instance, settings) in snapshot.instances.iter_mut().zip(all) {
+        instance.settings = settings;
+    }
+    snapshot
+}
+
+/// The same for engines that have been found already.
+pub fn print(targets: &[Target], json: bool, out: &mut dyn Write) -> anyhow::Result<u8> {
+    let snapshots = asked(targets)?;
     if snapshots.is_empty() {
         return Ok(exit::NOT_ASKED);
     }

@@ -12,6 +12,7 @@ mod beside;
 mod bfd;
 mod checkers;
 mod dataplane;
+mod dumps;
 mod fifos;
 mod files;
 pub mod genhash;

@@ -2,6 +2,7 @@
 
 use super::beside::Beside;
 use super::bfd::Bfd;
+use super::dumps::Dumps;
 use super::keep::Keeper;
 use super::links::Links;
 use super::log::Log;
@@ -12,7 +13,7 @@ use super::{addresses, checkers, dataplane, hooks, keep, plumbing, routing, work
 use crate::cli;
 use crate::conf::{self, Config, Severity};
 use crate::control::{Access, Board, default_socket, server};
-use crate::engine::{Engine, Setup};
+use crate::engine::{Engine, Keep, Setup};
 use crate::report;
 use crate::settings::{Settings, TableDrift};
 use crate::status::{Dataplane, DataplaneKind};
@@ -80,6 +81,9 @@ pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> 
     } else {
         None
     };
+    // What is handed over because engine after engine has failed is not kept.
+    let keep = Keep { vrrp: args.dont_release_vrrp && !args.farewell, ipvs: args.dont_release_ipvs };
+    engine.keep_at_stop(clock.now(), keep);
     let monitor = Monitor::on_thread().context("open rtnetlink")?;
     let links = Links::new(&engine).context("open the socket for ARP; it takes root (CAP_NET_RAW)")?;
     let board = Arc::new(Board::default());
@@ -92,6 +96,7 @@ pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> 
         let _ = stop_in.try_send(());
     }
     let file = std::path::absolute(&args.file).with_context(|| format!("find {}", args.file.display()))?;
+    let dumps = Dumps::start(results_in.clone())?;
     let bfd = Bfd::start(clock, results_in.clone(), engine.bfds());
     let sweep = engine.firewall().is_empty().then(|| engine.firewall().table.clone());
     let plumbing = plumbing::start(results_in.clone(), sweep)?;
@@ -124,6 +129,7 @@ pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> 
         watches,
         reader: Reader { file, reading: args.reading.clone(), results: results_in },
         hangups,
+        dumps,
         board,
         asked: 0,
         published_at: Instant::ZERO,
@@ -143,7 +149,8 @@ pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> 
     server.stop();
     let status = match ended {
         Ended::Released => {
-            tracing::info!("everything is released");
+            let but = if keep == Keep::default() { "" } else { ", but for what was to stay" };
+            tracing::info!("everything is released{but}");
             0
         }
         Ended::LeftBehind => {

@@ -6,6 +6,7 @@
 use super::beside::Beside;
 use super::bfd::Bfd;
 use super::checkers;
+use super::dumps::{Dumps, Wanted};
 use super::hooks;
 use super::keep::Keeper;
 use super::links::Links;
@@ -16,6 +17,7 @@ use crate::control::{Board, Request};
 use crate::engine::{Effect, Engine, Input};
 use crate::kernel::Change;
 use crate::net::LinkName;
+use crate::report::dump::Dump;
 use crate::status::Reply;
 use crate::sys::advert_socket::Look;
 use crate::sys::announcement_socket::Claim;
@@ -84,6 +86,7 @@ pub(super) struct Turning {
     pub(super) watches: Watches,
     pub(super) reader: Reader,
     pub(super) hangups: mpsc::Receiver<()>,
+    pub(super) dumps: Dumps,
     pub(super) board: Arc<Board>,
     pub(super) asked: u64,
     pub(super) published_at: Instant,
@@ -119,6 +122,7 @@ enum Woken {
     Result(Input),
     Request(Request),
     HangUp,
+    Dump(Wanted),
     /// A console, for the first time.
     Reader,
     Timer,
@@ -159,6 +163,7 @@ impl Turning {
             let now = self.clock.now();
             self.keeper.keep(now, &mut self.engine);
             self.publish();
+            self.dump_if_there_is_time();
             self.beside.watchdog.turned(self.clock.now());
             if self.restart_at.is_some_and(|at| now >= at) && self.stop_at.is_none() {
                 if let Err(error) = self.keeper.planned() {
@@ -265,6 +270,7 @@ impl Turning {
             Some(result) = self.results.recv() => Woken::Result(result),
             Some(request) = self.requests.recv() => Woken::Request(request),
             Some(()) = self.hangups.recv() => Woken::HangUp,
+            Some(wanted) = self.dumps.asked() => Woken::Dump(wanted),
             () = self.board.wanted() => Woken::Reader,
             Some(()) = stop.recv(), if !deaf => Woken::Stop,
         }
@@ -278,6 +284,7 @@ impl Turning {
             Woken::Result(input) => self.step(input),
             Woken::Request(request) => self.request(request),
             Woken::HangUp => self.hang_up(),
+            Woken::Dump(wanted) => self.dumps.waiting = Some((wanted, self.clock.now())),
             Woken::Stop => {
                 // Without a service manager there is nobody to tell.
                 let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
@@ -398,6 +405,25 @@ impl Turning {
         // A snapshot of a thousand instances takes milliseconds, and waits for a moment with so much time.
         if is_time && (since >= PUBLISH_AT_LEAST || !self.is_watched() || !is_soon_due()) {
             self.publish_now();
+        }
+    }
+
+    /// What a dump is made from is a snapshot, and waits for its moment as those for consoles do.
+    fn dump_if_there_is_time(&mut self) {
+        let Some((wanted, since)) = self.dumps.waiting else { return };
+        let now = self.clock.now();
+        let is_soon_due = self.engine.deadline().is_some_and(|at| at < now + self.snapshot_took * 2);
+        if is_soon_due && now.since(since) < PUBLISH_AT_LEAST {
+            return;
+        }
+        self.dumps.waiting = None;
+        self.engine.set_wall_zero(wall_us().saturating_sub(now.as_micros()));
+        let dump = Dump { config: self.engine.configuration(), snapshot: self.engine.snapshot(now) };
+        if wanted == Wanted::StatsClear {
+            self.engine.clear_statistics();
+        }
+        if let Some(said) = self.dumps.write(wanted, dump) {
+            self.step(said);
         }
     }
 

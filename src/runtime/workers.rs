@@ -28,7 +28,7 @@ async fn work(mut jobs: UnboundedReceiver<ScriptSpec>, results: UnboundedSender<
 
 async fn script(spec: &ScriptSpec) -> Outcome {
     let script = process::Script {
-        argv: spec.argv.clone(),
+        argv: argv(spec),
         user: spec.user.as_ref().map(|u| u.user.clone()),
         group: spec.user.as_ref().and_then(|u| u.group.clone()),
         timeout: spec.timeout,
@@ -36,6 +36,14 @@ async fn script(spec: &ScriptSpec) -> Outcome {
         keeps: process::Keeps::Last,
     };
     outcome(&process::run_script(&script).await)
+}
+
+/// `<FILE` is keepalived's for a test that the file can be read; a process of its own, for the file's system may hang.
+fn argv(spec: &ScriptSpec) -> Vec<String> {
+    match spec.argv.first().and_then(|program| program.strip_prefix('<')) {
+        Some(file) => ["/usr/bin/test", "-r", file].map(str::to_owned).to_vec(),
+        None => spec.argv.clone(),
+    }
 }
 
 pub(super) fn outcome(ended: &process::ScriptOutcome) -> Outcome {

@@ -3,6 +3,7 @@
 use super::checks::CheckStatus;
 use super::command::Actor;
 use super::event::Severity;
+use super::setting::Setting;
 use crate::kernel::{DestinationKey, Forwarding, Scheduler, ServiceKey};
 use crate::net::{IpNet, LinkName, Mac};
 use crate::time::{Duration, Instant};
@@ -29,6 +30,9 @@ pub struct Snapshot {
     pub wall_us: u64,
     pub node: Node,
     pub instances: Vec<Instance>,
+    /// What holds for instances that say nothing else.
+    #[serde(default)]
+    pub defaults: Vec<Setting>,
     pub services: Vec<Service>,
     pub scripts: Vec<Script>,
     #[serde(default)]
@@ -55,6 +59,12 @@ impl Snapshot {
     /// `then` on the wall clock, microseconds since 1970.
     pub const fn wall_of(&self, then: Instant) -> u64 {
         self.wall_us.saturating_sub(self.at.as_micros()).saturating_add(then.as_micros())
+    }
+
+    /// Every value that an instance runs by, in the order of the defaults.
+    pub fn settings<'s>(&'s self, instance: &'s Instance) -> impl Iterator<Item = &'s Setting> {
+        let own = |name: &str| instance.settings.iter().find(|setting| setting.name == name);
+        self.defaults.iter().map(move |default| own(&default.name).unwrap_or(default))
     }
 
     pub fn instance(&self, name: &str) -> Option<&Instance> {
@@ -249,6 +259,11 @@ pub struct Instance {
     /// The newest last; the oldest are dropped.
     pub transitions: Vec<Transition>,
     pub transitions_total: u64,
+    /// How often it became MASTER, and left it, since the start or since the statistics were cleared.
+    #[serde(default)]
+    pub became_master: u64,
+    #[serde(default)]
+    pub released_master: u64,
     pub adverts_sent: u64,
     pub adverts_heard: u64,
     /// Adverts for this VRID that were dropped: wrong password, interval, checksum and so on.
@@ -256,6 +271,9 @@ pub struct Instance {
     pub announcements_sent: u64,
     #[serde(default)]
     pub packets: PacketErrors,
+    /// What it runs by, as far as it is written or is not as [`Snapshot::defaults`] says.
+    #[serde(default)]
+    pub settings: Vec<Setting>,
 }
 
 impl Instance {

@@ -1,9 +1,11 @@
 //! Starting an engine for its guard, and what the guard waits for.
 
 use super::succession::Succession;
+use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, pthread_sigmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::unistd::Pid;
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::AsFd;
@@ -18,9 +20,45 @@ pub const RESTART: u8 = 75;
 /// What an engine leaves by when a part of it has failed that it cannot do without.
 pub const FAILED: u8 = 70;
 
+/// What asks an engine for a dump as JSON, as it asks keepalived: a real-time signal, 36 with glibc.
+pub fn json_signal() -> i32 {
+    libc::SIGRTMIN() + 2
+}
+
+/// What asks for the statistics and has them begin anew: 63 with glibc.
+pub fn stats_clear_signal() -> i32 {
+    libc::SIGRTMAX() - 1
+}
+
+/// The signals that a guard passes on to its engine as they are.
+fn passed_on() -> [i32; 5] {
+    [libc::SIGHUP, libc::SIGUSR1, libc::SIGUSR2, json_signal(), stats_clear_signal()]
+}
+
 /// The signals that a guard and a starting engine must not be ended by.
+#[expect(unsafe_code, reason = "nix knows no real-time signals")]
 fn awaited() -> SigSet {
-    [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGCHLD].into_iter().collect()
+    let ends: SigSet = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGCHLD].into_iter().collect();
+    let mut set = *ends.as_ref();
+    for number in passed_on() {
+        // SAFETY: `set` is a valid set, and the number is that of a signal.
+        unsafe {
+            libc::sigaddset(&raw mut set, number);
+        }
+    }
+    // SAFETY: made by sigemptyset and sigaddset.
+    unsafe { SigSet::from_sigset_t_unchecked(set) }
+}
+
+/// Gives an engine the signal that its guard got, if it is one to be passed on.
+#[expect(unsafe_code, reason = "nix knows no real-time signals")]
+pub fn pass_on(engine: Pid, number: i32) {
+    if passed_on().contains(&number) {
+        // SAFETY: kill(2) takes two numbers and touches no memory of ours.
+        unsafe {
+            libc::kill(engine.as_raw(), number);
+        }
+    }
 }
 
 /// The signals of this process, taken one by one.
@@ -35,14 +73,14 @@ impl Signals {
     }
 
     /// The next one, if one comes within the time.
-    pub fn next(&self, within: Duration) -> io::Result<Option<Signal>> {
+    pub fn next(&self, within: Duration) -> io::Result<Option<i32>> {
         let within = PollTimeout::try_from(within).unwrap_or(PollTimeout::MAX);
         match poll(&mut [PollFd::new(self.0.as_fd(), PollFlags::POLLIN)], within) {
             Ok(_) | Err(nix::errno::Errno::EINTR) => {}
             Err(error) => return Err(error.into()),
         }
         let info = self.0.read_signal()?;
-        Ok(info.and_then(|info| i32::try_from(info.ssi_signo).ok()).and_then(|number| Signal::try_from(number).ok()))
+        Ok(info.and_then(|info| i32::try_from(info.ssi_signo).ok()))
     }
 }
 

@@ -3,6 +3,7 @@
 use anyhow::Context;
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 /// Adds text at the end of a file, which is made if need be. The text is in the file when this returns.
@@ -14,6 +15,19 @@ pub fn append(path: &Path, text: &str) -> anyhow::Result<()> {
 /// Makes or replaces a file.
 pub fn write(path: &Path, text: &str) -> anyhow::Result<()> {
     fs::write(path, text).with_context(|| format!("write {}", path.display()))
+}
+
+/// Makes or replaces a file that only its owner may read, whole or not at all, and never through somebody's link.
+pub fn replace_private(path: &Path, text: &str) -> anyhow::Result<()> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".new{}", std::process::id()));
+    let fresh = PathBuf::from(name);
+    let write = || {
+        let _ = fs::remove_file(&fresh);
+        let mut file = File::options().write(true).create_new(true).mode(0o600).open(&fresh)?;
+        file.write_all(text.as_bytes()).and_then(|()| fs::rename(&fresh, path))
+    };
+    write().inspect_err(|_| drop(fs::remove_file(&fresh))).with_context(|| format!("write {}", path.display()))
 }
 
 /// The text of a file; none: there is no such file.

@@ -39,6 +39,7 @@ impl Instance {
             }
             Input::Demote => self.hold_back(out),
             Input::Restore => self.restore(out),
+            Input::Leave => self.enter(now, State::Stopped, Cause::Stopping, out),
             Input::Stop => {
                 let until = now + self.stop_patience();
                 let state = State::Yielding { since: now, until, succeeded: false, then: Then::Stop };

@@ -39,7 +39,7 @@ impl Instance {
                 self.become_master(now, Cause::TakenOver, out);
             }
             Input::Restore => self.restore(out),
-            Input::Stop => self.enter(now, State::Stopped, Cause::Stopping, out),
+            Input::Stop | Input::Leave => self.enter(now, State::Stopped, Cause::Stopping, out),
         }
     }
 
@@ -63,7 +63,7 @@ impl Instance {
             Input::Deadline if release_at.is_some_and(|at| now >= at) => self.release_in_fault(release_at, out),
             Input::Demote => self.hold_back(out),
             Input::Restore => self.restore(out),
-            Input::Stop => self.enter(now, State::Stopped, Cause::Stopping, out),
+            Input::Stop | Input::Leave => self.enter(now, State::Stopped, Cause::Stopping, out),
             // A takeover is refused before it comes here; a group cannot ask a faulty member for anything.
             Input::Overslept(_) | Input::Deadline | Input::Group(_) | Input::Takeover => {}
         }

@@ -26,6 +26,8 @@ pub enum Input {
     Takeover,
     Restore,
     Stop,
+    /// Out of the protocol at once, without an advert, whatever holds the addresses then.
+    Leave,
 }
 
 /// What a sync group asks of a member (keepalived.conf(5), vrrp_sync_group). A fault of one is among the conditions of
@@ -287,7 +289,8 @@ impl Instance {
             | Input::Group(_)
             | Input::Demote
             | Input::Restore
-            | Input::Stop => Ok(()),
+            | Input::Stop
+            | Input::Leave => Ok(()),
         }
     }
 
@@ -333,7 +336,7 @@ impl Instance {
             }
             Input::Demote => self.hold_back(out),
             Input::Restore => self.restore(out),
-            Input::Stop => self.enter(now, State::Stopped, Cause::Stopping, out),
+            Input::Stop | Input::Leave => self.enter(now, State::Stopped, Cause::Stopping, out),
             // Without a working link there is nobody to hear and nothing to be late with.
             Input::Heard(_)
             | Input::Announced

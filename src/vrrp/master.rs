@@ -41,6 +41,7 @@ impl Instance {
                 self.advertise_now(now, out);
             }
             Input::Restore => self.restore(out),
+            Input::Leave => self.enter(now, State::Stopped, Cause::Stopping, out),
             Input::Stop => {
                 self.resign(self.effective_priority(), out);
                 let until = now + self.stop_patience();

@@ -42,6 +42,7 @@ impl Instance {
                 self.restore(out);
                 self.become_master(now, Cause::Restored, out);
             }
+            Input::Leave => self.enter(now, State::Stopped, Cause::Stopping, out),
             Input::Stop => {
                 let until = until.min(now + self.stop_patience());
                 self.state = State::Yielding { since, until, succeeded, then: Then::Stop };

@@ -49,6 +49,7 @@ fn every_keyword_is_answered_as_the_table_says() {
 
 /// Names that keepalived has given up, as far as the table has them: each is taken with a word about the new one, or
 /// with the reason why it has no effect.
+// parity: 12
 #[test]
 fn old_names_are_taken_with_a_message() {
     let old = [
@@ -70,6 +71,23 @@ fn old_names_are_taken_with_a_message() {
         let about: Vec<_> = diagnostics.iter().filter(|d| d.span().is_some_and(|s| sources.text(s) == name)).collect();
         assert!(about.iter().any(|d| d.id == "deprecated" && d.severity < Severity::Error), "{text}{diagnostics:?}");
     }
+}
+
+/// Old words of lines, which no table has.
+// parity: 12
+#[test]
+fn old_words_of_routes_and_rules_are_taken_with_a_message() {
+    let text = "vrrp_instance X {\n    interface eth0\n    virtual_router_id 5\n    virtual_ipaddress {\n        192.0.2.5\n    }\n    \
+                virtual_routes {\n        default6 via 2001:db8::1 dev eth0\n    }\n    virtual_rules {\n        \
+                from default6 table 7 preference 3\n    }\n}\n";
+    let (config, diagnostics, sources) = conf::parse(Path::new("x"), &Memory::one("x", text));
+    let old: Vec<_> = diagnostics.iter().filter(|d| d.id == "deprecated").collect();
+    let words: Vec<_> = old.iter().map(|d| sources.text(d.span().unwrap())).collect();
+    assert_eq!(words, ["default6", "default6"], "{diagnostics:?}");
+    assert!(old.iter().all(|d| d.severity == Severity::Warning) && diagnostics.len() == 2, "{diagnostics:?}");
+    let instance = &config.instances[0];
+    assert_eq!(instance.routes[0].to.to_string(), "::/0");
+    assert_eq!((instance.rules[0].family, instance.rules[0].from), (vipdeck::net::Family::V6, None));
 }
 
 /// A line in its block, in the blocks it needs.

@@ -10,8 +10,10 @@ mod explain;
 mod keepalived;
 mod keywords;
 mod language;
+mod messages;
 mod properties;
 mod samples;
+mod security;
 mod speed;
 mod strict;
 

@@ -16,8 +16,8 @@ use vipdeck::kernel::{Forwarding, Scheduler, ServiceKey};
 use vipdeck::net::LinkName;
 use vipdeck::status::{
     Actor, Admin, Bfd, CheckResult, ClientView, Counters, Dataplane, DataplaneKind, Drain, Event, Health, Heard, Hold,
-    HoldKind, Instance, Mode, Node, Presence, Real, Role, SCHEMA, ServerState, Service, Severity, Snapshot, Stage,
-    StageClock, StageNode, StageServer, Subject, Term, Transition, Verdict, Vip,
+    HoldKind, Instance, Mode, Node, Presence, Real, Role, SCHEMA, ServerState, Service, Setting, SettingFrom, Severity,
+    Snapshot, Stage, StageClock, StageNode, StageServer, Subject, Term, Transition, Verdict, Vip,
 };
 use vipdeck::time::Instant;
 
@@ -106,12 +106,24 @@ fn instance(node: u8, which: u8) -> Instance {
             cause: if is_master { "no advert for 3.414 s; none was ever heard" } else { "start" }.into(),
         }],
         transitions_total: 1,
+        became_master: 0,
+        released_master: 0,
+        settings: vec![
+            setting("priority", if is_master { "150" } else { "100" }, Some((SettingFrom::File, 12))),
+            setting("garp_master_delay", "10", Some((SettingFrom::Global, 3))),
+        ],
         adverts_sent: if is_master { 722 } else { 0 },
         adverts_heard: if is_master { 0 } else { 722 },
         adverts_refused: 0,
         announcements_sent: if is_master { 10 } else { 0 },
         packets: vipdeck::status::PacketErrors::default(),
     }
+}
+
+fn setting(name: &'static str, value: &'static str, written: Option<(SettingFrom, u32)>) -> Setting {
+    let place = written.map(|(_, line)| format!("/etc/keepalived/keepalived.conf:{line}"));
+    let from = written.map_or(SettingFrom::Default, |(from, _)| from);
+    Setting { name: name.into(), value: value.into(), from, place }
 }
 
 fn real(n: u8, serving: bool) -> Real {
@@ -188,6 +200,9 @@ pub(crate) fn snapshot(node: u8) -> Snapshot {
             stopping: false,
         },
         instances: vec![instance(node, 1), instance(node, 2)],
+        defaults: [("priority", "100"), ("advert_int", "1"), ("preempt", "on"), ("garp_master_delay", "5")]
+            .map(|(name, value)| setting(name, value, None))
+            .to_vec(),
         services: vec![service(1), service(2)],
         scripts: vec![],
         bfd: Bfd::default(),

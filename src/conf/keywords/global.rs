@@ -5,6 +5,7 @@ use super::options::Options;
 use super::{Keyword, key, lvs, mail, noted, noted_why, old, process, root, virtual_link, warned};
 use crate::conf::diagnostic::Diagnostic;
 use crate::conf::lower::{Cx, walk};
+use crate::conf::model::DumpSpec;
 use crate::conf::source::Spanned;
 use crate::conf::tree::{Body, Statement};
 use crate::net::LinkName;
@@ -53,6 +54,7 @@ pub(in crate::conf) struct Draft {
     pub table: Option<String>,
     pub table_priority: Option<i32>,
     pub table_counters: bool,
+    pub dumps: DumpSpec,
 }
 
 pub(super) fn lower(cx: &mut Cx<'_>, root: &mut root::Draft, statement: &Statement, body: &Body) {
@@ -78,7 +80,6 @@ fn flush_on_stop(cx: &mut Cx<'_>, draft: &mut Draft, statement: &Statement) -> R
 }
 
 const NFT: &str = "vipdeck keeps packets out with nftables: see `nftables`";
-const LOGGED: &str = "vipdeck has its own log and event list";
 const SNMP: &str = "vipdeck serves its state on its control socket, not by SNMP or D-Bus";
 
 pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
@@ -744,11 +745,36 @@ pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
     noted("include_check", "WORD...", "How strict `include` is"),
     noted("config_save_dir", "DIRECTORY", "Keep what was read"),
     noted("tmp_config_directory", "DIRECTORY", "Where a copy of what was read lives"),
-    noted("data_use_instance", "[on|off]", "Names of dump files"),
-    noted("json_version", "1|2", "The form of the JSON dump"),
-    warned("state_dump_file", "PATH", "Where dumps go", LOGGED),
-    noted("stats_dump_file", "PATH", "Where dumps go"),
-    noted("json_dump_file", "PATH", "Where dumps go"),
+    key(
+        "data_use_instance",
+        "off",
+        "The names of dump files have the namespace and the engine's name (`instance`) in them",
+        Switch(|d, v| d.dumps.by_instance = v.value),
+    ),
+    key(
+        "json_version",
+        "1",
+        "The form of the JSON dump; 2: with the tracked processes",
+        Whole { min: 1, max: 2, unit: "", bare: None, set: |d, v| d.dumps.json_v2 = v.value == 2 },
+    ),
+    key(
+        "state_dump_file",
+        "keepalived.data in TMPDIR or /tmp",
+        "Where SIGUSR1 writes configuration and state",
+        Text { what: "PATH", set: |d, v| d.dumps.data = Some(v.value.into()) },
+    ),
+    key(
+        "stats_dump_file",
+        "keepalived.stats in TMPDIR or /tmp",
+        "Where SIGUSR2 writes the counters",
+        Text { what: "PATH", set: |d, v| d.dumps.stats = Some(v.value.into()) },
+    ),
+    key(
+        "json_dump_file",
+        "keepalived.json in TMPDIR or /tmp",
+        "Where SIGRTMIN+2 writes configuration, state and counters as JSON",
+        Text { what: "PATH", set: |d, v| d.dumps.json = Some(v.value.into()) },
+    ),
     noted("random_seed", "NUMBER", "Repeatable random numbers"),
     warned("enable_snmp_vrrp", "", "SNMP", SNMP),
     warned("enable_snmp_keepalived", "", "The old name of enable_snmp_vrrp", SNMP),

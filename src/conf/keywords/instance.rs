@@ -342,6 +342,30 @@ pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
         },
     ),
     key(
+        "skip_check_adv_addr",
+        "vrrp_skip_check_adv_addr",
+        "Compare the address list only when the sender is another",
+        Switch(|d, v| d.options.skip_check_adv_addr = Some(v.value)),
+    ),
+    key(
+        "lower_prio_no_advert",
+        "vrrp_lower_prio_no_advert",
+        "As master, do not answer a lower priority with an advert",
+        Switch(|d, v| d.options.lower_prio_no_advert = Some(v.value)),
+    ),
+    key(
+        "higher_prio_send_advert",
+        "vrrp_higher_prio_send_advert",
+        "As master, send an advert before yielding to a higher priority",
+        Switch(|d, v| d.options.higher_prio_send_advert = Some(v.value)),
+    ),
+    key(
+        "owner_ignore_adverts",
+        "vrrp_owner_ignore_adverts",
+        "With priority 255, adverts of others are not looked at",
+        Switch(|d, v| d.options.owner_ignore_adverts = Some(v.value)),
+    ),
+    key(
         "version",
         "vrrp_version",
         "The protocol",
@@ -544,7 +568,12 @@ pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
         },
     ),
     warned("linkbeat_use_polling", "", "Poll the link's state", "vipdeck is told of link changes and polls nothing"),
-    refused("vrf", "INTERFACE", "Work inside a VRF"),
+    warned(
+        "vrf",
+        "INTERFACE",
+        "The VRF of an instance without an interface",
+        "an instance works in the VRF that its `interface` belongs to; keepalived clears this beside one",
+    ),
     key(
         "promote_secondaries",
         "off",

@@ -55,20 +55,24 @@ impl Options {
         }
     }
 
-    /// The schedule of announcements; strict mode answers lower priorities without them.
-    pub(in crate::conf) fn garp(&self, strict: bool) -> Garp {
+    /// The schedule of announcements; strict mode answers lower priorities without them. As in keepalived, the sets after
+    /// a lower priority follow what `global_defs` says of the others, not what the instance does.
+    pub(in crate::conf) fn garp(&self, strict: bool, global: &Self) -> Garp {
         let default = Garp::default();
         let few = self.min_garp == Some(true);
-        let repeat = self.garp_repeat.unwrap_or(if few { 1 } else { default.repeat });
+        let plain = (if few { 1 } else { default.repeat }, if few { Duration::ZERO } else { default.delay });
+        let repeat = self.garp_repeat.unwrap_or(plain.0);
+        let lower_repeat = global.garp_repeat.unwrap_or(plain.0);
+        let lower_delay = global.garp_delay.unwrap_or(plain.1);
         let (extra_links, extra_all) = self.garp_extra.unwrap_or_default();
-        let delay = self.garp_delay.unwrap_or(if few { Duration::ZERO } else { default.delay });
+        let delay = self.garp_delay.unwrap_or(plain.1);
         Garp {
             repeat,
             delay,
             refresh: self.garp_refresh.unwrap_or(default.refresh),
             refresh_repeat: self.garp_refresh_repeat.unwrap_or(default.refresh_repeat),
-            lower_priority_repeat: if strict { 0 } else { self.garp_lower_repeat.unwrap_or(repeat) },
-            lower_priority_delay: if strict { Duration::ZERO } else { self.garp_lower_delay.unwrap_or(delay) },
+            lower_priority_repeat: if strict { 0 } else { self.garp_lower_repeat.unwrap_or(lower_repeat) },
+            lower_priority_delay: if strict { Duration::ZERO } else { self.garp_lower_delay.unwrap_or(lower_delay) },
             extra_links,
             extra_all,
         }

@@ -54,7 +54,12 @@ pub(super) fn lower(cx: &mut Cx<'_>, root: &mut root::Draft, statement: &Stateme
 }
 
 pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
-    key("script", "", "The command; exit status 0 is good. No shell runs it", Command(|d, v| d.argv = Some(v))),
+    key(
+        "script",
+        "",
+        "The command; exit status 0 is good. No shell runs it. `<FILE` is good while FILE can be read",
+        Command(|d, v| d.argv = Some(v)),
+    ),
     key(
         "interval",
         "1",

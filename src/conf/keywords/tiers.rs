@@ -171,6 +171,7 @@ const RARE: &[(&str, &[&str])] = &[
         "vrrp_instance",
         &[
             "native_ipv6",
+            "owner_ignore_adverts",
             "timer_expired_backup",
             "thread_timer_expired",
             "debug",

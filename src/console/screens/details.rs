@@ -6,7 +6,7 @@ use super::super::text;
 use super::super::theme::Ink;
 use super::canvas::{Canvas, Line, dim, line_of, t, title};
 use super::frame::time_of;
-use crate::status::{CheckStatus, HoldKind, Instance, Kept, Presence, Real, Snapshot, Verdict};
+use crate::status::{CheckStatus, HoldKind, Instance, Kept, Presence, Real, SettingFrom, Snapshot, Verdict};
 
 /// How many transitions of each node are listed.
 const TRANSITIONS: usize = 8;
@@ -167,6 +167,26 @@ fn member(model: &Model, view: &NodeView, snapshot: &Snapshot, i: &Instance, wid
     for transition in i.transitions.iter().rev().take(TRANSITIONS) {
         let when = time_of(model, snapshot.wall_of(transition.at), true);
         lines.extend(fact(&when, &format!("{} → {}  {}", transition.from, transition.to, transition.cause), width));
+    }
+    lines.extend(settings(snapshot, i, width));
+    lines
+}
+
+/// Every value it runs by, and where that comes from: what is written first.
+fn settings(snapshot: &Snapshot, i: &Instance, width: usize) -> Vec<Line> {
+    const NAME: usize = 28;
+    let (default, written): (Vec<_>, Vec<_>) = snapshot.settings(i).partition(|s| s.from == SettingFrom::Default);
+    let mut lines = Vec::new();
+    for setting in written.into_iter().chain(default) {
+        let label = if lines.is_empty() { "runs by" } else { "" };
+        let origin = setting.origin();
+        let room = width.saturating_sub(13 + NAME + 2 + text::width(&origin));
+        lines.push(vec![
+            dim(text::left(label, 13)),
+            t(text::left(&text::cut(&setting.name, NAME - 1), NAME)),
+            t(text::left(&text::cut(&setting.value, room), room)),
+            dim(format!("  {origin}")),
+        ]);
     }
     lines
 }

@@ -4,7 +4,7 @@
 //! only what failed and what asks for an answer: the last one does, and tells so that nothing is missing.
 
 use super::error::NetlinkError;
-use super::requests::{added, leased, named, outcome};
+use super::requests::{FOR_EVER, added, leased, named, outcome};
 use crate::kernel::{Address, Change};
 use crate::net::LinkName;
 use crate::sys::Outcome;
@@ -48,7 +48,11 @@ impl Batches {
     pub const fn takes(change: &Change) -> bool {
         matches!(
             change,
-            Change::AddAddress(_) | Change::LeaseAddress(..) | Change::RenewAddress(..) | Change::RemoveAddress(_)
+            Change::AddAddress(_)
+                | Change::LeaseAddress(..)
+                | Change::RenewAddress(..)
+                | Change::KeepAddress(_)
+                | Change::RemoveAddress(_)
         )
     }
 
@@ -142,6 +146,12 @@ fn asked(change: &Change, indices: &mut BTreeMap<LinkName, Result<u32, Errno>>) 
         Change::LeaseAddress(address, seconds) | Change::RenewAddress(address, seconds) => {
             let what = change.to_string();
             let message = index(address, &what).map(|index| leased(address, index, *seconds));
+            let request = message.map(|m| (RouteNetlinkMessage::NewAddress(m), NLM_F_CREATE | NLM_F_REPLACE));
+            Asked { what, request, so_already: &[] }
+        }
+        Change::KeepAddress(address) => {
+            let what = change.to_string();
+            let message = index(address, &what).map(|index| leased(address, index, FOR_EVER));
             let request = message.map(|m| (RouteNetlinkMessage::NewAddress(m), NLM_F_CREATE | NLM_F_REPLACE));
             Asked { what, request, so_already: &[] }
         }

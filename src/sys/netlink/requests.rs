@@ -30,7 +30,7 @@ use std::time::Duration;
 
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// A lifetime that does not end (`INFINITY_LIFE_TIME`).
-const FOR_EVER: u32 = u32::MAX;
+pub(super) const FOR_EVER: u32 = u32::MAX;
 
 /// Asks the kernel for changes. Cheap to clone. A connection that ended is opened again by the thread that asks next,
 /// so ask only from threads of one namespace.
@@ -68,6 +68,7 @@ impl Netlink {
             Change::LeaseAddress(address, seconds) | Change::RenewAddress(address, seconds) => {
                 self.lease(&change.to_string(), address, *seconds).await
             }
+            Change::KeepAddress(address) => self.lease(&change.to_string(), address, FOR_EVER).await,
             Change::RemoveAddress(address) => self.remove(address).await,
             Change::Routing(step) => self.route(step).await,
             table => Err(NetlinkError::new(
