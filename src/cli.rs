@@ -1,6 +1,7 @@
 //! The command line as a plain value.
 
 use crate::kernel::{DestinationKey, ServiceKey};
+use crate::time::typed_seconds;
 use clap::{Args, Parser, Subcommand};
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -61,13 +62,21 @@ pub enum Mode {
     Takeover(OnInstance),
     /// Send no new connections to a real server; open ones go on.
     #[command(after_help = EXIT_STATUS)]
-    Drain(OnReal),
+    Drain(Drain),
     /// Put a real server back into service with the weight of the file.
+    #[command(visible_alias = "undrain", after_help = EXIT_STATUS)]
+    Return(Return),
+    /// Take a real server down for maintenance: its connections are reset, and it leaves the table.
     #[command(after_help = EXIT_STATUS)]
-    Return(OnReal),
+    Maint(OnReal),
+    /// Reset the connections that a draining real server still has.
+    #[command(after_help = EXIT_STATUS)]
+    Reset(OnReal),
     /// Give a real server another weight until it is returned.
     #[command(after_help = EXIT_STATUS)]
     Weight(Weight),
+    /// Show what operators asked for and nobody has lifted, or lift it.
+    Intent(Intent),
     /// Read the configuration anew; what did not change is not touched. A file with errors changes nothing.
     #[command(after_help = EXIT_STATUS)]
     Reload(Reload),
@@ -112,7 +121,16 @@ pub struct How {
     #[arg(long)]
     pub json: bool,
     #[command(flatten)]
-    pub at: At,
+    pub at: Ats,
+}
+
+/// Which engines.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Ats {
+    /// The engine's control socket, a name below /run/vipdeck, or ssh://HOST. Given several times, every one of them
+    /// is told: so a drain holds on whichever node becomes MASTER.
+    #[arg(long = "at", value_name = "SOCKET|NAME|ssh://HOST")]
+    pub targets: Vec<String>,
 }
 
 /// How a configuration is read.
@@ -198,6 +216,9 @@ pub struct Run {
     /// Where to listen for consoles and commands.
     #[arg(long, value_name = "SOCKET")]
     pub control: Option<PathBuf>,
+    /// Where to keep what outlives the engine: the journal of operator intent.
+    #[arg(long, value_name = "DIRECTORY")]
+    pub state: Option<PathBuf>,
     #[command(flatten)]
     pub look: Look,
 }
@@ -282,6 +303,59 @@ pub struct OnReal {
     pub of: Vec<OfWord>,
     #[command(flatten)]
     pub how: How,
+}
+
+#[derive(Debug, Args)]
+pub struct Drain {
+    #[command(flatten)]
+    pub on: OnReal,
+    /// When its time is over: 90, 90s, 10m, 2h.
+    #[arg(long, value_name = "TIME", value_parser = typed_seconds)]
+    pub deadline: Option<u32>,
+    /// What happens if connections are left then: `ask` raises an alarm, `wait` goes on, `reset` ends them, `return`
+    /// puts the server back into service.
+    #[arg(long, value_name = "ask|wait|reset|return", default_value = "ask", requires = "deadline")]
+    pub then: String,
+    /// Send clients that stick to the server elsewhere. The kernel's IPVS then does so for every server of weight 0.
+    #[arg(long)]
+    pub ignore_persistence: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Return {
+    #[command(flatten)]
+    pub on: OnReal,
+    /// The weight grows to that of the file in ten steps over this time: 90, 90s, 10m.
+    #[arg(long, value_name = "TIME", value_parser = typed_seconds)]
+    pub slow_start: Option<u32>,
+}
+
+#[derive(Debug, Args)]
+pub struct Intent {
+    #[command(subcommand)]
+    pub action: Option<IntentAction>,
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub at: Ats,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum IntentAction {
+    /// What is in force, who asked for it, since when and why. Exit status 1 if the engines differ.
+    List,
+    /// Lift what is asked of these real servers and instances.
+    Clear {
+        /// ADDRESS:PORT or the name of an instance.
+        #[arg(value_name = "REAL_SERVER|INSTANCE", required_unless_present = "all")]
+        subjects: Vec<String>,
+        /// Everything.
+        #[arg(long, conflicts_with = "subjects")]
+        all: bool,
+        /// Goes to the log with your name.
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+    },
 }
 
 #[derive(Debug, Args)]

@@ -37,6 +37,8 @@ pub enum Action {
     Drain,
     Return,
     Weight,
+    Maint,
+    Reset,
     /// Its question opens with the node's own preview.
     Reload,
     // The stage.
@@ -61,7 +63,15 @@ impl Action {
     pub const fn is_verb(self) -> bool {
         matches!(
             self,
-            Self::Demote | Self::Restore | Self::Takeover | Self::Drain | Self::Return | Self::Weight | Self::Reload
+            Self::Demote
+                | Self::Restore
+                | Self::Takeover
+                | Self::Drain
+                | Self::Return
+                | Self::Weight
+                | Self::Maint
+                | Self::Reset
+                | Self::Reload
         )
     }
 

@@ -177,7 +177,9 @@ pub const fn health_of(real: &Real) -> State {
 
 pub const fn admin_of(real: &Real) -> State {
     match real.admin {
+        Admin::Ready if real.rising.is_some() => State::Rising,
         Admin::Ready => State::Ready,
+        Admin::Maint => State::Maint,
         Admin::Drain => State::Drain,
         Admin::Drained => State::Drained,
     }

@@ -7,6 +7,7 @@ use super::effect::Effect;
 use super::firewall::Firewalling;
 use super::groups::Group;
 use super::input::Input;
+use super::intents::Overlay;
 use super::legacy::Legacy;
 use super::link_delays::Seen;
 use super::log::Log;
@@ -20,10 +21,10 @@ use super::trackers::Trackers;
 use super::virtual_links::Made;
 use crate::cluster::Findings;
 use crate::conf::{Config, Globals};
-use crate::kernel::{Address, Change, DestinationKey, Link, ServiceKey};
+use crate::kernel::{Address, Change, Link, ServiceKey};
 use crate::lvs;
 use crate::net::{Family, IpNet, LinkName};
-use crate::status::{Actor, Counters, Dataplane, Event, Severity, Subject};
+use crate::status::{Counters, Dataplane, Event, Severity, Subject};
 use crate::time::{Duration, Instant, earliest};
 use crate::vrrp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -116,7 +117,8 @@ pub struct Engine {
     pub(super) bfds: Bfds,
     pub(super) trackers: Trackers,
     pub(super) services: Vec<lvs::Service>,
-    pub(super) intents_by: BTreeMap<(ServiceKey, DestinationKey), (Actor, Option<String>)>,
+    /// What operators asked for.
+    pub(super) overlay: Overlay,
     pub(super) table: TableState,
     pub(super) findings: Findings,
     pub(super) counters: Counters,
@@ -203,7 +205,7 @@ impl Engine {
             scripts: config.scripts.into_iter().map(|s| Script::new(s, start)).collect(),
             bfds: Bfds::new(config.bfds),
             services,
-            intents_by: BTreeMap::new(),
+            overlay: Overlay::default(),
             table: TableState::default(),
             findings: Findings::default(),
             counters: Counters::default(),
@@ -249,6 +251,8 @@ impl Engine {
             Input::SendFailed { link, error } => self.send_failed(now, &link, &error),
             Input::Table(observed) => self.table_read(now, observed, &mut effects),
             Input::TableDone(failures) => self.table_done(now, failures),
+            Input::IntentsRead(read) => self.recall(now, read, &mut effects),
+            Input::IntentsKept { revision, result } => self.intents_kept(now, revision, result, &mut effects),
             Input::Checked { id, outcome } => self.checked(now, id, outcome, &mut effects),
             Input::ScriptDone { name, outcome } => self.script_done(now, &name, outcome, &mut effects),
             Input::Bfd(news) => self.bfd_news(now, news, &mut effects),
@@ -303,6 +307,7 @@ impl Engine {
             addresses,
             routing,
             self.table.retry_at,
+            self.intents_due(),
             self.renew_at,
             self.bfds.deadline(),
         ]
@@ -383,6 +388,7 @@ impl Engine {
         self.announce_extra(now, effects);
         self.announce_due(now, effects);
         self.probe_due(now, effects);
+        self.settle_intents(now, effects);
         self.start_scripts(now, effects);
         self.start_checks(now, effects);
     }

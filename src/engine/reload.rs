@@ -176,6 +176,7 @@ impl Engine {
         self.bfds.reload(&config.bfds);
         self.trackers.reload(now, &config);
         self.reload_services(now, &config);
+        self.lay_over(now);
         let Config { router_id, globals, instances, groups, statics, track_groups, .. } = config;
         self.routing.statics = statics;
         self.routing.track_groups = track_groups;
@@ -225,7 +226,7 @@ impl Engine {
                     }
                     router
                 }
-                None => Router::new(Instance::new(spec, now)),
+                None => self.held_from_before(now, Instance::new(spec, now)),
             };
             self.routers.push(router);
         }

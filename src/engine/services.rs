@@ -95,12 +95,16 @@ impl Engine {
     pub(super) fn settle_table(&mut self, effects: &mut Vec<Effect>) {
         let clearing = self.has_handed_over();
         let waits = self.table.retry_at.is_some() && !clearing;
-        let Some(observed) = &self.table.observed else { return };
         if self.table.busy || waits {
             return;
         }
+        let Some(observed) = self.table.observed.take() else { return };
+        let beside = self.intent_steps(&observed);
         let ours = |key: &_| self.services.iter().any(|s| s.spec.key == *key) || self.left_services.contains(key);
-        let steps = plan_table(&self.desired_table(), observed, ours);
+        let mut steps = plan_table(&self.desired_table(), &observed, ours);
+        // What is in maintenance is reset while it is still there, and leaves with the next batch.
+        steps.extend(beside);
+        self.table.observed = Some(observed);
         if !steps.is_empty() {
             self.table.busy = true;
             self.table.clearing = clearing;
@@ -115,6 +119,7 @@ impl Engine {
             self.table.retry_at = Some(now + RETRY);
         }
         for (change, error) in failures {
+            self.intent_step_failed(&change);
             self.counters.change_errors += 1;
             let text = format!("could not {change}");
             let subject = change.to_string();
@@ -125,14 +130,16 @@ impl Engine {
     }
 
     pub(super) fn table_read(&mut self, now: Instant, observed: ObservedTable, effects: &mut Vec<Effect>) {
+        let mut drained = Vec::new();
         for service in &mut self.services {
             let key = service.spec.key;
-            for index in service.observe(now, observed.services.get(&key)) {
-                let Some(real) = service.reals.get(index) else { continue };
-                let text = format!("{} is DRAINED: no connection is left in {key}", real.spec.key);
-                self.log.add(now, Subject::Real(key, real.spec.key), Severity::Notice, "drain", text, None);
-            }
+            let empty = service.observe(now, observed.services.get(&key));
+            drained.extend(empty.iter().filter_map(|index| Some((key, service.reals.get(*index)?.spec.key))));
         }
+        for (key, real) in drained {
+            self.drained(now, key, real, effects);
+        }
+        self.note_overdue(now);
         if std::mem::take(&mut self.table.written) {
             self.table.busy = false;
         }

@@ -8,8 +8,8 @@ use crate::kernel::Address;
 use crate::lvs;
 use crate::net::LinkName;
 use crate::status::{
-    Admin, CheckResult, DataplaneKind, Drain, Health, Heard, Hold, HoldKind, Instance, LinkState, Node, Presence, Real,
-    SCHEMA, Script as ScriptStatus, Service, Snapshot, Term, Track, Verdict, Vip,
+    Admin, Asked, AtDeadline, CheckResult, DataplaneKind, Drain, Health, Heard, Hold, HoldKind, Instance, LinkState,
+    Node, Order, Presence, Real, Rising, SCHEMA, Script as ScriptStatus, Service, Snapshot, Term, Track, Verdict, Vip,
 };
 use crate::time::{Duration, Instant};
 use crate::vrrp::{self, State};
@@ -27,13 +27,14 @@ impl Engine {
             wall_us: self.log.wall_zero_us() + now.as_micros(),
             node: self.node(now),
             instances: self.routers.iter().map(|r| self.instance(r)).collect(),
-            services: self.services.iter().map(|s| self.service(s)).collect(),
+            services: self.services.iter().map(|s| self.service(now, s)).collect(),
             scripts: self.scripts.iter().map(script).collect(),
             files: self.trackers.files.iter().map(super::trackers::File::status).collect(),
             processes: self.trackers.processes.iter().map(|p| p.status(self.trackers.scanned.as_deref())).collect(),
             statics: self.statics(),
             bfd: self.bfd_snapshot(),
             findings: self.findings.at(now),
+            intents: self.intents_view(),
             counters: self.counters,
             last_event: self.log.last_seq(),
         }
@@ -151,7 +152,7 @@ impl Engine {
         }
     }
 
-    fn service(&self, service: &lvs::Service) -> Service {
+    fn service(&self, now: Instant, service: &lvs::Service) -> Service {
         let address = service.spec.key.address.ip();
         let has = |r: &&Router| r.machine.spec().addresses.iter().any(|a| a.net.addr() == address);
         let router = self.routers.iter().find(has);
@@ -164,21 +165,16 @@ impl Engine {
             present: self.table.observed.as_ref().map(|t| t.services.contains_key(&service.spec.key)),
             serving: router.map(here),
             instance: router.map(|r| r.machine.spec().name.clone()),
-            reals: service.reals.iter().map(|r| self.real(service, r)).collect(),
+            reals: service.reals.iter().map(|r| self.real_view(now, service, r)).collect(),
         }
     }
 
-    fn real(&self, service: &lvs::Service, real: &lvs::Real) -> Real {
-        let by = self.intents_by.get(&(service.spec.key, real.spec.key)).cloned().unwrap_or_default();
-        let drain = real.intent.drain.as_ref().map(|d| Drain {
-            since: d.since,
-            by: by.0,
-            reason: by.1,
-            active_at_start: d.active_at_start,
-            drained_at: d.drained_at,
-        });
+    fn real_view(&self, now: Instant, service: &lvs::Service, real: &lvs::Real) -> Real {
+        let order = self.out_order(service.spec.key, real.spec.key);
+        let drain = real.intent.drain.as_ref().map(|d| drain(d, order, order.and_then(|o| self.deadline_of(o))));
         let admin = match &real.intent.drain {
             None => Admin::Ready,
+            Some(d) if d.maint => Admin::Maint,
             Some(d) if d.drained_at.is_some() => Admin::Drained,
             Some(_) => Admin::Drain,
         };
@@ -195,6 +191,13 @@ impl Engine {
             drain,
             active: seen.map(|o| o.active),
             inactive: seen.map(|o| o.inactive),
+            sticky: seen.map(|o| o.persistent),
+            rising: real.intent.rising.map(|r| Rising {
+                step: r.step(),
+                steps: lvs::STEPS,
+                over: r.over,
+                left: r.over.saturating_sub(now.since(r.since) + r.before),
+            }),
             rate: real.rate(),
             rates: real.rates().collect(),
             connections_total: seen.map(|o| o.counters.connections),
@@ -204,6 +207,27 @@ impl Engine {
             packets_out: seen.map(|o| o.counters.packets_out),
             counted_at: real.observed_at,
         }
+    }
+}
+
+fn drain(drain: &lvs::Drain, order: Option<&Order>, deadline_at: Option<Instant>) -> Drain {
+    let (then, overdue) = match order.map(|o| &o.asked) {
+        Some(Asked::Drain { then, overdue, .. }) => (*then, *overdue),
+        _ => (AtDeadline::default(), false),
+    };
+    Drain {
+        since: drain.since,
+        before: drain.before,
+        by: order.map(|o| o.by.clone()).unwrap_or_default(),
+        reason: order.and_then(|o| o.reason.clone()),
+        active_at_start: drain.active_at_start,
+        drained_at: drain.drained_at,
+        deadline_at,
+        then,
+        overdue,
+        ignores_persistence: drain.ignores_persistence,
+        ending_per_second: drain.falling(),
+        empty_in: drain.empty_in(),
     }
 }
 

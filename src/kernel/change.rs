@@ -32,6 +32,10 @@ pub enum Change {
     AddDestination(ServiceKey, DestinationKey, Destination),
     EditDestination(ServiceKey, DestinationKey, Destination),
     RemoveDestination(ServiceKey, DestinationKey),
+    /// Ends the connections of a destination that is in the table; it stays, with weight 0.
+    ResetConnections(ServiceKey, DestinationKey),
+    /// Clients that stick to a destination of weight 0 are sent elsewhere, in the whole table.
+    ExpireTemplates(bool),
 }
 
 impl Change {
@@ -60,6 +64,9 @@ impl fmt::Display for Change {
             }
             Self::EditDestination(key, to, d) => write!(f, "set real server {to} of {key} to weight {}", d.weight),
             Self::RemoveDestination(key, to) => write!(f, "remove real server {to} from {key}"),
+            Self::ResetConnections(key, to) => write!(f, "reset the connections of real server {to} of {key}"),
+            Self::ExpireTemplates(true) => write!(f, "let clients leave real servers of weight 0"),
+            Self::ExpireTemplates(false) => write!(f, "keep clients on real servers of weight 0"),
         }
     }
 }

@@ -192,7 +192,7 @@ pub struct ObservedTable {
     pub services: BTreeMap<ServiceKey, ObservedService>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ObservedService {
     /// The scheduler's name: a kernel may hold one that we never write.
     pub scheduler: String,
@@ -201,7 +201,7 @@ pub struct ObservedService {
     pub destinations: BTreeMap<DestinationKey, ObservedDestination>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ObservedDestination {
     /// None: a forwarding method we never write (tunnel, local).
     pub forwarding: Option<Forwarding>,
@@ -210,6 +210,8 @@ pub struct ObservedDestination {
     pub active: u32,
     /// Connections in any other state.
     pub inactive: u32,
+    /// Clients that stick to it (persistence).
+    pub persistent: u32,
     pub counters: Counters,
 }
 

@@ -79,9 +79,7 @@ mod tests {
         let seen = |d: &Destination| ObservedDestination {
             forwarding: Some(d.forwarding),
             weight: d.weight,
-            active: 0,
-            inactive: 0,
-            counters: Counters::default(),
+            ..ObservedDestination::default()
         };
         ObservedService {
             scheduler: service.scheduler.name().into(),

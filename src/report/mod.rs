@@ -4,6 +4,7 @@ pub mod check;
 mod engines;
 pub mod events;
 pub mod explain;
+pub mod intent;
 pub mod keepalived;
 mod outcome;
 pub mod status;

@@ -14,6 +14,7 @@ mod dataplane;
 mod fifos;
 mod files;
 mod hooks;
+mod intents;
 mod journal;
 mod keep;
 mod links;

@@ -1,5 +1,6 @@
 //! Effects become verbs, in their order.
 
+use super::intents;
 use super::turn::{Ended, Turning};
 use super::workers::Job;
 use crate::engine::{Effect, Input};
@@ -71,6 +72,11 @@ impl Turning {
             Effect::RunScript(spec) => {
                 self.work(Job::Script(spec));
                 None
+            }
+            Effect::KeepIntents { revision, text } => {
+                let told = self.intents.send(intents::Order { revision, text }).is_ok();
+                let result = Err("the thread for the journal has ended: restart vipdeck".to_owned());
+                (!told).then_some(Input::IntentsKept { revision, result })
             }
             Effect::ReadConfiguration { id, ask } => {
                 self.read_configuration(id, ask);

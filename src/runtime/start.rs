@@ -8,7 +8,7 @@ use super::log::Log;
 use super::reload::Reader;
 use super::turn::{Ended, STOP_WITHIN, Turning};
 use super::watches::Watches;
-use super::{addresses, dataplane, hooks, keep, plumbing, routing, workers};
+use super::{addresses, dataplane, hooks, intents, keep, plumbing, routing, workers};
 use crate::cli;
 use crate::conf::{self, Config, Severity};
 use crate::control::{Access, Board, default_socket, server};
@@ -59,6 +59,7 @@ pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> 
     let _entered = runtime.enter();
     let socket_name = config.socket_name(&host()?);
     let has_services = !config.services.is_empty();
+    let goes_on = legacy.is_some();
     let mut engine = Engine::new(Setup {
         config,
         host: host()?,
@@ -73,6 +74,9 @@ pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> 
         legacy,
         dataplane: Dataplane { kind: DataplaneKind::None, note: None },
     });
+    let file = std::path::absolute(&args.file).with_context(|| format!("find {}", args.file.display()))?;
+    let journal = intents::path(args.state.as_deref().unwrap_or(&settings.engine.state_directory), &socket_name, &file);
+    let intents = intents::start(&mut engine, started, journal, goes_on, &results_in)?;
     let table = if has_services {
         let (table, kind) = dataplane::start(results_in.clone())?;
         engine.set_dataplane(clock.now(), kind);
@@ -91,7 +95,6 @@ pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> 
     if args.farewell {
         let _ = stop_in.try_send(());
     }
-    let file = std::path::absolute(&args.file).with_context(|| format!("find {}", args.file.display()))?;
     let bfd = Bfd::start(clock, results_in.clone(), engine.bfds());
     let sweep = engine.firewall().is_empty().then(|| engine.firewall().table.clone());
     let plumbing = plumbing::start(results_in.clone(), sweep)?;
@@ -110,6 +113,7 @@ pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> 
         unannounced: VecDeque::new(),
         plumbing,
         addresses,
+        intents,
         monitor,
         hears_routing,
         table,

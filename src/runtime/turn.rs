@@ -6,6 +6,7 @@
 use super::beside::Beside;
 use super::bfd::Bfd;
 use super::hooks;
+use super::intents;
 use super::keep::Keeper;
 use super::links::Links;
 use super::reload::Reader;
@@ -71,6 +72,7 @@ pub(super) struct Turning {
     pub(super) hears_routing: bool,
     pub(super) table: Option<std::sync::mpsc::Sender<Vec<Change>>>,
     pub(super) workers: mpsc::UnboundedSender<Job>,
+    pub(super) intents: std::sync::mpsc::Sender<intents::Order>,
     pub(super) results: mpsc::UnboundedReceiver<Input>,
     pub(super) requests: mpsc::Receiver<Request>,
     pub(super) replies: BTreeMap<u64, oneshot::Sender<Reply>>,

@@ -54,11 +54,13 @@ pub struct Engine {
     /// Ask the links now and then who else has the addresses this node is master of (ARP probes, neighbour
     /// solicitations), and raise an alarm if somebody does.
     pub probe_addresses: bool,
+    /// Where what outlives an engine and its machine is kept: the journal of operator intent.
+    pub state_directory: PathBuf,
 }
 
 impl Default for Engine {
     fn default() -> Self {
-        Self { lease_seconds: None, probe_addresses: true }
+        Self { lease_seconds: None, probe_addresses: true, state_directory: "/var/lib/vipdeck".into() }
     }
 }
 

@@ -165,15 +165,17 @@ impl Host {
             }
             Change::AddDestination(key, to, d) | Change::EditDestination(key, to, d) => {
                 let Some(service) = services.get_mut(key) else { return };
-                let entry = service.destinations.entry(*to).or_insert_with(|| ObservedDestination {
-                    forwarding: None,
-                    weight: 0,
-                    active: 0,
-                    inactive: 0,
-                    counters: Counters::default(),
-                });
+                let entry = service
+                    .destinations
+                    .entry(*to)
+                    .or_insert_with(|| ObservedDestination { ..ObservedDestination::default() });
                 entry.forwarding = Some(d.forwarding);
                 entry.weight = d.weight;
+            }
+            Change::ResetConnections(key, to) => {
+                if let Some(destination) = services.get_mut(key).and_then(|s| s.destinations.get_mut(to)) {
+                    (destination.weight, destination.active, destination.inactive) = (0, 0, 0);
+                }
             }
             Change::RemoveDestination(key, to) => {
                 if let Some(service) = services.get_mut(key) {

@@ -6,11 +6,13 @@
 
 mod command;
 mod event;
+mod intent;
 mod snapshot;
 mod stage;
 
 pub use command::{Actor, Ask, Command, Reply};
 pub use event::{Event, Severity, Subject};
+pub use intent::{Asked, AtDeadline, IntentView, Intents, Order, Rising, Slot};
 pub use snapshot::{
     Admin, Bfd, BfdSession, BfdState, CheckResult, Counters, Dataplane, DataplaneKind, Drain, Finding, FirewallStatus,
     Health, Heard, Hold, HoldKind, Instance, Kept, KeptKind, LinkState, Node, PacketErrors, Presence, RATE_SAMPLES,

@@ -152,6 +152,11 @@ impl Engine {
                 r.admin = Admin::Drain;
                 r.weight_effective = Some(0);
             }),
+            Command::Maint { real, .. } => reals(&mut s, *real, |r| {
+                r.admin = Admin::Maint;
+                r.weight_effective = None;
+            }),
+            Command::Reset { .. } => {}
             Command::Return { real, .. } => reals(&mut s, *real, |r| {
                 r.admin = Admin::Ready;
                 r.weight_asked = None;

@@ -257,7 +257,12 @@ fn real(model: &Model, served: &facts::Served, r: &Real, width: usize) -> Vec<Li
     let bytes = |n: Option<u64>| n.map_or("–".into(), text::count);
     lines.extend(fact(
         "connections",
-        &format!("{} active, {} inactive, {total} in all", shown(r.active), shown(r.inactive)),
+        &format!(
+            "{} active, {} inactive, {} sticky, {total} in all",
+            shown(r.active),
+            shown(r.inactive),
+            shown(r.sticky)
+        ),
         width,
     ));
     lines.extend(fact("bytes", &format!("{} in, {} out", bytes(r.bytes_in), bytes(r.bytes_out)), width));
@@ -265,7 +270,11 @@ fn real(model: &Model, served: &facts::Served, r: &Real, width: usize) -> Vec<Li
         let why = drain.reason.as_deref().unwrap_or("no reason given");
         lines.extend(fact(
             "drain",
-            &format!("by {}, {} ago: {why}", drain.by, text::age(picture.age(served.view, drain.since))),
+            &format!(
+                "by {}, {} ago: {why}",
+                drain.by,
+                text::age(picture.age(served.view, drain.since) + drain.before.as_micros() as u64)
+            ),
             width,
         ));
     }

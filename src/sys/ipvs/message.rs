@@ -53,6 +53,7 @@ mod destination {
     pub(super) const LOWER: u16 = 6;
     pub(super) const ACTIVE: u16 = 7;
     pub(super) const INACTIVE: u16 = 8;
+    pub(super) const PERSISTENT: u16 = 9;
     pub(super) const STATS: u16 = 10;
     pub(super) const FAMILY: u16 = 11;
     pub(super) const STATS64: u16 = 12;
@@ -194,6 +195,7 @@ pub(super) fn read_destination(
         weight: u32::try_from(entry.u32(destination::WEIGHT)?.cast_signed()).unwrap_or(0),
         active: entry.u32(destination::ACTIVE)?,
         inactive: entry.u32(destination::INACTIVE)?,
+        persistent: entry.u32(destination::PERSISTENT)?,
         counters: counters(&entry, destination::STATS64, destination::STATS)?,
     };
     Ok((SocketAddr::new(ip, port), observed))
