@@ -334,10 +334,13 @@ pub struct Return {
 pub struct Intent {
     #[command(subcommand)]
     pub action: Option<IntentAction>,
-    #[arg(long)]
+    /// The list as JSON.
+    #[arg(long, global = true)]
     pub json: bool,
-    #[command(flatten)]
-    pub at: Ats,
+    /// The engine's control socket, a name below /run/vipdeck, or ssh://HOST; several: all of them. None: all of this
+    /// machine.
+    #[arg(long = "at", global = true, value_name = "SOCKET|NAME|ssh://HOST")]
+    pub targets: Vec<String>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -10,7 +10,9 @@ use super::orders::Orders;
 use super::router::{HeldBy, Router};
 use crate::kernel::{Change, DestinationKey, ObservedTable, ServiceKey};
 use crate::lvs::{self, Drain, Intent, Reset};
-use crate::status::{Asked, AtDeadline, DataplaneKind, IntentView, Intents, Order, Reply, Severity, Slot, Subject};
+use crate::status::{
+    Asked, AtDeadline, DataplaneKind, Finding, IntentView, Intents, Order, Reply, Severity, Slot, Subject,
+};
 use crate::time::{Duration, Instant, earliest};
 use crate::vrrp::{self, Hold, Instance};
 
@@ -23,8 +25,11 @@ pub(super) struct Overlay {
     pub(super) orders: Orders,
     /// The journal's file; none: this engine keeps none.
     journal: Option<String>,
-    /// Why what is in force is not on disk.
+    /// Why what is in force is not on disk, and since when.
     problem: Option<String>,
+    problem_since: Instant,
+    /// What of the journal could not be read at the start; until an operator has given an order since.
+    damage: Option<String>,
     /// Answers that wait for the journal.
     waiting: Vec<Waiting>,
     /// The orders have changed since they were handed over.
@@ -39,6 +44,12 @@ struct Waiting {
     id: u64,
     text: String,
     until: Instant,
+}
+
+impl Overlay {
+    fn trouble(&self) -> Option<&String> {
+        self.problem.as_ref().or(self.damage.as_ref())
+    }
 }
 
 impl Engine {
@@ -159,7 +170,8 @@ impl Engine {
                     "the journal of operator intent cannot be read: drains and holds of before are not known ({path})"
                 );
                 self.log.add(now, Subject::Node, Severity::Alarm, "intent", text.clone(), Some(why.clone()));
-                self.overlay.problem = Some(format!("{text}: {why}"));
+                self.overlay.damage = Some(format!("{text}: {why}"));
+                self.overlay.problem_since = now;
                 return;
             }
         };
@@ -170,10 +182,12 @@ impl Engine {
                 format!("the journal of operator intent is damaged: {kept} orders are read, look at {path}.damaged");
             let cause = read.damage.join("; ");
             self.log.add(now, Subject::Node, Severity::Alarm, "intent", text.clone(), Some(cause.clone()));
-            self.overlay.problem = Some(format!("{text}: {cause}"));
+            self.overlay.damage = Some(format!("{text}: {cause}"));
+            self.overlay.problem_since = now;
         }
         // What a guard has kept is newer, or the same.
-        if self.overlay.orders.revision < read.orders.revision || self.overlay.orders.is_empty() {
+        let known = self.overlay.orders.revision;
+        if known == 0 || known < read.orders.revision {
             self.overlay.orders = read.orders;
             self.lay_over(now);
             self.hold_again(now, effects);
@@ -237,6 +251,9 @@ impl Engine {
 
     /// Answers a command that was accepted: at once, or once what it changed of the orders is on disk.
     pub(super) fn accept(&mut self, now: Instant, id: u64, text: String, effects: &mut Vec<Effect>) {
+        if self.overlay.changed {
+            self.overlay.damage = None;
+        }
         if self.keep_orders(effects) && self.overlay.journal.is_some() {
             let revision = self.overlay.orders.revision;
             self.overlay.waiting.push(Waiting { revision, id, text, until: now + PATIENCE });
@@ -281,6 +298,9 @@ impl Engine {
         {
             let text = "operator intent cannot be journalled".to_owned();
             self.log.add(now, Subject::Node, Severity::Alarm, "intent", text, Some(why.clone()));
+        }
+        if problem.is_some() && self.overlay.problem.is_none() {
+            self.overlay.problem_since = now;
         }
         self.overlay.problem = problem;
     }
@@ -341,19 +361,20 @@ impl Engine {
     fn end_drains(&mut self, now: Instant) {
         let wall_us = self.wall_us(now);
         let mut over = Vec::new();
-        for order in self.overlay.orders.iter_mut() {
+        let Overlay { orders, changed, .. } = &mut self.overlay;
+        for order in orders.iter_mut() {
             if let Asked::Drain { service, real, deadline_us: Some(at), then, overdue, drained_us, .. } =
                 &mut order.asked
                 && *at <= wall_us
                 && !*overdue
             {
                 *overdue = true;
+                *changed = true;
                 if drained_us.is_none() {
                     over.push((*service, *real, *then));
                 }
             }
         }
-        self.overlay.changed = true;
         for (key, to, then) in over {
             let left = self.real(key, to).and_then(|r| r.observed).map(|o| (o.active, o.persistent));
             let left = match left {
@@ -391,22 +412,30 @@ impl Engine {
         }
     }
 
+    /// Where there is nothing in the table, there is nothing to reset.
+    pub(super) fn forget_resets(&mut self, observed: &ObservedTable) {
+        for service in &mut self.services {
+            let seen = observed.services.get(&service.spec.key);
+            for real in &mut service.reals {
+                let is_there = seen.is_some_and(|s| s.destinations.contains_key(&real.spec.key));
+                if let Some(drain) = real.intent.drain.as_mut().filter(|d| d.reset == Reset::Wanted && !is_there) {
+                    drain.reset = Reset::Done;
+                }
+            }
+        }
+    }
+
     /// Steps beside the table's entries: connections to be reset, and whether clients may leave drained servers.
-    pub(super) fn intent_steps(&mut self, observed: &ObservedTable) -> Vec<Change> {
+    pub(super) fn intent_steps(&mut self) -> Vec<Change> {
         let mut steps = Vec::new();
         let mut expire = false;
         for service in &mut self.services {
-            let key = service.spec.key;
             for real in &mut service.reals {
                 let Some(drain) = &mut real.intent.drain else { continue };
                 expire |= drain.ignores_persistence && service.spec.persistence.is_some();
                 if drain.reset == Reset::Wanted {
                     drain.reset = Reset::Done;
-                    let is_there =
-                        observed.services.get(&key).is_some_and(|s| s.destinations.contains_key(&real.spec.key));
-                    if is_there {
-                        steps.push(Change::ResetConnections(key, real.spec.key));
-                    }
+                    steps.push(Change::ResetConnections(service.spec.key, real.spec.key));
                 }
             }
         }
@@ -431,27 +460,54 @@ impl Engine {
         }
     }
 
-    /// The last connection of a draining server has ended.
-    pub(super) fn drained(&mut self, now: Instant, key: ServiceKey, to: DestinationKey, effects: &mut Vec<Effect>) {
-        let Some(drain) = self.real(key, to).and_then(|r| r.intent.drain.clone()) else { return };
-        let wall_us = self.wall_us(now);
-        for order in self.overlay.orders.iter_mut() {
-            if let Asked::Drain { service, real, drained_us, .. } = &mut order.asked
-                && (*service, *real) == (key, to)
-            {
-                *drained_us = Some(wall_us);
-                self.overlay.changed = true;
-            }
+    /// After each reading of the table: `drained` have just become empty, others may have connections again, and
+    /// some are late.
+    pub(super) fn follow_drains(
+        &mut self,
+        now: Instant,
+        drained: &[(ServiceKey, DestinationKey)],
+        effects: &mut Vec<Effect>,
+    ) {
+        if self.overlay.orders.is_empty() {
+            return;
         }
-        let took = span(drain.age(now));
-        let text = format!("{to} is DRAINED after {took}: no connection is left in {key}");
-        let began = drain.active_at_start.map(|n| format!("it began with {n} connections"));
-        self.log.add(now, Subject::Real(key, to), Severity::Notice, "drain", text, began);
+        for (key, to) in drained {
+            let Some(drain) = self.real(*key, *to).and_then(|r| r.intent.drain.clone()) else { continue };
+            // Whoever does not serve has no connections, whatever the one who does may have.
+            if self.serves(*key) == Some(false) {
+                let text =
+                    format!("{to} takes no connection in {key} on this node, which does not serve it at present");
+                self.log.add(now, Subject::Real(*key, *to), Severity::Info, "drain", text, None);
+                continue;
+            }
+            let text = format!("{to} is DRAINED after {}: no connection is left in {key}", span(drain.age(now)));
+            let began = drain.active_at_start.map(|n| format!("it began with {n} connections"));
+            self.log.add(now, Subject::Real(*key, *to), Severity::Notice, "drain", text, began);
+        }
+        self.note_drained(now);
+        self.note_overdue(now);
         self.keep_orders(effects);
     }
 
+    /// Whether a server is drained outlives the engine.
+    fn note_drained(&mut self, now: Instant) {
+        let wall_us = self.wall_us(now);
+        let Self { overlay: Overlay { orders, changed, .. }, services, .. } = self;
+        for order in orders.iter_mut() {
+            let Asked::Drain { service, real, drained_us, .. } = &mut order.asked else { continue };
+            let reals = services.iter().filter(|s| s.spec.key == *service).flat_map(|s| &s.reals);
+            let drain = reals.filter(|r| r.spec.key == *real && r.observed.is_some());
+            for drain in drain.filter_map(|r| r.intent.drain.as_ref()) {
+                if drain.drained_at.is_some() != drained_us.is_some() {
+                    *drained_us = drain.drained_at.map(|_| wall_us);
+                    *changed = true;
+                }
+            }
+        }
+    }
+
     /// A drain whose time is over and that waits for an operator is a finding until somebody decides.
-    pub(super) fn note_overdue(&mut self, now: Instant) {
+    fn note_overdue(&mut self, now: Instant) {
         for order in self.overlay.orders.iter() {
             let Asked::Drain { service, real, then: AtDeadline::Ask, overdue: true, drained_us: None, .. } =
                 &order.asked
@@ -466,13 +522,21 @@ impl Engine {
         }
     }
 
+    /// That the journal is not as it should be stays a finding for as long as it is so.
+    pub(super) fn intent_finding(&self, now: Instant) -> Option<Finding> {
+        let text = self.overlay.trouble()?.clone();
+        let (kind, subject) = ("intent-journal".to_owned(), "node".to_owned());
+        let since = self.overlay.problem_since;
+        Some(Finding { kind, severity: Severity::Alarm, subject, text, since, last: now, count: 1 })
+    }
+
     /// For the snapshot.
     pub(super) fn intents_view(&self) -> Intents {
         let view = |o: &Order| IntentView { order: o.clone(), in_force: self.is_in_force(&o.asked) };
         Intents {
             orders: self.overlay.orders.iter().map(view).collect(),
             journal: self.overlay.journal.clone(),
-            problem: self.overlay.problem.clone(),
+            problem: self.overlay.trouble().cloned(),
         }
     }
 

@@ -32,7 +32,7 @@ type File = [Option<u32>; 3];
 const FILE: File = [Some(10), Some(20), Some(1)];
 
 fn config(file: File) -> conf::Config {
-    let mut text = "vrrp_instance A {\ninterface eth0\nvirtual_router_id 1\nvirtual_ipaddress {\n192.0.2.10\n}\n}\n\
+    let mut text = "vrrp_instance A {\ninterface eth0\nvirtual_router_id 1\nvirtual_ipaddress {\n192.0.2.99\n}\n}\n\
                     virtual_server 192.0.2.10 80 {\ndelay_loop 1\nlb_algo wrr\nlb_kind DR\nprotocol TCP\n"
         .to_owned();
     for (n, weight) in file.iter().enumerate().filter_map(|(n, w)| Some((n, (*w)?))) {
@@ -378,7 +378,7 @@ proptest! {
                 };
                 prop_assert_eq!(bench.weight(n), expected, "{:?} after {:?}: {:?}", server(n), deed, mind[n]);
             }
-            let orders = mind.iter().map(|m| usize::from(m.out.is_some()) + usize::from(m.weight.is_some())).sum();
+            let orders: usize = mind.iter().map(|m| usize::from(m.out.is_some()) + usize::from(m.weight.is_some())).sum();
             prop_assert_eq!(bench.snapshot().intents.orders.len(), orders);
             let read = bench.disk.as_deref().map(Orders::read).unwrap_or_default();
             prop_assert_eq!(read.orders.iter().count(), orders);

@@ -99,11 +99,11 @@ impl Engine {
             return;
         }
         let Some(observed) = self.table.observed.take() else { return };
-        let beside = self.intent_steps(&observed);
+        self.forget_resets(&observed);
         let ours = |key: &_| self.services.iter().any(|s| s.spec.key == *key) || self.left_services.contains(key);
         let mut steps = plan_table(&self.desired_table(), &observed, ours);
         // What is in maintenance is reset while it is still there, and leaves with the next batch.
-        steps.extend(beside);
+        steps.extend(self.intent_steps());
         self.table.observed = Some(observed);
         if !steps.is_empty() {
             self.table.busy = true;
@@ -136,10 +136,7 @@ impl Engine {
             let empty = service.observe(now, observed.services.get(&key));
             drained.extend(empty.iter().filter_map(|index| Some((key, service.reals.get(*index)?.spec.key))));
         }
-        for (key, real) in drained {
-            self.drained(now, key, real, effects);
-        }
-        self.note_overdue(now);
+        self.follow_drains(now, &drained, effects);
         if std::mem::take(&mut self.table.written) {
             self.table.busy = false;
         }

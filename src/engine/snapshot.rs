@@ -4,7 +4,7 @@ use super::core::Engine;
 use super::router::Router;
 use super::scripts::Script;
 use crate::health::Check;
-use crate::kernel::Address;
+use crate::kernel::{Address, ServiceKey};
 use crate::lvs;
 use crate::net::LinkName;
 use crate::status::{
@@ -33,7 +33,7 @@ impl Engine {
             processes: self.trackers.processes.iter().map(|p| p.status(self.trackers.scanned.as_deref())).collect(),
             statics: self.statics(),
             bfd: self.bfd_snapshot(),
-            findings: self.findings.at(now),
+            findings: self.intent_finding(now).into_iter().chain(self.findings.at(now)).collect(),
             intents: self.intents_view(),
             counters: self.counters,
             last_event: self.log.last_seq(),
@@ -152,18 +152,29 @@ impl Engine {
         }
     }
 
-    fn service(&self, now: Instant, service: &lvs::Service) -> Service {
-        let address = service.spec.key.address.ip();
+    /// The router that has a service's address.
+    fn router_of(&self, key: ServiceKey) -> Option<&Router> {
+        let address = key.address.ip();
         let has = |r: &&Router| r.machine.spec().addresses.iter().any(|a| a.net.addr() == address);
-        let router = self.routers.iter().find(has);
+        self.routers.iter().find(has)
+    }
+
+    /// Whether this node has a service's address at present; none: it is not one of ours.
+    pub(super) fn serves(&self, key: ServiceKey) -> Option<bool> {
+        let address = key.address.ip();
         let here = |r: &Router| r.machine.spec().addresses.iter().any(|a| a.net.addr() == address && self.holds(a));
+        self.router_of(key).map(here)
+    }
+
+    fn service(&self, now: Instant, service: &lvs::Service) -> Service {
+        let router = self.router_of(service.spec.key);
         Service {
             id: service.spec.key,
             scheduler: service.spec.scheduler,
             forwarding: service.spec.forwarding,
             persistence: service.spec.persistence,
             present: self.table.observed.as_ref().map(|t| t.services.contains_key(&service.spec.key)),
-            serving: router.map(here),
+            serving: self.serves(service.spec.key),
             instance: router.map(|r| r.machine.spec().name.clone()),
             reals: service.reals.iter().map(|r| self.real_view(now, service, r)).collect(),
         }

@@ -151,6 +151,8 @@ impl Load {
                 Ok(Instant::now())
             });
             kept.push((server, asking));
+        }
+        for _ in 0..2 * SERVERS {
             let client = connect(&namespace, 80).unwrap();
             downloads.push(std::thread::spawn(move || client.download(lines)));
         }

@@ -13,12 +13,14 @@
 )]
 
 #[path = "../common/engine.rs"]
+#[expect(dead_code, reason = "shared with other tests")]
 mod engine;
 mod load;
 #[path = "../kernel/namespaces.rs"]
 #[expect(dead_code, reason = "shared with other tests")]
 mod namespaces;
 #[path = "../common/programs.rs"]
+#[expect(dead_code, reason = "shared with other tests")]
 mod programs;
 mod stage;
 mod story;
@@ -61,7 +63,7 @@ fn a_drain_under_load_on_a_kernel_with_ipvs() {
         .unwrap();
     let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
     match output.status.code() {
-        Some(0) if text.contains("checked: a damaged journal") => {
+        Some(0) if text.contains("checked: a drain holds through failover") => {
             for line in text.lines().filter(|l| l.starts_with("checked: ")) {
                 say(&format!("with ip_vs: {}", line.trim_start_matches("checked: ")));
             }
