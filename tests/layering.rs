@@ -17,7 +17,7 @@ const TABLE: &[(&str, &str, bool)] = &[
     ("kernel", "net", true),
     ("vrrp", "time net kernel", true),
     ("health", "time", true),
-    ("lvs", "time kernel health", true),
+    ("lvs", "time kernel health vrrp", true),
     ("conf", "time net bfd vrrp health lvs kernel", true),
     ("status", "time net kernel", true),
     ("cluster", "time status", true),

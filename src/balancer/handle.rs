@@ -128,13 +128,14 @@ impl Listeners {
     async fn follow(&mut self, change: &Change, shared: &Arc<Shared>) -> Result<(), String> {
         match change {
             Change::AddService(key, _) => {
-                let bound = listener::bind(key.address).map_err(|error| listener::describe(key.address, &error));
+                let Some(address) = key.address() else { return Err("a mark has no address to listen on".into()) };
+                let bound = listener::bind(address).map_err(|error| listener::describe(address, &error));
                 shared.live().set_problem(key, bound.as_ref().err().cloned());
                 let (listener, result) = match bound {
                     Ok(listener) => (Some(listener), Ok(())),
                     Err(reason) => (None, Err(reason + "; it is tried again until it works")),
                 };
-                let task = tokio::spawn(listener::serve(*key, listener, shared.clone()));
+                let task = tokio::spawn(listener::serve(*key, address, listener, shared.clone()));
                 self.running.insert(*key, task);
                 result
             }

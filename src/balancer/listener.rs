@@ -31,10 +31,10 @@ pub(super) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// Accepts for as long as the service is in the table. Without a listener it first tries to get one, again and again.
-pub(super) async fn serve(key: ServiceKey, bound: Option<TcpListener>, shared: Arc<Shared>) {
+pub(super) async fn serve(key: ServiceKey, address: SocketAddr, bound: Option<TcpListener>, shared: Arc<Shared>) {
     let listener = match bound {
         Some(listener) => listener,
-        None => bind_at_last(key, &shared).await,
+        None => bind_at_last(key, address, &shared).await,
     };
     let mut starved = false;
     loop {
@@ -50,23 +50,23 @@ pub(super) async fn serve(key: ServiceKey, bound: Option<TcpListener>, shared: A
             Err(error) => {
                 // Out of descriptors or memory: those who wait stay in the kernel's queue.
                 starved = true;
-                shared.live().set_problem(&key, Some(format!("accept on {}: {error}", key.address)));
+                shared.live().set_problem(&key, Some(format!("accept on {address}: {error}")));
                 sleep(Duration::from_millis(50)).await;
             }
         }
     }
 }
 
-async fn bind_at_last(key: ServiceKey, shared: &Shared) -> TcpListener {
+async fn bind_at_last(key: ServiceKey, address: SocketAddr, shared: &Shared) -> TcpListener {
     let mut pause = FIRST_PAUSE;
     loop {
         sleep(pause).await;
-        match bind(key.address) {
+        match bind(address) {
             Ok(listener) => {
                 shared.live().set_problem(&key, None);
                 return listener;
             }
-            Err(error) => shared.live().set_problem(&key, Some(describe(key.address, &error))),
+            Err(error) => shared.live().set_problem(&key, Some(describe(address, &error))),
         }
         pause = (pause * 2).min(LONGEST_PAUSE);
     }

@@ -5,10 +5,10 @@
 
 use super::affinity::Affinity;
 use crate::kernel::{
-    Change, Counters, Destination, DestinationKey, ObservedDestination, ObservedService, ObservedTable, Protocol,
-    Scheduler, Service, ServiceKey,
+    Change, Counters, Destination, DestinationKey, ObservedDestination, ObservedService, ObservedTable, Persistence,
+    Protocol, Scheduler, SchedulerFlags, Service, ServiceKey,
 };
-use crate::lvs::scheduler::{Candidate, Rotation};
+use crate::lvs::scheduler::{Candidate, Rotation, serves};
 use crate::time::{Duration, Instant};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -26,7 +26,9 @@ pub(super) struct Live {
 #[derive(Debug)]
 struct Entry {
     scheduler: Scheduler,
-    persistence: Option<u32>,
+    flags: SchedulerFlags,
+    one_packet: bool,
+    persistence: Option<Persistence>,
     rotation: Rotation,
     affinity: Affinity,
     traffic: Arc<Traffic>,
@@ -70,9 +72,12 @@ impl Live {
     /// Changes the table only: listening is the caller's business.
     pub(super) fn change(&mut self, change: &Change) -> Result<(), String> {
         match change {
-            Change::AddService(key, _) if key.protocol != Protocol::Tcp => {
-                Err("the embedded balancer serves TCP only; UDP needs the kernel's ip_vs".into())
+            Change::AddService(key, _) if key.protocol() != Some(Protocol::Tcp) => {
+                Err("the embedded balancer serves TCP only; anything else needs the kernel's ip_vs".into())
             }
+            Change::AddService(_, service) | Change::EditService(_, service) if !serves(service.scheduler) => Err(
+                format!("the embedded balancer has no scheduler {}; it needs the kernel's ip_vs", service.scheduler),
+            ),
             Change::AddService(key, _) if self.services.contains_key(key) => Err("it is there already".into()),
             Change::AddService(key, service) => {
                 self.services.insert(*key, Entry::new(service));
@@ -136,7 +141,7 @@ impl Live {
 
     pub(super) fn observed(&self) -> ObservedTable {
         let services = self.services.iter().map(|(key, entry)| (*key, entry.observed()));
-        ObservedTable { services: services.collect() }
+        ObservedTable { services: services.collect(), ..ObservedTable::default() }
     }
 
     fn entry(&mut self, key: &ServiceKey) -> Result<&mut Entry, String> {
@@ -163,7 +168,9 @@ impl Entry {
     fn new(service: &Service) -> Self {
         Self {
             scheduler: service.scheduler,
-            persistence: service.persistence,
+            flags: service.flags,
+            one_packet: service.one_packet,
+            persistence: service.persistence.clone(),
             rotation: Rotation::default(),
             affinity: Affinity::default(),
             traffic: Arc::default(),
@@ -180,21 +187,22 @@ impl Entry {
             self.affinity.clear();
         }
         self.scheduler = service.scheduler;
-        self.persistence = service.persistence;
+        (self.flags, self.one_packet) = (service.flags, service.one_packet);
+        self.persistence.clone_from(&service.persistence);
     }
 
     /// A persistent client goes where it was while that server takes new connections: weight 0 sends it elsewhere, as
     /// IPVS does with expire_quiescent_template, so that a drain of persistent clients ends.
     fn choose(&mut self, client: IpAddr, now: Instant, except: Option<DestinationKey>) -> Option<DestinationKey> {
         let usable = |key: &DestinationKey, real: &Real| real.destination.weight > 0 && Some(*key) != except;
-        let kept = self.persistence.and_then(|_| self.affinity.of(client, now));
+        let kept = self.persistence.as_ref().and_then(|_| self.affinity.of(client, now));
         let kept = kept.filter(|key| self.destinations.get(key).is_some_and(|real| usable(key, real)));
         let chosen = match kept {
             Some(key) => key,
             None => self.rotation.pick(self.scheduler, &self.candidates(except), client)?,
         };
-        if let Some(seconds) = self.persistence {
-            self.affinity.remember(client, chosen, now, Duration::from_secs(seconds.into()));
+        if let Some(persistence) = &self.persistence {
+            self.affinity.remember(client, chosen, now, Duration::from_secs(persistence.timeout.into()));
         }
         Some(chosen)
     }
@@ -215,17 +223,21 @@ impl Entry {
             let seen = ObservedDestination {
                 forwarding: Some(real.destination.forwarding),
                 weight: real.destination.weight,
-                active: real.load.active.load(Relaxed),
-                inactive: real.load.inactive.load(Relaxed),
+                upper: real.destination.upper,
+                lower: real.destination.lower,
                 // Whoever sticks to a server that drains is sent elsewhere.
                 persistent: 0,
+                active: real.load.active.load(Relaxed),
+                inactive: real.load.inactive.load(Relaxed),
                 counters: real.load.traffic.counters(),
             };
             (*key, seen)
         });
         ObservedService {
             scheduler: self.scheduler.name().into(),
-            persistence: self.persistence,
+            flags: self.flags,
+            one_packet: self.one_packet,
+            persistence: self.persistence.clone(),
             counters: self.traffic.counters(),
             destinations: destinations.collect(),
         }

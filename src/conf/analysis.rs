@@ -160,7 +160,8 @@ fn stays(spec: &Spec, track: &Track, index: &Index) -> Option<Diagnostic> {
 /// A virtual service on an address that accepts no packets.
 fn service_behind_no_accept(spec: &Spec, config: &Config, index: &Index) -> Option<Diagnostic> {
     let mut held = spec.all_addresses().map(|address| address.net.addr()).filter(|_| spec.refuses_packets());
-    let address = held.find(|ip| config.services.iter().any(|service| service.key.address.ip() == *ip))?;
+    let address = held
+        .find(|ip| config.services.iter().any(|service| service.entries().iter().any(|key| key.ip() == Some(*ip))))?;
     let place = |keyword| index.place("vrrp_instance", &spec.name, keyword);
     let message = format!("the virtual service on {address} gets no packets: `{}` drops them as MASTER", spec.name);
     let problem =

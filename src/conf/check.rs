@@ -6,10 +6,11 @@ use super::diagnostic::Diagnostic;
 use super::keywords::instance::Draft;
 use super::keywords::{global, group, root, script};
 use super::lower::Cx;
-use super::model::{Config, FirewallSpec, Globals, ScriptSpec};
+use super::model::{Config, FirewallSpec, Globals, LvsOptions, ScriptSpec};
 use super::source::{Span, Spanned};
 use super::{
-    check_bfd, check_garp, check_groups, check_links, check_notify, check_routing, check_services, check_trackers,
+    check_bfd, check_entries, check_garp, check_groups, check_links, check_notify, check_routing, check_services,
+    check_trackers,
 };
 use crate::time::Duration;
 use crate::vrrp::{Peering, Spec, Tracker};
@@ -28,6 +29,7 @@ pub(super) fn finish(cx: &mut Cx<'_>, draft: root::Draft) -> Config {
         mut instances,
         groups,
         servers,
+        server_groups,
         static_addresses,
         static_routes,
         static_rules,
@@ -78,7 +80,16 @@ pub(super) fn finish(cx: &mut Cx<'_>, draft: root::Draft) -> Config {
         counters: globals.table_counters,
     };
     let alerts = instances.iter().map(|i| &i.notify).chain(groups.iter().map(|g| &g.notify)).any(|n| n.smtp_alert);
+    let server_groups = check_entries::Groups::new(cx, server_groups, &servers);
+    let services = check_services::services(cx, servers, &server_groups, &globals);
     let notify = check_notify::globals(cx, &globals, alerts);
+    let lvs = LvsOptions {
+        sync: check_entries::sync(cx, globals.lvs.sync.as_ref(), &instances),
+        timeouts: globals.lvs.timeouts,
+        flush: globals.lvs.flush,
+        flush_on_stop: globals.lvs.flush_on_stop,
+        log_all_failures: globals.lvs.log_all_failures,
+    };
     Config {
         router_id: globals.router_id,
         globals: Globals {
@@ -97,6 +108,7 @@ pub(super) fn finish(cx: &mut Cx<'_>, draft: root::Draft) -> Config {
             process: globals.process.options(),
             net_namespace: net_namespace.map(|n| n.value),
             instance_name: name.map(|n| n.value),
+            lvs,
             ..Globals::default()
         },
         instances,
@@ -107,7 +119,7 @@ pub(super) fn finish(cx: &mut Cx<'_>, draft: root::Draft) -> Config {
         statics,
         track_groups,
         bfds,
-        services: check_services::services(cx, servers),
+        services,
     }
 }
 

@@ -1,93 +1,99 @@
 //! Virtual servers: from drafts to specs.
 
+use super::check_entries::{Entries, Groups};
 use super::diagnostic::Diagnostic;
 use super::keywords::check::Tcp;
+use super::keywords::global;
 use super::keywords::server::{Draft, Real, Times};
 use super::lower::Cx;
 use super::source::Span;
 use crate::health;
 use crate::kernel::{DestinationKey, Forwarding, Scheduler, ServiceKey};
-use crate::lvs::{RealSpec, ServiceSpec};
+use crate::lvs::{RealSpec, ServiceSpec, Sorry};
+use crate::net::Family;
 use crate::time::Duration;
+use crate::vrrp::Command;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
-pub(super) fn services(cx: &mut Cx<'_>, drafts: Vec<Draft>) -> Vec<ServiceSpec> {
+pub(super) fn services(
+    cx: &mut Cx<'_>,
+    drafts: Vec<Draft>,
+    groups: &Groups,
+    globals: &global::Draft,
+) -> Vec<ServiceSpec> {
     let mut first: BTreeMap<ServiceKey, Span> = BTreeMap::new();
     let mut services = Vec::new();
     for draft in drafts {
         let span = draft.span;
-        let Some(service) = service(cx, draft) else { continue };
-        if let Some(before) = first.get(&service.key) {
+        let Some(service) = service(cx, draft, groups, globals) else { continue };
+        let again = service.entries().iter().find_map(|key| first.get(key).map(|before| (*key, *before)));
+        if let Some((key, before)) = again {
             cx.report(
-                Diagnostic::error("duplicate-service", format!("a second virtual_server {}", service.key.address))
+                Diagnostic::error("duplicate-service", format!("a second virtual_server {}", key.place()))
                     .at(span, "defined again")
-                    .at(*before, "first defined here")
+                    .at(before, "first defined here")
                     .help("put all its real servers into one block"),
             );
         } else {
-            first.insert(service.key, span);
+            first.extend(service.entries().iter().map(|key| (*key, span)));
             services.push(service);
         }
     }
     services
 }
 
-fn service(cx: &mut Cx<'_>, draft: Draft) -> Option<ServiceSpec> {
-    let address = draft.address.value;
-    if address.is_ipv6() {
-        let message = "an IPv6 virtual server is keepalived's, vipdeck does not support it yet";
-        cx.report(Diagnostic::error("not-supported", message).at(draft.address.span, ""));
-        return None;
-    }
-    let Some(port) = draft.port else {
-        cx.report(
-            Diagnostic::error(
-                "not-supported",
-                "a service on all ports is keepalived's, vipdeck does not support it yet",
-            )
-            .at(draft.span, "no port")
-            .help(format!("write `virtual_server {address} PORT`")),
-        );
-        return None;
-    };
-    protocol(cx, &draft);
+fn service(cx: &mut Cx<'_>, draft: Draft, groups: &Groups, globals: &global::Draft) -> Option<ServiceSpec> {
+    let entries = groups.entries(cx, &draft)?;
+    let key = entries.key()?;
     if draft.forwarding.is_none() {
         defaulted(cx, &draft, ["lb_kind", "lvs_method"], "NAT");
     }
     if draft.scheduler.is_none() {
         defaulted(cx, &draft, ["lb_algo", "lvs_sched"], "wlc");
     }
-    let forwarding = draft.forwarding.map_or(Forwarding::Nat, forwarding);
-    let scheduler = draft.scheduler.and_then(|word| word.parse().ok()).unwrap_or(Scheduler::Wlc);
-    if let Some(quorum) = draft.quorum.as_ref().filter(|quorum| quorum.value > 1) {
-        cx.report(
-            Diagnostic::error("not-supported", "a quorum above 1 is keepalived's, vipdeck does not support it yet")
-                .at(quorum.span, "the service would go on below it"),
-        );
-    }
-    let key = ServiceKey::tcp(address, port);
-    let reals = reals(cx, &draft, key, forwarding);
+    let forwarding = draft.forwarding.unwrap_or_default();
+    let reals = reals(cx, &draft, &entries, globals);
     if draft.reals.is_empty() {
         cx.report(
-            Diagnostic::warning("no-real-server", format!("virtual_server {} has no real server", key.address))
+            Diagnostic::warning("no-real-server", format!("virtual_server {} has no real server", key.place()))
                 .at(draft.span, "ignored, as keepalived does")
                 .help("add a `real_server ADDRESS PORT { }` to it"),
         );
         return None;
     }
-    Some(ServiceSpec { key, scheduler, forwarding, persistence: draft.persistence, reals })
+    let (quorum, hysteresis) = quorum(cx, &draft, &reals);
+    let persistence = entries.persistence(cx, &draft);
+    let one_packet = one_packet(cx, &draft, &key);
+    let ha_suspend = ha_suspend(cx, &draft, &entries);
+    let command = |command: &Option<Command>| command.clone().map(|command| as_user(command, globals));
+    Some(ServiceSpec {
+        group: entries.group,
+        scheduler: draft.scheduler.and_then(|word| word.parse().ok()).unwrap_or(Scheduler::Wlc),
+        flags: draft.flags,
+        one_packet,
+        forwarding,
+        persistence,
+        reals,
+        sorry: draft.sorry.as_ref().map(|sorry| Sorry {
+            key: SocketAddr::new(sorry.address.value, sorry.port.unwrap_or(0)),
+            forwarding: sorry.method.or(sorry.forwarding).unwrap_or(forwarding),
+            inhibit: sorry.inhibit,
+        }),
+        quorum,
+        hysteresis,
+        omega: draft.omega,
+        ha_suspend,
+        quorum_up: command(&draft.quorum_up),
+        quorum_down: command(&draft.quorum_down),
+        smtp_alert: globals.mail.alert_checker(draft.smtp_alert, false),
+        ..ServiceSpec::new(key)
+    })
 }
 
-/// Without `protocol` keepalived takes UDP, which nobody means who checks with TCP_CHECK.
-fn protocol(cx: &mut Cx<'_>, draft: &Draft) {
-    if draft.protocol.is_none() && !draft.failed.contains("protocol") {
-        cx.report(
-            Diagnostic::error("missing-keyword", "virtual_server without `protocol`")
-                .at(draft.span, "keepalived takes UDP then, which vipdeck does not support yet")
-                .help("add `protocol TCP`"),
-        );
-    }
+/// Without a user of its own a command runs as `script_user`.
+fn as_user(command: Command, globals: &global::Draft) -> Command {
+    Command { user: command.user.or_else(|| globals.script_user.clone()), ..command }
 }
 
 fn defaulted(cx: &mut Cx<'_>, draft: &Draft, keywords: [&str; 2], value: &str) {
@@ -102,15 +108,56 @@ fn defaulted(cx: &mut Cx<'_>, draft: &Draft, keywords: [&str; 2], value: &str) {
     );
 }
 
-fn forwarding(word: &str) -> Forwarding {
-    if word == "DR" { Forwarding::Dr } else { Forwarding::Nat }
+/// Both as they can be met.
+fn quorum(cx: &mut Cx<'_>, draft: &Draft, reals: &[RealSpec]) -> (u32, u32) {
+    let number = |value: i64| u32::try_from(value).unwrap_or(u32::MAX);
+    let total = reals.iter().fold(0_u32, |sum, real| sum.saturating_add(real.weight));
+    let mut quorum = draft.quorum.as_ref().map_or(1, |q| number(q.value));
+    if let Some(written) = draft.quorum.as_ref().filter(|_| quorum > total && total > 0) {
+        cx.report(
+            Diagnostic::warning("quorum-too-high", format!("the real servers weigh {total} together"))
+                .at(written.span, format!("{total} is used, as in keepalived: with less it could never be reached"))
+                .help("lower it, or give the real servers more weight"),
+        );
+        quorum = total;
+    }
+    let mut hysteresis = draft.hysteresis.as_ref().map_or(0, |h| number(h.value));
+    if let Some(written) = draft.hysteresis.as_ref().filter(|_| hysteresis >= quorum) {
+        hysteresis = quorum.saturating_sub(1);
+        cx.report(
+            Diagnostic::warning("hysteresis-too-high", "hysteresis must be less than quorum")
+                .at(written.span, format!("{hysteresis} is used, as in keepalived")),
+        );
+    }
+    (quorum, hysteresis)
 }
 
-fn reals(cx: &mut Cx<'_>, draft: &Draft, key: ServiceKey, service: Forwarding) -> Vec<RealSpec> {
+fn one_packet(cx: &mut Cx<'_>, draft: &Draft, key: &ServiceKey) -> bool {
+    let Some(span) = draft.one_packet else { return false };
+    let is_udp = key.protocol() == Some(crate::kernel::Protocol::Udp);
+    if !is_udp {
+        cx.report(Diagnostic::warning("flag-ignored", "`ops` is for UDP only").at(span, "ignored, as keepalived does"));
+    }
+    is_udp
+}
+
+fn ha_suspend(cx: &mut Cx<'_>, draft: &Draft, entries: &Entries) -> bool {
+    let Some(span) = draft.ha_suspend else { return false };
+    let has_address = entries.group.is_none() && entries.key().is_some_and(|key| key.ip().is_some());
+    if !has_address {
+        cx.report(
+            Diagnostic::warning("flag-ignored", "`ha_suspend` needs a virtual server with one address")
+                .at(span, "ignored, as keepalived does: the checks run always"),
+        );
+    }
+    has_address
+}
+
+fn reals(cx: &mut Cx<'_>, draft: &Draft, entries: &Entries, globals: &global::Draft) -> Vec<RealSpec> {
     let mut first: BTreeMap<DestinationKey, Span> = BTreeMap::new();
     let mut reals = Vec::new();
     for real in &draft.reals {
-        let Some(spec) = real_spec(cx, draft, real, key, service) else { continue };
+        let Some(spec) = real_spec(cx, draft, real, entries, globals) else { continue };
         if let Some(before) = first.get(&spec.key) {
             cx.report(
                 Diagnostic::warning("duplicate-real-server", format!("a second real_server {}", spec.key))
@@ -125,16 +172,26 @@ fn reals(cx: &mut Cx<'_>, draft: &Draft, key: ServiceKey, service: Forwarding) -
     reals
 }
 
-fn real_spec(cx: &mut Cx<'_>, draft: &Draft, real: &Real, key: ServiceKey, service: Forwarding) -> Option<RealSpec> {
-    if real.address.value.is_ipv6() != key.address.is_ipv6() {
+fn real_spec(
+    cx: &mut Cx<'_>,
+    draft: &Draft,
+    real: &Real,
+    entries: &Entries,
+    globals: &global::Draft,
+) -> Option<RealSpec> {
+    let key = entries.key()?;
+    let forwarding = real.method.or(real.forwarding).or(draft.forwarding).unwrap_or_default();
+    let tunnel = matches!(forwarding, Forwarding::Tun(_));
+    if Family::of(real.address.value) != key.family() && !tunnel {
         let message = "a real server of another address family than its virtual server";
         cx.report(
-            Diagnostic::error("bad-address", message).at(real.address.span, "").at(draft.address.span, "of this"),
+            Diagnostic::error("bad-address", message)
+                .at(real.address.span, "only a tunnel leads there")
+                .at(draft.span, "of this"),
         );
         return None;
     }
-    let forwarding = real.forwarding.map_or(service, forwarding);
-    let port = port(cx, real, key.address.port(), forwarding);
+    let port = port(cx, real, entries, forwarding);
     // A checker that is refused is an error already.
     if real.checks.is_empty() && real.failed.is_empty() {
         cx.report(
@@ -144,33 +201,64 @@ fn real_spec(cx: &mut Cx<'_>, draft: &Draft, real: &Real, key: ServiceKey, servi
         );
     }
     let checks = real.checks.iter().map(|check| check_spec(check, real, draft, port)).collect();
+    let (upper, lower) = thresholds(cx, real);
+    let command = |command: &Option<Command>| command.clone().map(|command| as_user(command, globals));
     Some(RealSpec {
-        key: SocketAddr::new(real.address.value, port),
-        forwarding,
         weight: real.weight.or(draft.weight).unwrap_or(1),
+        upper,
+        lower,
         inhibit_on_failure: real.inhibit_on_failure.unwrap_or(draft.inhibit_on_failure),
         checks,
+        notify_up: command(&real.notify_up),
+        notify_down: command(&real.notify_down),
+        smtp_alert: globals.mail.alert_checker(real.smtp_alert, true),
+        ..RealSpec::new(SocketAddr::new(real.address.value, port), forwarding)
     })
 }
 
-fn port(cx: &mut Cx<'_>, real: &Real, service: u16, forwarding: Forwarding) -> u16 {
-    match (real.port, forwarding) {
-        (None, _) => {
-            if !real.checks.is_empty() && real.checks.iter().any(|check| check.port.is_none()) {
-                cx.report(
+/// IPVS refuses a lower one above the upper one; keepalived then goes on without the server.
+fn thresholds(cx: &mut Cx<'_>, real: &Real) -> (u32, u32) {
+    let number = |value: i64| u32::try_from(value).unwrap_or(0);
+    let [upper, lower] = [&real.upper, &real.lower].map(|t| t.as_ref().map_or(0, |t| number(t.value)));
+    if let Some(written) = real.lower.as_ref().filter(|_| lower > upper) {
+        cx.report(
+            Diagnostic::error("bad-threshold", "lthreshold is greater than uthreshold")
+                .at(written.span, "the kernel refuses such a server")
+                .help("set uthreshold, and lthreshold to less"),
+        );
+    }
+    (upper, lower)
+}
+
+/// The port it is known by: its own with NAT, else that of the (first) entry.
+fn port(cx: &mut Cx<'_>, real: &Real, entries: &Entries, forwarding: Forwarding) -> u16 {
+    let service = entries.key().map_or(0, |key| key.port());
+    let is_mark = entries.key().is_some_and(|key| key.ip().is_none());
+    match (real.port, forwarding.keeps_port()) {
+        (None, keeps) => {
+            let port = if entries.group.is_some() && !keeps { 0 } else { service };
+            if real.checks.iter().any(|check| check.port.is_none()) {
+                let problem = if service == 0 {
+                    Diagnostic::error("no-port", "real_server without a port, and so nothing to check")
+                        .at(real.span, "keepalived would check port 0")
+                } else {
                     Diagnostic::warning("no-port", "real_server without a port")
                         .at(real.span, format!("checked on {service}; keepalived would check port 0"))
-                        .help(format!("write `real_server {} {service}`", real.address.value)),
+                };
+                cx.report(problem.help(format!("write `real_server {} PORT`", real.address.value)));
+            }
+            port
+        }
+        (Some(port), true) if port != service => {
+            // An entry of a group may well be of another port than the server is checked on.
+            if entries.group.is_none() && !is_mark {
+                let name = forwarding.name();
+                cx.report(
+                    Diagnostic::warning("port-ignored", format!("{name} leaves the port of a packet as it is"))
+                        .at(real.span, format!("port {service} of the virtual server is used, as keepalived does"))
+                        .help(format!("write {service} here, or use `lb_kind NAT`")),
                 );
             }
-            service
-        }
-        (Some(port), Forwarding::Dr) if port != service => {
-            cx.report(
-                Diagnostic::warning("port-ignored", "DR leaves the port of a packet as it is")
-                    .at(real.span, format!("port {service} of the virtual server is used, as keepalived does"))
-                    .help(format!("write {service} here, or use `lb_kind NAT`")),
-            );
             service
         }
         (Some(port), _) => port,
@@ -190,5 +278,6 @@ fn check_spec(check: &Tcp, real: &Real, draft: &Draft, port: u16) -> health::Spe
         retry: layers.iter().find_map(|t| t.retry).unwrap_or(1),
         delay_before_retry: time(|t| t.delay_before_retry).unwrap_or(Duration::from_secs(1)),
         warmup: time(|t| t.warmup).unwrap_or(period),
+        alpha: layers.iter().find_map(|t| t.alpha).unwrap_or(false),
     }
 }

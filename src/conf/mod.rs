@@ -9,6 +9,7 @@ mod analysis;
 mod check;
 mod check_authentication;
 mod check_bfd;
+mod check_entries;
 mod check_garp;
 mod check_groups;
 mod check_instance;
@@ -51,7 +52,8 @@ pub use index::Index;
 pub use keywords::{Entry as Keyword, Support, Tier, list as keywords};
 pub use model::{
     ArgumentsMatch, Config, DynamicInterfaces, FifoKind, FifoSpec, FileSpec, FirewallSpec, GarpGroup, GlobalNotify,
-    Globals, LinkDelay, MailSpec, ProcessOptions, ProcessSpec, ScriptSpec, Static, Statics, ThreadOptions, TrackGroup,
+    Globals, LinkDelay, LvsOptions, MailSpec, ProcessOptions, ProcessSpec, ScriptSpec, Static, Statics, SyncSpec,
+    ThreadOptions, TrackGroup,
 };
 pub use source::{Entry, EntryKind, Loader, Memory, Position, Program, Source, SourceId, Sources, Span, Spanned};
 

@@ -1,7 +1,7 @@
 //! What a configuration means: specs of the domain modules, complete and resolved.
 
 use crate::bfd;
-use crate::kernel::{Address, Route, Rule};
+use crate::kernel::{Address, Route, Rule, SyncDaemon, Timeouts};
 use crate::lvs::ServiceSpec;
 use crate::net::LinkName;
 use crate::time::Duration;
@@ -66,8 +66,29 @@ pub struct Globals {
     /// `instance`: names this engine beside others of the machine.
     pub instance_name: Option<String>,
     pub disable_local_igmp: bool,
-    /// `lvs_sync_daemon`, for the LVS half.
-    pub lvs_sync_daemon: Option<Vec<String>>,
+    pub lvs: LvsOptions,
+}
+
+/// The load balancer as a whole.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LvsOptions {
+    pub sync: Option<SyncSpec>,
+    /// `lvs_timeouts`.
+    pub timeouts: Timeouts,
+    /// At the start the table loses what is not of this configuration (`lvs_flush`).
+    pub flush: bool,
+    /// At the end the table loses everything (`lvs_flush_on_stop`).
+    pub flush_on_stop: bool,
+    /// `checker_log_all_failures`.
+    pub log_all_failures: bool,
+}
+
+/// `lvs_sync_daemon`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SyncSpec {
+    pub daemon: SyncDaemon,
+    /// It tells while this instance is MASTER, and learns in every other state; none: it does both.
+    pub instance: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -249,8 +249,7 @@ impl<'a> Handover<'a> {
             checks.push(bad(format!("{name} is {} ({faults}): it may be refused", next.state)));
         }
         let missing = self.picture.fresh(node).into_iter().flat_map(|s| &s.services);
-        let services: Vec<_> =
-            missing.filter(|s| next.vips.iter().any(|v| v.net.addr() == s.id.address.ip())).collect();
+        let services: Vec<_> = missing.filter(|s| next.vips.iter().any(|v| Some(v.net.addr()) == s.id.ip())).collect();
         for service in services {
             let up = service.reals.iter().filter(|r| facts::is_good(r)).count();
             let text = format!("{name} sees {up} of {} servers of {} up", service.reals.len(), service.id);

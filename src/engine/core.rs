@@ -16,12 +16,12 @@ use super::rivals::Rivals;
 use super::router::Router;
 use super::routing::RoutingState;
 use super::scripts::Script;
-use super::services::TableState;
+use super::table::TableState;
 use super::trackers::Trackers;
 use super::virtual_links::Made;
 use crate::cluster::Findings;
 use crate::conf::{Config, Globals};
-use crate::kernel::{Address, Change, Link, ServiceKey};
+use crate::kernel::{Address, Change, Link, ServiceKey, Timeouts};
 use crate::lvs;
 use crate::net::{Family, IpNet, LinkName};
 use crate::status::{Counters, Dataplane, Event, Severity, Subject};
@@ -290,7 +290,7 @@ impl Engine {
         let routers = self.timers.first().map(|(at, _)| *at);
         let scripts = self.scripts.iter().map(|s| Some(s.next_at())).fold(None, earliest);
         // None is started any more while stopping.
-        let services = self.services.iter().filter(|_| !self.stopping);
+        let services = self.services.iter().filter(|s| !self.stopping && !self.is_suspended(s));
         let checks = services.map(lvs::Service::deadline).fold(None, earliest);
         let addresses = self.retry_address.values().copied().map(Some).fold(None, earliest);
         let trackers = earliest(self.trackers.deadline(), self.flaps_due());
@@ -332,7 +332,8 @@ impl Engine {
 
     /// Whether there is anything for a table.
     pub fn has_services(&self) -> bool {
-        !self.services.is_empty()
+        let Globals { lvs, .. } = &self.globals;
+        !self.services.is_empty() || lvs.sync.is_some() || lvs.timeouts != Timeouts::default() || lvs.flush
     }
 
     /// The events since the last call, oldest first.
@@ -438,6 +439,7 @@ impl Engine {
         for index in 0..self.routers.len() {
             self.drive(now, index, vrrp::Input::Stop, effects);
         }
+        self.omega(effects);
         self.settle_table(effects);
     }
 
@@ -455,7 +457,7 @@ impl Engine {
         if !self.release_plumbing(now, effects) {
             return;
         }
-        if self.table.is_cleared(&self.services) {
+        if self.table_is_cleared() {
             self.exited = true;
             effects.push(Effect::Exit);
         } else {

@@ -8,7 +8,7 @@ use super::core::Engine;
 use super::effect::Effect;
 use super::orders::Orders;
 use super::router::{HeldBy, Router};
-use crate::kernel::{Change, DestinationKey, ObservedTable, ServiceKey};
+use crate::kernel::{Change, DestinationKey, Scheduler, ServiceKey};
 use crate::lvs::{self, Drain, Intent, Reset};
 use crate::status::{
     Asked, AtDeadline, DataplaneKind, Finding, IntentView, Intents, Order, Reply, Severity, Slot, Subject,
@@ -413,14 +413,10 @@ impl Engine {
     }
 
     /// Where there is nothing in the table, there is nothing to reset.
-    pub(super) fn forget_resets(&mut self, observed: &ObservedTable) {
-        for service in &mut self.services {
-            let seen = observed.services.get(&service.spec.key);
-            for real in &mut service.reals {
-                let is_there = seen.is_some_and(|s| s.destinations.contains_key(&real.spec.key));
-                if let Some(drain) = real.intent.drain.as_mut().filter(|d| d.reset == Reset::Wanted && !is_there) {
-                    drain.reset = Reset::Done;
-                }
+    pub(super) fn forget_resets(&mut self) {
+        for real in self.services.iter_mut().flat_map(|s| &mut s.reals).filter(|r| r.observed.is_none()) {
+            if let Some(drain) = real.intent.drain.as_mut().filter(|d| d.reset == Reset::Wanted) {
+                drain.reset = Reset::Done;
             }
         }
     }
@@ -435,7 +431,8 @@ impl Engine {
                 expire |= drain.ignores_persistence && service.spec.persistence.is_some();
                 if drain.reset == Reset::Wanted {
                     drain.reset = Reset::Done;
-                    steps.push(Change::ResetConnections(service.spec.key, real.spec.key));
+                    let entries = service.spec.entries().iter();
+                    steps.extend(entries.map(|entry| Change::ResetConnections(*entry, real.spec.key_in(entry))));
                 }
             }
         }
@@ -450,9 +447,12 @@ impl Engine {
     /// A step of these failed: it is tried again with the rest of the table.
     pub(super) fn intent_step_failed(&mut self, change: &Change) {
         match change {
-            Change::ResetConnections(key, to) => {
-                if let Some(drain) = self.real_mut(*key, *to).and_then(|r| r.intent.drain.as_mut()) {
-                    drain.reset = Reset::Wanted;
+            Change::ResetConnections(entry, to) => {
+                for service in self.services.iter_mut().filter(|s| s.spec.entries().contains(entry)) {
+                    let reals = service.reals.iter_mut().filter(|r| r.spec.key_in(entry) == *to);
+                    for drain in reals.filter_map(|r| r.intent.drain.as_mut()) {
+                        drain.reset = Reset::Wanted;
+                    }
                 }
             }
             Change::ExpireTemplates(expire) => self.overlay.templates_expire = !*expire,
@@ -474,7 +474,8 @@ impl Engine {
         for (key, to) in drained {
             let Some(drain) = self.real(*key, *to).and_then(|r| r.intent.drain.clone()) else { continue };
             // Whoever does not serve has no connections, whatever the one who does may have.
-            if self.serves(*key) == Some(false) {
+            let service = self.services.iter().find(|s| s.spec.key == *key);
+            if service.and_then(|s| self.serves(s)) == Some(false) {
                 let text =
                     format!("{to} takes no connection in {key} on this node, which does not serve it at present");
                 self.log.add(now, Subject::Real(*key, *to), Severity::Info, "drain", text, None);
@@ -565,8 +566,12 @@ impl Engine {
                 "; clients that stick to it still come back (--ignore-persistence sends them elsewhere)"
             };
         }
-        if service.spec.scheduler.name() == "sh" && by_kernel {
-            text += "; the kernel's sh refuses the clients it would send here, unless it has the flag sh-fallback";
+        // `sh-fallback` and `mh-fallback` are the first flag of their schedulers.
+        if matches!(service.spec.scheduler, Scheduler::Sh | Scheduler::Mh) && !service.spec.flags.first && by_kernel {
+            let scheduler = service.spec.scheduler;
+            text += &format!(
+                "; the kernel's {scheduler} refuses the clients it would send here, without {scheduler}-fallback"
+            );
         }
         text
     }

@@ -4,7 +4,7 @@ use super::*;
 use crate::conf::{self, Memory};
 use crate::engine::{Input, Legacy, NodeRecord, RouterRecord, Setup};
 use crate::health::Outcome;
-use crate::kernel::{ObservedDestination, ObservedService};
+use crate::kernel::{ObservedDestination, ObservedService, ObservedTable};
 use crate::status::{Actor, Admin, Ask, Command, Dataplane, Event, HoldKind, Snapshot};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -179,7 +179,7 @@ impl Bench {
     }
 
     fn observed(&self) -> ObservedTable {
-        let mut table = ObservedTable { services: self.table.clone() };
+        let mut table = ObservedTable { services: self.table.clone(), ..ObservedTable::default() };
         for n in 0..3 {
             let service = table.services.get_mut(&key());
             if let Some(entry) = service.and_then(|s| s.destinations.get_mut(&server(n))) {

@@ -29,6 +29,7 @@ mod mail;
 mod network;
 mod notify;
 mod orders;
+mod quorum;
 mod random;
 mod real_commands;
 mod reload;
@@ -39,6 +40,7 @@ mod scripts;
 mod services;
 mod snapshot;
 mod spread;
+mod table;
 mod trackers;
 mod virtual_links;
 

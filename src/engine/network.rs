@@ -201,6 +201,9 @@ impl Engine {
                     self.changed(now, index, (from.into(), to.into()), &cause);
                     self.settle_router(now, index, effects);
                     self.notify_instance(index, to.into(), effects);
+                    if self.globals.lvs.sync.is_some() {
+                        self.table.ask_later(now);
+                    }
                     self.schedule_extra(now, index);
                     self.group_follows(now, index, from.into(), effects);
                 }

@@ -4,14 +4,12 @@
 //! [`Effect::Notify`].
 
 use super::core::Engine;
-use super::effect::{CheckId, Effect, Notice, Topic};
+use super::effect::{Effect, Notice, Topic};
 use crate::conf::{FifoKind, FifoSpec, Globals, ProcessOptions};
 use crate::health::Outcome;
-use crate::lvs;
 use crate::status::{Role, Severity, Subject};
 use crate::time::{Duration, Instant};
 use crate::vrrp::{self, Command, Notify};
-use std::net::SocketAddr;
 
 /// The states that scripts are told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,24 +109,6 @@ impl Engine {
         let word = if is_master { "MASTER_PRIORITY" } else { "BACKUP_PRIORITY" };
         let name = router.machine.spec().name.clone();
         self.tell(effects, ("INSTANCE", &name), word, priority);
-    }
-
-    /// A real server's verdict has changed; and with the first that is up, and the last, that of its service.
-    pub(super) fn tell_real(&self, id: CheckId, is_up: bool, effects: &mut Vec<Effect>) {
-        if !self.globals.notify.fifos.iter().any(|f| f.kind != FifoKind::Vrrp) {
-            return;
-        }
-        let word = if is_up { "UP" } else { "DOWN" };
-        let protocol = id.service.protocol;
-        let end = |address: SocketAddr| format!("[{}]:{protocol}:{}", address.ip(), address.port());
-        let (real, service) = (end(id.real), end(id.service.address));
-        effects.push(Effect::Tell(Topic::Lvs, format!("RS {real} {service} {word}\n")));
-        let Some(found) = self.services.iter().find(|s| s.spec.key == id.service) else { return };
-        let counts = |r: &&lvs::Real| r.is_up() && r.spec.weight > 0;
-        let changes = found.reals.iter().any(|r| r.spec.key == id.real && r.spec.weight > 0);
-        if changes && found.reals.iter().filter(counts).count() == usize::from(is_up) {
-            effects.push(Effect::Tell(Topic::Lvs, format!("VS {service} {word}\n")));
-        }
     }
 
     /// The FIFOs that [`Effect::Tell`] goes to.

@@ -54,6 +54,7 @@ impl Engine {
                 drain.reset = Reset::Wanted;
             }
         }
+        self.settle_quorums(now, effects);
         self.settle_table(effects);
         let services: Vec<_> = done.iter().map(ToString::to_string).collect();
         Ok(format!("{real} of {}: {text}", services.join(", ")))

@@ -185,6 +185,7 @@ impl Engine {
         }
         self.log_unknown_vrids = globals.log_unknown_vrids;
         self.told.clear();
+        self.table.left_daemons |= self.globals.lvs.sync.is_some();
         self.globals = globals;
         let outputs = self.reload_routers(now, instances);
         self.index_routers();
@@ -206,6 +207,7 @@ impl Engine {
             }
         }
         self.settle_routing_around(now, effects);
+        self.settle_quorums(now, effects);
         self.settle_table(effects);
         self.drop_retired();
         self.tell_states_again(effects);
@@ -269,11 +271,15 @@ impl Engine {
             let fresh = lvs::Service::new(spec.clone(), now, || self.random.fraction());
             let place = before.iter().position(|s| s.spec.key == spec.key);
             self.services.push(match place {
-                Some(place) => fresh.keeping(before.swap_remove(place)),
+                Some(place) => {
+                    let old = before.swap_remove(place);
+                    self.left_services.extend(old.spec.entries());
+                    fresh.keeping(old)
+                }
                 None => fresh,
             });
         }
-        self.left_services.extend(before.into_iter().map(|s| s.spec.key));
+        self.left_services.extend(before.iter().flat_map(|s| s.spec.entries()));
     }
 }
 

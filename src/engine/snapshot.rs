@@ -4,7 +4,7 @@ use super::core::Engine;
 use super::router::Router;
 use super::scripts::Script;
 use crate::health::Check;
-use crate::kernel::{Address, ServiceKey};
+use crate::kernel::{Address, ObservedTable};
 use crate::lvs;
 use crate::net::LinkName;
 use crate::status::{
@@ -152,29 +152,27 @@ impl Engine {
         }
     }
 
-    /// The router that has a service's address.
-    fn router_of(&self, key: ServiceKey) -> Option<&Router> {
-        let address = key.address.ip();
-        let has = |r: &&Router| r.machine.spec().addresses.iter().any(|a| a.net.addr() == address);
-        self.routers.iter().find(has)
+    /// The router that has a service's address, or one of its addresses.
+    fn router_of(&self, service: &lvs::Service) -> Option<&Router> {
+        self.routers.iter().find(|r| r.machine.spec().addresses.iter().any(|a| is_its(service, a)))
     }
 
     /// Whether this node has a service's address at present; none: it is not one of ours.
-    pub(super) fn serves(&self, key: ServiceKey) -> Option<bool> {
-        let address = key.address.ip();
-        let here = |r: &Router| r.machine.spec().addresses.iter().any(|a| a.net.addr() == address && self.holds(a));
-        self.router_of(key).map(here)
+    pub(super) fn serves(&self, service: &lvs::Service) -> Option<bool> {
+        let here = |r: &Router| r.machine.spec().addresses.iter().any(|a| is_its(service, a) && self.holds(a));
+        self.router_of(service).map(here)
     }
 
     fn service(&self, now: Instant, service: &lvs::Service) -> Service {
-        let router = self.router_of(service.spec.key);
+        let router = self.router_of(service);
+        let present = |table: &ObservedTable| service.spec.entries().iter().all(|key| table.services.contains_key(key));
         Service {
             id: service.spec.key,
             scheduler: service.spec.scheduler,
             forwarding: service.spec.forwarding,
-            persistence: service.spec.persistence,
-            present: self.table.observed.as_ref().map(|t| t.services.contains_key(&service.spec.key)),
-            serving: self.serves(service.spec.key),
+            persistence: service.spec.persistence.as_ref().map(|p| p.timeout),
+            present: self.table.observed.as_ref().map(present),
+            serving: self.serves(service),
             instance: router.map(|r| r.machine.spec().name.clone()),
             reals: service.reals.iter().map(|r| self.real_view(now, service, r)).collect(),
         }
@@ -195,7 +193,7 @@ impl Engine {
             forwarding: real.spec.forwarding,
             weight_configured: real.spec.weight,
             weight_asked: real.intent.weight,
-            weight_effective: real.desired_weight(),
+            weight_effective: service.desired_weight(real),
             weight_kernel: seen.map(|o| o.weight),
             health: health(real),
             admin,
@@ -240,6 +238,10 @@ fn drain(drain: &lvs::Drain, order: Option<&Order>, deadline_at: Option<Instant>
         ending_per_second: drain.falling(),
         empty_in: drain.empty_in(),
     }
+}
+
+fn is_its(service: &lvs::Service, address: &Address) -> bool {
+    service.spec.entries().iter().any(|key| key.ip() == Some(address.net.addr()))
 }
 
 /// Next advert, next announcement, master down.

@@ -3,7 +3,7 @@
 use super::spec::{Outcome, Spec};
 use crate::time::Instant;
 
-/// One check of one real server. Counted as up until a result says otherwise.
+/// One check of one real server. Until the first result it counts as up, or as down with `alpha`.
 #[derive(Clone, Debug)]
 pub struct Check {
     spec: Spec,
@@ -38,8 +38,8 @@ impl Check {
         self.good
     }
 
-    pub const fn is_down(&self) -> bool {
-        matches!(self.good, Some(false))
+    pub fn is_down(&self) -> bool {
+        !self.good.unwrap_or(!self.spec.alpha)
     }
 
     pub const fn since(&self) -> Instant {
@@ -87,9 +87,11 @@ impl Check {
         self.failing = if tries_again { self.failing + 1 } else { 0 };
         let pause = if tries_again { self.spec.delay_before_retry } else { self.spec.period };
         self.next = Next::At(now + pause);
-        let changed = turns && self.good != Some(good) && !(self.good.is_none() && good);
+        let before = self.good.unwrap_or(!self.spec.alpha);
+        // Of one that counts as down already, the first failure is told all the same, as keepalived does.
+        let changed = turns && (before != good || (self.good.is_none() && !good));
         if turns {
-            if self.good.unwrap_or(true) != good {
+            if before != good {
                 self.since = now;
             }
             self.good = Some(good);
@@ -112,6 +114,7 @@ mod tests {
             retry,
             delay_before_retry: Duration::from_secs(1),
             warmup: Duration::from_secs(6),
+            alpha: false,
         }
     }
 
@@ -147,6 +150,19 @@ mod tests {
         let mut check = Check::new(spec(3), secs(0), 0.0);
         assert!(!run(&mut check, secs(0), true));
         assert_eq!(check.good(), Some(true));
+    }
+
+    #[test]
+    fn alpha_is_down_until_the_first_success_and_tells_its_first_failure() {
+        let alpha = || Check::new(Spec { alpha: true, ..spec(3) }, secs(0), 0.0);
+        let mut check = alpha();
+        assert!(check.is_down());
+        assert!(run(&mut check, secs(0), true));
+        assert_eq!((check.is_down(), check.since()), (false, secs(0)));
+        let mut check = alpha();
+        assert!(run(&mut check, secs(0), false));
+        assert!(!run(&mut check, secs(6), false));
+        assert!(run(&mut check, secs(12), true));
     }
 
     #[test]

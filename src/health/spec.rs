@@ -16,6 +16,8 @@ pub struct Spec {
     pub delay_before_retry: Duration,
     /// The first check starts at a random point within this (`warmup`).
     pub warmup: Duration,
+    /// Down until it succeeds, instead of up until it fails.
+    pub alpha: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,7 +1,7 @@
 //! One step from what is to what should be.
 
 use super::firewall::Firewall;
-use super::ipvs::{Destination, DestinationKey, Service, ServiceKey};
+use super::ipvs::{Destination, DestinationKey, Service, ServiceKey, SyncDaemon, SyncRole, Timeouts};
 use super::route::Route;
 use super::rule::Rule;
 use super::state::Address;
@@ -36,6 +36,10 @@ pub enum Change {
     ResetConnections(ServiceKey, DestinationKey),
     /// Clients that stick to a destination of weight 0 are sent elsewhere, in the whole table.
     ExpireTemplates(bool),
+    /// The kernel's thread that tells other directors of connections, or learns of theirs.
+    StartDaemon(SyncRole, SyncDaemon),
+    StopDaemon(SyncRole),
+    SetTimeouts(Timeouts),
 }
 
 impl Change {
@@ -62,11 +66,20 @@ impl fmt::Display for Change {
             Self::AddDestination(key, to, d) => {
                 write!(f, "add real server {to} to {key}, {} weight {}", d.forwarding, d.weight)
             }
-            Self::EditDestination(key, to, d) => write!(f, "set real server {to} of {key} to weight {}", d.weight),
+            Self::EditDestination(key, to, d) => {
+                write!(f, "set real server {to} of {key} to {} weight {}", d.forwarding, d.weight)
+            }
             Self::RemoveDestination(key, to) => write!(f, "remove real server {to} from {key}"),
             Self::ResetConnections(key, to) => write!(f, "reset the connections of real server {to} of {key}"),
             Self::ExpireTemplates(true) => write!(f, "let clients leave real servers of weight 0"),
             Self::ExpireTemplates(false) => write!(f, "keep clients on real servers of weight 0"),
+            Self::StartDaemon(role, how) => {
+                write!(f, "start the {role} sync daemon on {}, id {}", how.link, how.id)
+            }
+            Self::StopDaemon(role) => write!(f, "stop the {role} sync daemon"),
+            Self::SetTimeouts(Timeouts { tcp, tcp_fin, udp }) => {
+                write!(f, "set the IPVS timeouts to tcp {tcp} tcpfin {tcp_fin} udp {udp}")
+            }
         }
     }
 }

@@ -15,10 +15,11 @@ mod virtual_link;
 pub use change::{Change, Routing, RoutingNews};
 pub use firewall::{Firewall, FirewallTable};
 pub use ipvs::{
-    Counters, Destination, DestinationKey, Forwarding, ObservedDestination, ObservedService, ObservedTable, Protocol,
-    Scheduler, Service, ServiceKey, Table, UnknownWord,
+    Checksum, Counters, Destination, DestinationKey, Forwarding, ObservedDestination, ObservedService, ObservedTable,
+    Persistence, Protocol, Scheduler, SchedulerFlags, Service, ServiceKey, SyncDaemon, SyncRole, Table, Timeouts,
+    Tunnel, UnknownWord,
 };
-pub use plan::plan_table;
+pub use plan::{plan_daemons, plan_table};
 pub use route::{
     Encap, Hop, MAIN_TABLE, Metric, Metrics, OUR_PROTOCOL, Place, Realms, Route, RouteKey, RouteKind, TunnelOptions,
 };

@@ -17,6 +17,11 @@ pub struct Candidate {
     pub inactive: u32,
 }
 
+/// Whether [`Rotation::pick`] has this scheduler.
+pub const fn serves(scheduler: Scheduler) -> bool {
+    matches!(scheduler, Scheduler::Rr | Scheduler::Wrr | Scheduler::Lc | Scheduler::Wlc | Scheduler::Sh)
+}
+
 /// Where the round-robin schedulers of one virtual service stand. It remembers the server, not its place in the list,
 /// so servers may come and go between two picks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,6 +42,15 @@ impl Rotation {
             Scheduler::Lc => least(candidates, |_| 1),
             Scheduler::Wlc => least(candidates, |c| c.weight),
             Scheduler::Sh => source_hash(candidates, client),
+            Scheduler::Lblc
+            | Scheduler::Lblcr
+            | Scheduler::Mh
+            | Scheduler::Dh
+            | Scheduler::Fo
+            | Scheduler::Ovf
+            | Scheduler::Sed
+            | Scheduler::Nq
+            | Scheduler::Twos => None,
         }
     }
 

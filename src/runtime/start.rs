@@ -14,7 +14,7 @@ use crate::conf::{self, Config, Severity};
 use crate::control::{Access, Board, default_socket, server};
 use crate::engine::{Engine, Setup};
 use crate::report;
-use crate::settings::Settings;
+use crate::settings::{Settings, TableDrift};
 use crate::status::{Dataplane, DataplaneKind};
 use crate::sys::clock::{Clock, uptime, wall_us};
 use crate::sys::files::{Files, environment};
@@ -58,7 +58,6 @@ pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> 
     hooks::before_start(&config.globals, legacy.is_none(), &keeper, &runtime, &results_in)?;
     let _entered = runtime.enter();
     let socket_name = config.socket_name(&host()?);
-    let has_services = !config.services.is_empty();
     let goes_on = legacy.is_some();
     let mut engine = Engine::new(Setup {
         config,
@@ -77,7 +76,8 @@ pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> 
     let file = std::path::absolute(&args.file).with_context(|| format!("find {}", args.file.display()))?;
     let journal = intents::path(args.state.as_deref().unwrap_or(&settings.engine.state_directory), &socket_name, &file);
     let intents = intents::start(&mut engine, started, journal, goes_on, &results_in)?;
-    let table = if has_services {
+    engine.adopt_drift(settings.engine.table_drift == TableDrift::Adopt);
+    let table = if engine.has_services() {
         let (table, kind) = dataplane::start(results_in.clone())?;
         engine.set_dataplane(clock.now(), kind);
         Some(table)

@@ -13,7 +13,7 @@ use super::reload::Reader;
 use super::watches::Watches;
 use super::workers::Job;
 use crate::control::{Board, Request};
-use crate::engine::{Engine, Input};
+use crate::engine::{Effect, Engine, Input};
 use crate::kernel::Change;
 use crate::net::LinkName;
 use crate::status::Reply;
@@ -34,6 +34,9 @@ use tokio::sync::{mpsc, oneshot};
 const LATE: Duration = Duration::from_millis(50);
 /// A wake-up later than this may have been asleep.
 const PROMPT: Duration = Duration::from_millis(1);
+/// The last of a master-down time is not slept through: waking takes a third of this, and the first steps after it
+/// another. It is spent once for each master that falls silent.
+const AWAKE: Duration = Duration::from_micros(300);
 /// Adverts are asked for so often in one turn.
 const ROUNDS: usize = 4;
 /// Results and news taken in one turn, of each kind.
@@ -131,7 +134,7 @@ impl Turning {
                 break ended;
             }
             let deadline = self.engine.deadline();
-            let woken = if more {
+            let woken = if more || self.is_silence_near(deadline) {
                 // Also in a flood: what else runs on this thread tells of signals and links.
                 tokio::task::yield_now().await;
                 Woken::Packets
@@ -235,12 +238,18 @@ impl Turning {
         self.keeper.alive_during(self.beside.journal.catch_up()).await;
     }
 
+    /// Whether this is the moment before a silent master is believed dead.
+    fn is_silence_near(&self, deadline: Option<Instant>) -> bool {
+        deadline.is_some_and(|at| self.clock.now() + AWAKE >= at && self.engine.silence_is_due(at))
+    }
+
     async fn wait(&mut self, deadline: Option<Instant>, stop: &mut mpsc::Receiver<()>) -> Woken {
         let publish_after = if self.changed { PUBLISH } else { PUBLISH_AT_LEAST };
         // If it waits for what is due soon, that wakes us.
         let postponed = self.clock.now() >= self.published_at + publish_after;
         let publish_at = Some(self.published_at + if postponed { PUBLISH_AT_LEAST } else { publish_after });
         let own = [publish_at, self.stop_at, self.restart_at, self.keeper.due(), self.beside.watchdog.due()];
+        let deadline = deadline.map(|at| if self.engine.silence_is_due(at) { at - AWAKE } else { at });
         let wake_at = own.into_iter().chain([deadline]).flatten().min();
         if let Err(error) = self.timer.wake_by(wake_at.unwrap_or(self.published_at + PUBLISH_AT_LEAST)) {
             // It takes a moment outside all time: nothing would ever be due.
@@ -371,6 +380,9 @@ impl Turning {
             let now = self.clock.now();
             let effects = self.engine.handle(now, input);
             self.changed = true;
+            // The kernel and the thread for addresses take longest, and work beside this one: they begin first.
+            let (begun, effects): (Vec<_>, Vec<_>) = effects.into_iter().partition(adds_address);
+            inputs.extend(begun.into_iter().filter_map(|effect| self.perform(effect)));
             inputs.extend(self.send(&effects));
             for effect in effects {
                 inputs.extend(self.perform(effect));
@@ -411,6 +423,10 @@ impl Turning {
         self.published_at = now;
         self.changed = false;
     }
+}
+
+fn adds_address(effect: &Effect) -> bool {
+    matches!(effect, Effect::Apply(Change::AddAddress(_) | Change::LeaseAddress(..)))
 }
 
 /// Of news that each tell the whole state of a link, the last of each run is enough.

@@ -56,11 +56,28 @@ pub struct Engine {
     pub probe_addresses: bool,
     /// Where what outlives an engine and its machine is kept: the journal of operator intent.
     pub state_directory: PathBuf,
+    /// What is done when somebody else (`ipvsadm`) changes what is ours in the load balancer's table.
+    pub table_drift: TableDrift,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TableDrift {
+    /// It is told and undone.
+    #[default]
+    Repair,
+    /// It is told and left so, until what was changed is to change anyway.
+    Adopt,
 }
 
 impl Default for Engine {
     fn default() -> Self {
-        Self { lease_seconds: None, probe_addresses: true, state_directory: "/var/lib/vipdeck".into() }
+        Self {
+            lease_seconds: None,
+            probe_addresses: true,
+            state_directory: "/var/lib/vipdeck".into(),
+            table_drift: TableDrift::default(),
+        }
     }
 }
 

@@ -1,9 +1,9 @@
 //! The client: it only knows the VIPs, asks each of them again and again, and notes every silence.
 
-use crate::kernel::ServiceKey;
 use crate::status::ClientView;
 use crate::time::{Duration, Instant};
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 
 /// How many answers are remembered by name.
 const ANSWERS: usize = 8;
@@ -11,7 +11,7 @@ const ANSWERS: usize = 8;
 /// One stream of requests to one address.
 #[derive(Clone, Debug)]
 pub struct Client {
-    pub target: ServiceKey,
+    pub target: SocketAddr,
     pub interval: Duration,
     pub asked: u64,
     pub answered: u64,
@@ -26,7 +26,7 @@ pub struct Client {
 }
 
 impl Client {
-    pub(super) const fn new(target: ServiceKey, interval: Duration) -> Self {
+    pub(super) const fn new(target: SocketAddr, interval: Duration) -> Self {
         Self {
             target,
             interval,
@@ -78,7 +78,7 @@ impl Client {
     pub fn view(&self, now: Instant) -> ClientView {
         let outage_now = self.silent.then(|| self.last_answer.map(|at| now.since(at))).flatten();
         ClientView {
-            address: self.target.address,
+            address: self.target,
             asked: self.asked,
             answered: self.answered,
             answers: self.answers.iter().cloned().collect(),

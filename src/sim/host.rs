@@ -2,9 +2,7 @@
 
 use crate::conf::Config;
 use crate::engine::{Engine, NodeRecord, Packet, RouterRecord, Setup};
-use crate::kernel::{
-    Change, Counters, DestinationKey, Link, ObservedDestination, ObservedService, ObservedTable, ServiceKey,
-};
+use crate::kernel::{Change, DestinationKey, Link, ObservedTable, ServiceKey};
 use crate::lvs::scheduler::{Candidate, Rotation};
 use crate::net::{IpNet, LinkName, Mac};
 use crate::status::{Event, Reply};
@@ -151,26 +149,25 @@ impl Host {
         let services = &mut self.table.services;
         match change {
             Change::AddService(key, s) | Change::EditService(key, s) => {
-                let entry = services.entry(*key).or_insert_with(|| ObservedService {
-                    scheduler: String::new(),
-                    persistence: None,
-                    counters: Counters::default(),
-                    destinations: BTreeMap::new(),
-                });
+                let entry = services.entry(*key).or_default();
                 s.scheduler.name().clone_into(&mut entry.scheduler);
-                entry.persistence = s.persistence;
+                (entry.flags, entry.one_packet) = (s.flags, s.one_packet);
+                entry.persistence.clone_from(&s.persistence);
             }
             Change::RemoveService(key) => {
                 services.remove(key);
             }
             Change::AddDestination(key, to, d) | Change::EditDestination(key, to, d) => {
                 let Some(service) = services.get_mut(key) else { return };
-                let entry = service
-                    .destinations
-                    .entry(*to)
-                    .or_insert_with(|| ObservedDestination { ..ObservedDestination::default() });
+                let entry = service.destinations.entry(*to).or_default();
                 entry.forwarding = Some(d.forwarding);
-                entry.weight = d.weight;
+                (entry.weight, entry.upper, entry.lower) = (d.weight, d.upper, d.lower);
+            }
+            Change::StartDaemon(role, how) => {
+                self.table.daemons.insert(*role, how.clone());
+            }
+            Change::StopDaemon(role) => {
+                self.table.daemons.remove(role);
             }
             Change::ResetConnections(key, to) => {
                 if let Some(destination) = services.get_mut(key).and_then(|s| s.destinations.get_mut(to)) {

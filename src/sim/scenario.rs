@@ -7,7 +7,7 @@ use crate::kernel::ServiceKey;
 use crate::net::LinkName;
 use crate::status::{Dataplane, DataplaneKind};
 use crate::time::Duration;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 
 /// A client asks so often.
@@ -46,12 +46,12 @@ pub fn scenario(name: &str, seed: u64, wall_zero_us: u64) -> Result<World, Scena
                     world.add_server(&format!("web{}", number + 1), real.key);
                 }
             }
-            targets.push(service.key);
+            targets.extend(service.entries().iter().filter_map(ServiceKey::address));
         }
         // Without virtual services the nodes themselves serve on the address.
         let vips = config.instances.iter().flat_map(|i| i.addresses.iter().map(|a| a.net.addr()));
         if config.services.is_empty() {
-            targets.extend(vips.map(|vip| ServiceKey::tcp(vip, 80)));
+            targets.extend(vips.map(|vip| SocketAddr::new(vip, 80)));
         }
         add(&mut world, index, name, file, config);
     }

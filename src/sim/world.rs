@@ -6,12 +6,12 @@ use super::lan::Lan;
 use crate::conf::{Config, FileSpec, ProcessSpec};
 use crate::engine::{Advert, CheckId, Counted, Effect, Engine, FileReading, Input, Legacy, Packet, Random, Setup};
 use crate::health::{Method, Outcome};
-use crate::kernel::{Change, DestinationKey, Routing, RoutingNews, ServiceKey};
+use crate::kernel::{Change, DestinationKey, Protocol, Routing, RoutingNews, ServiceKey};
 use crate::net::{LinkName, Mac};
 use crate::status::{Ask, Event, Reply, ServerState, Snapshot};
 use crate::time::{Duration, Instant};
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 /// The kernel's table is read so often.
 const TABLE_READ: Duration = Duration::from_secs(1);
@@ -165,7 +165,7 @@ impl World {
     }
 
     /// A client that asks `target` every `interval`, first at a random point within one.
-    pub fn add_client(&mut self, target: ServiceKey, interval: Duration) {
+    pub fn add_client(&mut self, target: SocketAddr, interval: Duration) {
         let client = self.clients.len();
         self.clients.push(Client::new(target, interval));
         let first = interval.mul_f64(self.random.fraction());
@@ -614,7 +614,7 @@ impl World {
         let (target, interval) = (client.target, client.interval);
         client.ask(self.now);
         if client.unanswered > 0 && client.unanswered.is_multiple_of(GIVE_UP_NEIGHBOUR) {
-            self.neighbours.remove(&target.address.ip());
+            self.neighbours.remove(&target.ip());
         }
         self.later(interval, Happening::Ask { client: index });
         let answer = self.request(target);
@@ -637,8 +637,8 @@ impl World {
         Some(found)
     }
 
-    fn request(&mut self, target: ServiceKey) -> Option<String> {
-        let address = target.address.ip();
+    fn request(&mut self, target: SocketAddr) -> Option<String> {
+        let address = target.ip();
         let director = self.resolve(address)?;
         if self.lan.cut.contains(&director) {
             return None;
@@ -648,6 +648,7 @@ impl World {
         if host.serves_itself() {
             return Some(host.name.clone());
         }
+        let target = ServiceKey::new(Protocol::Tcp, target);
         let real = host.open(target, client)?;
         let server = self.servers.iter().find(|s| s.address == real && s.state == ServerState::Running);
         let name = server.map(|s| s.name.clone());

@@ -46,7 +46,7 @@ impl fmt::Display for Subject {
             Self::Instance(name) | Self::Script(name) | Self::File(name) | Self::Process(name) | Self::Bfd(name) => {
                 f.pad(name)
             }
-            Self::Service(key) => f.pad(&key.address.to_string()),
+            Self::Service(key) => f.pad(&key.place()),
             Self::Real(_, real) => f.pad(&real.to_string()),
         }
     }

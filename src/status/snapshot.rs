@@ -718,6 +718,9 @@ pub struct Counters {
     pub send_errors: u64,
     /// Kernel changes that failed.
     pub change_errors: u64,
+    /// How often somebody else changed what is ours in the load balancer's table.
+    #[serde(default)]
+    pub table_drifts: u64,
     /// Wake-ups more than 50 ms late.
     pub late_wakeups: u64,
     /// The worst lateness of a wake-up.

@@ -14,7 +14,8 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::io::AsyncReadExt;
+use tokio::net::unix::pipe::Receiver;
 use tokio::process::{Child, Command};
 use tokio::time::{sleep, timeout};
 
@@ -102,13 +103,13 @@ pub async fn run_script_until(script: &Script, until: impl Future<Output = ()>) 
         let good = end == End::Exit(0) && !timed_out;
         ScriptOutcome { good, end, timed_out, output, took: start.elapsed() }
     };
-    let mut child = match spawn(script).await {
-        Ok(child) => child,
+    let (mut child, written) = match spawn(script).await {
+        Ok(spawned) => spawned,
         Err(why) => return done(End::NotRun(why), false, String::new()),
     };
     let mut group = Leader::of(&child);
     let mut tail = Kept { bytes: Vec::new(), keeps: script.keeps };
-    let (status, timed_out) = wait(&mut child, &group, &mut tail, until).await;
+    let (status, timed_out) = wait(&mut child, written, &group, &mut tail, until).await;
     if script.leaves_children && !timed_out {
         group.0 = None;
     }
@@ -119,12 +120,16 @@ pub async fn run_script_until(script: &Script, until: impl Future<Output = ()>) 
     }
 }
 
-async fn spawn(script: &Script) -> Result<Child, String> {
+/// The child, and the end of the one pipe that both its stdout and stderr are, so that their order is kept.
+async fn spawn(script: &Script) -> Result<(Child, Receiver), String> {
     let (program, arguments) = script.argv.split_first().ok_or("no program is named")?;
     let who = identity(script.user.clone(), script.group.clone()).await?;
     let mut command = Command::new(program);
     command.args(arguments).env_clear().envs(environment(who.as_ref()));
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let no_pipe = |error: io::Error| format!("a pipe for its output: {error}");
+    let (written, writer) = io::pipe().map_err(no_pipe)?;
+    let written = Receiver::from_owned_fd(written.into()).map_err(no_pipe)?;
+    command.stdin(Stdio::null()).stdout(writer.try_clone().map_err(no_pipe)?).stderr(writer);
     command.process_group(0).kill_on_drop(true).current_dir("/");
     match &who {
         // With a uid and no list of groups, std clears the supplementary groups before it changes the uid.
@@ -135,7 +140,8 @@ async fn spawn(script: &Script) -> Result<Child, String> {
     if !script.leaves_children {
         die_with_parent(command.as_std_mut());
     }
-    command.spawn().map_err(|error| format!("{program}: {error}"))
+    let child = command.spawn().map_err(|error| format!("{program}: {error}"))?;
+    Ok((child, written))
 }
 
 /// Changes to the user with all its groups; std knows no list of groups.
@@ -227,11 +233,12 @@ impl Drop for Leader {
 
 async fn wait(
     child: &mut Child,
+    written: Receiver,
     group: &Leader,
     tail: &mut Kept,
     until: impl Future<Output = ()>,
 ) -> (io::Result<ExitStatus>, bool) {
-    let (mut stdout, mut stderr) = (child.stdout.take(), child.stderr.take());
+    let mut written = Some(written);
     // Set once it has been told to end.
     let kill = sleep(GRACE);
     tokio::pin!(until, kill);
@@ -239,12 +246,11 @@ async fn wait(
     loop {
         tokio::select! {
             status = child.wait() => {
-                // What it wrote before it ended is in the pipes; a child it left behind may hold them open.
-                let _ = timeout(Duration::from_millis(50), drain(&mut stdout, &mut stderr, tail)).await;
+                // What it wrote before it ended is in the pipe; a child it left behind may hold that open.
+                let _ = timeout(Duration::from_millis(50), drain(&mut written, tail)).await;
                 return (status, timed_out);
             }
-            bytes = chunk(&mut stdout), if stdout.is_some() => tail.push(&bytes),
-            bytes = chunk(&mut stderr), if stderr.is_some() => tail.push(&bytes),
+            bytes = chunk(&mut written), if written.is_some() => tail.push(&bytes),
             () = &mut until, if !timed_out => {
                 timed_out = true;
                 kill.as_mut().reset(tokio::time::Instant::now() + GRACE);
@@ -258,25 +264,18 @@ async fn wait(
     }
 }
 
-async fn drain<A, B>(stdout: &mut Option<A>, stderr: &mut Option<B>, tail: &mut Kept)
-where
-    A: AsyncRead + Unpin,
-    B: AsyncRead + Unpin,
-{
-    while stdout.is_some() {
-        tail.push(&chunk(stdout).await);
-    }
-    while stderr.is_some() {
-        tail.push(&chunk(stderr).await);
+async fn drain(written: &mut Option<Receiver>, tail: &mut Kept) {
+    while written.is_some() {
+        tail.push(&chunk(written).await);
     }
 }
 
-/// What there is to read; the stream becomes none at its end.
-async fn chunk<R: AsyncRead + Unpin>(stream: &mut Option<R>) -> Vec<u8> {
-    let Some(open) = stream else { return Vec::new() };
+/// What there is to read; the pipe becomes none at its end.
+async fn chunk(written: &mut Option<Receiver>) -> Vec<u8> {
+    let Some(open) = written else { return Vec::new() };
     let mut bytes = Vec::with_capacity(512);
     if !matches!(open.read_buf(&mut bytes).await, Ok(1..)) {
-        *stream = None;
+        *written = None;
     }
     bytes
 }

@@ -7,7 +7,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::AbortHandle;
 use vipdeck::balancer::{Balancer, Refused};
 use vipdeck::kernel::{
-    Destination, Forwarding, ObservedDestination, ObservedService, Protocol, Scheduler, Service, ServiceKey, Table,
+    Destination, Forwarding, ObservedDestination, ObservedService, Persistence, Protocol, Scheduler, Service,
+    ServiceKey, Table,
 };
 
 pub(crate) struct Web {
@@ -57,9 +58,10 @@ impl Stage {
         persistence: Option<u32>,
         reals: &[(SocketAddr, u32)],
     ) -> Vec<Refused> {
-        let entry =
-            |(key, weight): &(SocketAddr, u32)| (*key, Destination { forwarding: Forwarding::Dr, weight: *weight });
-        let service = Service { scheduler, persistence, destinations: reals.iter().map(entry).collect() };
+        let entry = |(key, weight): &(SocketAddr, u32)| (*key, Destination::new(Forwarding::Dr, *weight));
+        let persistence = persistence.map(|seconds| Persistence::of(&self.key(), seconds));
+        let destinations = reals.iter().map(entry).collect();
+        let service = Service { scheduler, persistence, destinations, ..Service::default() };
         self.balancer.set_table(&Table { services: [(self.key(), service)].into() }).await
     }
 
@@ -88,7 +90,7 @@ impl Stage {
     }
 
     fn key(&self) -> ServiceKey {
-        ServiceKey { protocol: Protocol::Tcp, address: self.vip }
+        ServiceKey::new(Protocol::Tcp, self.vip)
     }
 }
 

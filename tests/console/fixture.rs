@@ -266,7 +266,7 @@ pub(crate) fn down(real: &mut Real) {
 
 pub(crate) fn stage(lab: bool) -> Stage {
     let client = |which: u8| ClientView {
-        address: key(which).address,
+        address: key(which).address().unwrap(),
         asked: 3100,
         answered: 3080,
         answers: ["web1", "web2", "web1", "web2", "web1", "web2", "web1", "web2"].map(String::from).to_vec(),

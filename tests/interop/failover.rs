@@ -1,6 +1,6 @@
 //! The VIP's way from one server to the other and back, for every reason there is.
 
-use crate::alone;
+use crate::able;
 use crate::capture::{Capture, wall};
 use crate::dissect;
 use crate::engine::is_master;
@@ -38,7 +38,9 @@ fn down(priority: u64) -> Duration {
 }
 
 fn journey(preferred: Program) {
-    let Some(_alone) = alone() else { return };
+    if !able() {
+        return;
+    }
     let Some(stage) = Stage::new([preferred, preferred.other()]) else { return };
     let capture = Capture::start(stage.switch(), "br0", stage.directory(), "switch");
     let watch = Watch::start([stage.namespace(0), stage.namespace(1)]);

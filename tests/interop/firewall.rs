@@ -1,6 +1,6 @@
 //! Who answers on a virtual address: `no_accept`, strict mode, owners. Real packets from the other end of a cable.
 
-use crate::alone;
+use crate::able;
 use crate::engine::is_master;
 use crate::namespaces::wait_for;
 use crate::solo::Solo;
@@ -17,7 +17,9 @@ fn instance(id: u8, priority: u8, lines: &str, vips: &str) -> String {
 // parity: 33 34
 #[test]
 fn a_master_that_does_not_own_its_addresses_answers_only_if_it_accepts() {
-    let Some(_alone) = alone() else { return };
+    if !able() {
+        return;
+    }
     let Some(mut solo) = Solo::new() else { return };
     solo.nft("add table ip keepalived");
     solo.start(
@@ -62,7 +64,9 @@ fn a_master_that_does_not_own_its_addresses_answers_only_if_it_accepts() {
 /// The table stands before the state that needs it, survives SIGKILL, and leaves when nothing needs it.
 #[test]
 fn the_table_is_there_before_the_address_and_goes_with_the_configuration() {
-    let Some(_alone) = alone() else { return };
+    if !able() {
+        return;
+    }
     let Some(mut solo) = Solo::new() else { return };
     let slow = instance(1, 100, "no_accept", "10.9.0.21/24").replace("advert_int 0.1", "advert_int 1");
     solo.start(&slow);
@@ -82,7 +86,9 @@ fn the_table_is_there_before_the_address_and_goes_with_the_configuration() {
 /// Nobody is left without an address for the sake of a rule.
 #[test]
 fn without_the_table_the_address_comes_and_an_alarm_with_it() {
-    let Some(_alone) = alone() else { return };
+    if !able() {
+        return;
+    }
     let Some(mut solo) = Solo::new() else { return };
     solo.nft("add table inet keepalived");
     solo.start(&instance(1, 150, "no_accept", "10.9.0.21/24"));

@@ -1,6 +1,6 @@
 //! Nodes that do not have the same password: two masters, and the reason for it is said.
 
-use crate::alone;
+use crate::able;
 use crate::engine::events;
 use crate::namespaces::wait_for;
 use crate::stage::{ADDRESSES, Program, Stage};
@@ -9,7 +9,9 @@ use vipdeck::status::{Severity, Subject};
 // parity: 28
 #[test]
 fn a_wrong_password_is_reported_with_its_sender() {
-    let Some(_alone) = alone() else { return };
+    if !able() {
+        return;
+    }
     for ours in [0, 1] {
         let programs = [[Program::Vipdeck, Program::Keepalived], [Program::Keepalived, Program::Vipdeck]][ours];
         let Some(mut stage) = Stage::new(programs) else { return };

@@ -1,6 +1,6 @@
 //! Virtual hardware addresses (`use_vmac`): one engine on its own, and next to Debian's keepalived on a switch.
 
-use crate::alone;
+use crate::able;
 use crate::capture::{Capture, Frame};
 use crate::engine::is_master;
 use crate::namespaces::{run, wait_for};
@@ -41,7 +41,9 @@ fn keepalived_is_preferred_and_hands_its_hardware_address_to_vipdeck() {
 
 /// The preferred one is master, stops, and returns. The switch and a client see one hardware address all the time.
 fn failover(preferred: Program) {
-    let Some(_alone) = alone() else { return };
+    if !able() {
+        return;
+    }
     let Some(mut stage) = Stage::new([preferred, preferred.other()]) else { return };
     stage.write_files(|_, text| text.replace("virtual_router_id 51", "virtual_router_id 51\nuse_vmac\n"));
     let switch = stage.switch().to_owned();
@@ -119,7 +121,9 @@ fn instance(id: u8, lines: &str, vips: &str) -> String {
 // parity: 52
 #[test]
 fn a_virtual_link_is_made_again_and_one_of_an_earlier_life_is_taken_over() {
-    let Some(_alone) = alone() else { return };
+    if !able() {
+        return;
+    }
     let Some(mut solo) = Solo::new() else { return };
     let text = [instance(51, "use_vmac", "10.9.0.21/24"), instance(52, "use_vmac", "fe80::22/64\n2001:db8::22/64")];
     solo.start(&text.concat());
@@ -164,7 +168,9 @@ fn a_virtual_link_is_made_again_and_one_of_an_earlier_life_is_taken_over() {
 /// The guard starts the next engine, which goes on with the link that is there.
 #[test]
 fn an_engine_that_dies_leaves_its_virtual_link_to_the_next() {
-    let Some(_alone) = alone() else { return };
+    if !able() {
+        return;
+    }
     let Some(mut solo) = Solo::new() else { return };
     solo.guarded = true;
     let capture = Capture::start(&solo.pair.b, "eth0", solo.directory(), "adverts");
@@ -191,7 +197,9 @@ fn an_engine_that_dies_leaves_its_virtual_link_to_the_next() {
 /// Loose or strict reverse path filtering of all links would keep a link without addresses deaf.
 #[test]
 fn a_standby_hears_its_master_whatever_rp_filter_is() {
-    let Some(_alone) = alone() else { return };
+    if !able() {
+        return;
+    }
     let Some(mut solo) = Solo::new() else { return };
     let set = |what: &str, value: &str| {
         crate::namespaces::inside(&solo.pair.a, || {
@@ -234,7 +242,9 @@ fn a_standby_hears_its_master_whatever_rp_filter_is() {
 // parity: 53
 #[test]
 fn adverts_leave_on_the_base_link_and_other_links_have_the_hardware_address_too() {
-    let Some(_alone) = alone() else { return };
+    if !able() {
+        return;
+    }
     let Some(mut solo) = Solo::new() else { return };
     let (a, b) = (solo.pair.a.clone(), solo.pair.b.clone());
     run(&["link", "add", "eth1", "netns", &a, "type", "veth", "peer", "name", "eth1", "netns", &b]);

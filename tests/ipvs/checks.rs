@@ -5,7 +5,10 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
 use std::time::{Duration, Instant};
-use vipdeck::kernel::{Change, Counters, Destination, Forwarding, Scheduler, Service, ServiceKey, Table, plan_table};
+use vipdeck::kernel::{
+    Change, Checksum, Counters, Destination, Forwarding, Persistence, Scheduler, SchedulerFlags, Service, ServiceKey,
+    Table, Tunnel, plan_table,
+};
 use vipdeck::sys::Outcome;
 use vipdeck::sys::ipvs::{Ipvs, IpvsError, Refusal};
 
@@ -13,6 +16,7 @@ type Check = (&'static str, fn());
 
 pub(crate) const ALL: &[Check] = &[
     ("every kind of entry is written and read back", every_kind_of_entry),
+    ("every option is written and read back", every_option),
     ("entries are edited in place", edits),
     ("a refusal says what was refused and why", refusals),
     ("what others wrote is read", foreign_entries),
@@ -29,10 +33,10 @@ fn to(text: &str) -> SocketAddr {
 }
 
 fn service(scheduler: Scheduler, persistence: Option<u32>, reals: &[(&str, Forwarding, u32)]) -> Service {
-    let real = |(at, forwarding, weight): &(&str, Forwarding, u32)| {
-        (to(at), Destination { forwarding: *forwarding, weight: *weight })
-    };
-    Service { scheduler, persistence, destinations: reals.iter().map(real).collect() }
+    let real = |(at, forwarding, weight): &(&str, Forwarding, u32)| (to(at), Destination::new(*forwarding, *weight));
+    let bits = if reals.first().is_some_and(|(at, ..)| at.starts_with('[')) { 128 } else { 32 };
+    let persistence = persistence.map(|timeout| Persistence { timeout, granularity: bits, engine: None });
+    Service { scheduler, persistence, destinations: reals.iter().map(real).collect(), ..Service::default() }
 }
 
 /// Makes the kernel's table the desired one, and sees that it is.
@@ -50,7 +54,7 @@ fn table(entries: &[(&str, Service)]) -> Table {
 }
 
 fn every_kind_of_entry() {
-    use Forwarding::{Dr, Nat};
+    use Forwarding::{Dr, Nat, Tun};
     let mut ipvs = Ipvs::open().unwrap();
     assert!(ipvs.read().unwrap().services.is_empty());
     let desired = table(&[
@@ -59,11 +63,48 @@ fn every_kind_of_entry() {
         ("tcp/192.0.2.10:443", service(Scheduler::Lc, Some(50), &[])),
         ("tcp/[2001:db8::10]:80", service(Scheduler::Wlc, Some(300), &[("[2001:db8::11]:80", Dr, 5)])),
         ("udp/[2001:db8::10]:53", service(Scheduler::Sh, None, &[("[2001:db8::11]:5353", Nat, 1)])),
+        ("sctp/192.0.2.10:80", service(Scheduler::Mh, None, &[("10.0.0.11:80", Dr, 1)])),
+        ("tcp/192.0.2.12:0", service(Scheduler::Rr, Some(360), &[("10.0.0.11:0", Nat, 1)])),
+        ("fwmark/7", service(Scheduler::Rr, None, &[("10.0.0.11:0", Dr, 1), ("10.0.0.12:0", Tun(Tunnel::Ipip), 2)])),
+        ("fwmark6/7", service(Scheduler::Rr, None, &[("[2001:db8::11]:0", Dr, 1)])),
     ]);
     converge(&mut ipvs, &desired);
-    assert_eq!(saved().len(), 5 + 5);
+    assert_eq!(saved().len(), 9 + 10);
     converge(&mut ipvs, &Table::default());
     assert_eq!(saved(), [""; 0]);
+}
+
+/// Every scheduler of this kernel, with every set of flags, and everything else that a service can have.
+fn every_option() {
+    let mut ipvs = Ipvs::open().unwrap();
+    let web = key("tcp/192.0.2.10:80");
+    let mut converge = |service: Service| converge(&mut ipvs, &Table { services: [(web, service)].into() });
+    for scheduler in Scheduler::ALL.into_iter().filter(|s| *s != Scheduler::Twos) {
+        for flags in 0..8 {
+            let flags = SchedulerFlags { first: flags & 1 != 0, second: flags & 2 != 0, third: flags & 4 != 0 };
+            converge(Service { scheduler, flags, ..Service::default() });
+        }
+    }
+    for granularity in [32, 24, 1] {
+        let persistence = Some(Persistence { timeout: 77, granularity, engine: None });
+        converge(Service { persistence, ..Service::default() });
+    }
+    converge(Service::default());
+    let checksums = [Checksum::No, Checksum::Yes, Checksum::Remote];
+    let gue = checksums.map(|checksum| Forwarding::Tun(Tunnel::Gue { port: 6080, checksum }));
+    let gre = [Checksum::No, Checksum::Yes].map(|checksum| Forwarding::Tun(Tunnel::Gre { checksum }));
+    for forwarding in gue.into_iter().chain(gre) {
+        for (upper, lower) in [(0, 0), (100, 0), (100, 50)] {
+            let one = Destination { forwarding, weight: 3, upper, lower };
+            let destinations = [(to("10.0.0.11:80"), one), (to("[2001:db8::11]:80"), Destination { weight: 0, ..one })];
+            converge(Service { destinations: destinations.into(), ..Service::default() });
+        }
+    }
+    let sip = Persistence { timeout: 60, granularity: 32, engine: Some("sip".into()) };
+    for (one_packet, persistence) in [(true, None), (false, Some(sip)), (false, None)] {
+        let service = Service { one_packet, persistence, ..Service::default() };
+        self::converge(&mut Ipvs::open().unwrap(), &Table { services: [(key("udp/192.0.2.10:5060"), service)].into() });
+    }
 }
 
 fn edits() {
@@ -89,7 +130,7 @@ fn refused(ipvs: &mut Ipvs, change: &Change) -> Refusal {
 fn refusals() {
     let mut ipvs = Ipvs::open().unwrap();
     let web = key("tcp/192.0.2.10:80");
-    let one = Destination { forwarding: Forwarding::Dr, weight: 1 };
+    let one = Destination::new(Forwarding::Dr, 1);
     let add = Change::AddService(web, service(Scheduler::Wlc, None, &[]));
     assert_eq!(ipvs.apply(&add).unwrap(), Outcome::Done);
     assert_eq!(refused(&mut ipvs, &add), Refusal::Present);
@@ -121,11 +162,14 @@ fn foreign_entries() {
     ipvsadm("-A -f 7 -s rr");
     ipvsadm("-a -f 7 -r 10.0.0.11:0 -g -w 1");
     let observed = Ipvs::open().unwrap().read().unwrap();
-    assert_eq!(observed.services.len(), 2, "the service by firewall mark is left out: {observed:#?}");
+    assert_eq!(observed.services.len(), 3, "{observed:#?}");
     let web = &observed.services[&key("tcp/192.0.2.10:80")];
-    assert_eq!((web.scheduler.as_str(), web.persistence), ("wrr", Some(77)));
+    let persistence = Persistence { timeout: 77, granularity: 32, engine: None };
+    assert_eq!((web.scheduler.as_str(), web.persistence.as_ref()), ("wrr", Some(&persistence)));
     let tunnel = &web.destinations[&to("10.0.0.11:80")];
-    assert_eq!((tunnel.forwarding, tunnel.weight), (None, 4));
+    assert_eq!((tunnel.forwarding, tunnel.weight), (Some(Forwarding::Tun(Tunnel::Ipip)), 4));
+    let marked = &observed.services[&key("fwmark/7")];
+    assert_eq!(marked.destinations[&to("10.0.0.11:0")].weight, 1);
     assert_eq!(observed.services[&key("udp/192.0.2.10:53")].scheduler, "dh");
 }
 
@@ -134,10 +178,10 @@ fn a_big_table() {
     let mut ipvs = Ipvs::open().unwrap();
     let mut desired = Table::default();
     for port in 1..=150 {
-        let one = Destination { forwarding: Forwarding::Dr, weight: u32::from(port) };
+        let one = Destination::new(Forwarding::Dr, u32::from(port));
         let reals = if port == 1 { 250 } else { 1 };
         let destinations = (1..=reals).map(|i| (SocketAddr::from(([10, 0, 1, i], 80)), one)).collect();
-        let service = Service { scheduler: Scheduler::Wlc, persistence: None, destinations };
+        let service = Service { destinations, ..Service::default() };
         desired.services.insert(ServiceKey::tcp([192, 0, 2, 10].into(), port), service);
     }
     converge(&mut ipvs, &desired);
@@ -152,10 +196,10 @@ fn counters() {
     // A real server of this machine gets the packet as it is, with the VIP in it.
     let desired = service(Scheduler::Rr, None, &[]);
     ipvs.apply(&Change::AddService(web, desired)).unwrap();
-    let one = Destination { forwarding: Forwarding::Dr, weight: 1 };
+    let one = Destination::new(Forwarding::Dr, 1);
     ipvs.apply(&Change::AddDestination(web, to("192.0.2.11:80"), one)).unwrap();
-    let listener = TcpListener::bind(web.address).unwrap();
-    let mut client = TcpStream::connect(web.address).unwrap();
+    let listener = TcpListener::bind(web.address().unwrap()).unwrap();
+    let mut client = TcpStream::connect(web.address().unwrap()).unwrap();
     let (mut server, _) = listener.accept().unwrap();
     client.write_all(b"hello").unwrap();
     server.read_exact(&mut [0; 5]).unwrap();
@@ -197,7 +241,10 @@ pub(crate) fn a_missing_module_is_told() {
     // The namespaces of the checks before are taken down in the background, and with them what uses the modules.
     let end = Instant::now() + Duration::from_secs(20);
     let gone = || {
-        let _ = Command::new("rmmod").args(["ip_vs_rr", "ip_vs_wrr", "ip_vs_lc", "ip_vs_wlc", "ip_vs_dh"]).output();
+        for scheduler in Scheduler::ALL {
+            let _ = Command::new("rmmod").arg(format!("ip_vs_{scheduler}")).output();
+        }
+        let _ = Command::new("rmmod").args(["ip_vs_pe_sip", "nf_conntrack_sip"]).output();
         Command::new("rmmod").arg("ip_vs").output().unwrap().status.success()
     };
     while !gone() {

@@ -105,7 +105,7 @@ fn the_table_is_the_screens(lab: &Lab) {
     let listed = String::from_utf8(output.stdout).unwrap();
     let mut expected = Vec::new();
     for service in &snapshot.services {
-        expected.push(format!("TCP {} {}", service.id.address, service.scheduler));
+        expected.push(format!("TCP {} {}", service.id.place(), service.scheduler));
         for real in &service.reals {
             let method = if real.forwarding == Forwarding::Dr { "Route" } else { "Masq" };
             expected.push(format!("-> {} {method} {}", real.id, real.weight_kernel.expect("in the kernel")));

@@ -48,6 +48,8 @@ fn the_engine_s_thread_runs_as_asked_and_no_other_does() {
     assert!(
         read(&format!("/proc/{pid}/limits")).lines().any(|l| l.contains("realtime timeout") && l.contains("200000"))
     );
+    // A thread gives itself its name.
+    wait_for("the checks' thread", 5, || threads(pid).iter().any(|(_, name)| name == "my_checks"));
     let all = threads(pid);
     let named = |name: &str| all.iter().find(|(_, n)| n == name).unwrap_or_else(|| panic!("no {name} in {all:?}")).0;
     assert_eq!(scheduled(pid, named("my_checks")).0, 3);

@@ -15,9 +15,9 @@ fn real(n: u8) -> DestinationKey {
 
 fn table(scheduler: Scheduler, persistence: Option<u32>, weights: &[u32]) -> Table {
     let numbered = (31..).zip(weights);
-    let destinations =
-        numbered.map(|(n, weight)| (real(n), Destination { forwarding: Forwarding::Dr, weight: *weight })).collect();
-    Table { services: [(vip(), Service { scheduler, persistence, destinations })].into() }
+    let destinations = numbered.map(|(n, weight)| (real(n), Destination::new(Forwarding::Dr, *weight))).collect();
+    let persistence = persistence.map(|seconds| Persistence::of(&vip(), seconds));
+    Table { services: [(vip(), Service { scheduler, persistence, destinations, ..Service::default() })].into() }
 }
 
 fn bring_to(live: &mut Live, desired: &Table) {
@@ -48,8 +48,10 @@ fn any_planned_change_leads_to_the_desired_table() {
 #[test]
 fn a_change_that_cannot_be_is_refused_with_a_reason() {
     let mut live = Live::default();
-    let udp = ServiceKey { protocol: Protocol::Udp, ..vip() };
-    let service = Service { scheduler: Scheduler::Rr, persistence: None, destinations: BTreeMap::new() };
+    let udp = ServiceKey::new(Protocol::Udp, vip().address().unwrap());
+    let service = Service { scheduler: Scheduler::Rr, ..Service::default() };
+    let hashed = Service { scheduler: Scheduler::Mh, ..Service::default() };
+    assert!(live.change(&Change::AddService(vip(), hashed)).unwrap_err().contains("no scheduler mh"));
     assert!(live.change(&Change::AddService(udp, service)).unwrap_err().contains("TCP only"));
     assert_eq!(live.change(&Change::RemoveService(vip())), Err(NO_SERVICE.into()));
     bring_to(&mut live, &table(Scheduler::Rr, None, &[1]));

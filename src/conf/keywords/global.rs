@@ -2,7 +2,8 @@
 
 use super::Takes::{Block, Fifo, Ip, Line, Link, Nothing, Script, Seconds, Switch, Text, User, Whole, Words};
 use super::options::Options;
-use super::{Keyword, key, mail, noted, noted_why, old, process, refused, root, virtual_link, warned};
+use super::{Keyword, key, lvs, mail, noted, noted_why, old, process, root, virtual_link, warned};
+use crate::conf::diagnostic::Diagnostic;
 use crate::conf::lower::{Cx, walk};
 use crate::conf::source::Spanned;
 use crate::conf::tree::{Body, Statement};
@@ -40,6 +41,7 @@ pub(in crate::conf) struct Draft {
     pub shutdown: Option<Command>,
     pub shutdown_timeout: Option<i64>,
     pub mail: mail::Draft,
+    pub lvs: lvs::Draft,
     pub process: process::Draft,
     pub states_on_reload: bool,
     /// Where iproute2 keeps its names, and the administrator those of the machine.
@@ -61,6 +63,18 @@ pub(super) fn lower(cx: &mut Cx<'_>, root: &mut root::Draft, statement: &Stateme
 
 fn recipients(cx: &mut Cx<'_>, draft: &mut Draft, statement: &Statement, body: &Body) {
     mail::recipients(cx, &mut draft.mail, statement, body);
+}
+
+fn flush_on_stop(cx: &mut Cx<'_>, draft: &mut Draft, statement: &Statement) -> Result<(), Diagnostic> {
+    cx.no_more_words(statement, 2);
+    draft.lvs.flush_on_stop = match statement.words.get(1) {
+        None => true,
+        Some(word) => {
+            crate::conf::value::one_of("lvs_flush_on_stop", word, &["VS"], &[], false)?;
+            false
+        }
+    };
+    Ok(())
 }
 
 const NFT: &str = "vipdeck keeps packets out with nftables: see `nftables`";
@@ -256,9 +270,19 @@ pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
         "Mail about instances and groups by default",
         Switch(|d, v| d.mail.alert_vrrp = Some(v)),
     ),
-    noted("smtp_alert_checker", "[on|off]", "Mail about virtual and real servers by default"),
+    key(
+        "smtp_alert_checker",
+        "smtp_alert",
+        "Mail about virtual and real servers by default",
+        Switch(|d, v| d.mail.alert_checker = Some(v.value)),
+    ),
     key("no_email_faults", "off", "No mail about FAULT", Nothing(|d, _| d.mail.no_faults = true)),
-    noted("no_checker_emails", "[on|off]", "No mail about virtual and real servers"),
+    key(
+        "no_checker_emails",
+        "off",
+        "No mail about virtual and real servers",
+        Switch(|d, v| d.mail.no_checkers = v.value),
+    ),
     key(
         "vrrp_garp_interval",
         "none",
@@ -431,27 +455,52 @@ pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
         "The file mode creation mask of the program and of its scripts; keepalived's default is 0177",
         Line { argument: "MASK", read: |cx, d, s| process::umask(cx, s).map(|mask| d.process.umask = Some(mask)) },
     ),
-    refused("lvs_timeouts", "[tcp N] [tcpfin N] [udp N]", "IPVS connection timeouts"),
-    warned(
+    key(
+        "lvs_timeouts",
+        "the kernel's",
+        "How long IPVS keeps a connection without packets: tcp, tcp after its end, udp; seconds",
+        Line {
+            argument: "[tcp 0..2678400] [tcpfin 0..2678400] [udp 0..2678400]",
+            read: |_, d, s| lvs::timeouts(s).map(|timeouts| d.lvs.timeouts = timeouts),
+        },
+    ),
+    key(
         "lvs_flush",
-        "",
-        "Empty the IPVS table at the start",
-        "vipdeck makes the table agree with the configuration",
+        "off",
+        "At the start the IPVS table loses what is not of this configuration; what is stays in place",
+        Nothing(|d, _| {
+            d.lvs.flush = true;
+        }),
     ),
-    warned(
+    key(
         "lvs_flush_on_stop",
-        "[VS]",
-        "Empty the IPVS table at the end",
-        "vipdeck removes its own services at the end",
+        "off",
+        "At the end everything goes out of the IPVS table; with VS only what is of this configuration, as without it",
+        Line { argument: "[VS]", read: flush_on_stop },
     ),
-    warned(
+    old(
         "lvs_flush_onstop",
-        "[VS]",
+        "lvs_flush_on_stop",
+        "off",
         "The old name of lvs_flush_on_stop",
-        "vipdeck removes its own services at the end",
+        Line { argument: "[VS]", read: flush_on_stop },
     ),
-    refused("lvs_sync_daemon", "INTERFACE [INSTANCE] [OPTION VALUE...]", "Share IPVS connections between directors"),
-    noted("checker_log_all_failures", "[on|off]", "Log every failed check"),
+    key(
+        "lvs_sync_daemon",
+        "none",
+        "Tell other directors of IPVS connections as the instance is MASTER, and learn of them as it is BACKUP; \
+         without an instance do both",
+        Line {
+            argument: "INTERFACE [[inst] INSTANCE] [id 0..255] [maxlen 1..65507] [port 1..65535] [ttl 1..255] [group ADDRESS]",
+            read: |cx, d, s| lvs::sync(cx, s).map(|sync| d.lvs.sync = Some(sync)),
+        },
+    ),
+    key(
+        "checker_log_all_failures",
+        "off",
+        "Tell every failed check, not only changes",
+        Switch(|d, v| d.lvs.log_all_failures = v.value),
+    ),
     noted("nftables_ipvs", "[TABLE]", "The table for groups of virtual servers"),
     noted("nftables_ipvs_priority", "NUMBER", "Its priority"),
     noted("nftables_ipvs_start_fwmark", "NUMBER", "Its first mark"),

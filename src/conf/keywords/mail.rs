@@ -19,6 +19,10 @@ pub(in crate::conf) struct Draft {
     /// `smtp_alert`, and `smtp_alert_vrrp` before it.
     pub alert: Option<Spanned<bool>>,
     pub alert_vrrp: Option<Spanned<bool>>,
+    /// `smtp_alert_checker`.
+    pub alert_checker: Option<bool>,
+    /// `no_checker_emails`.
+    pub no_checkers: bool,
     pub no_faults: bool,
     /// Keywords of `global_defs` that were written and refused.
     pub failed: Failed,
@@ -58,6 +62,12 @@ impl Draft {
     /// Whether instances and groups that do not say it themselves alert by mail.
     pub(in crate::conf) fn alert_vrrp(&self) -> Option<bool> {
         self.alert_vrrp.as_ref().or(self.alert.as_ref()).map(|v| v.value)
+    }
+
+    /// Whether a virtual or a real server that says `written` alerts by mail; `default` where nobody says anything.
+    pub(in crate::conf) fn alert_checker(&self, written: Option<bool>, default: bool) -> bool {
+        let global = || self.alert_checker.or(self.alert.as_ref().map(|v| v.value));
+        !self.no_checkers && written.or_else(global).unwrap_or(default)
     }
 
     /// None: there is nobody to send to, or no relay to send by.

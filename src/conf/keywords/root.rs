@@ -2,7 +2,8 @@
 
 use super::Takes::{Block, Text};
 use super::{
-    Keyword, bfd, garp_group, global, group, instance, key, links, noted, old, refused, script, server, tracker, warned,
+    Keyword, bfd, garp_group, global, group, instance, key, links, noted, old, refused, script, server, server_group,
+    tracker, warned,
 };
 use crate::conf::check_routing::RuleLines;
 use crate::conf::lower::{Cx, names, walk};
@@ -23,6 +24,7 @@ pub(in crate::conf) struct Draft {
     pub instances: Vec<instance::Draft>,
     pub groups: Vec<group::Draft>,
     pub servers: Vec<server::Draft>,
+    pub server_groups: Vec<server_group::Draft>,
     /// The lines of static objects.
     pub static_addresses: Vec<Statement>,
     pub static_routes: Vec<Statement>,
@@ -104,9 +106,19 @@ pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
         Block { head: "", lower: links::delays },
     ),
     key("vrrp_instance", "", "One virtual router", Block { head: "NAME", lower: instance::lower }),
-    key("virtual_server", "", "A balanced service", Block { head: "ADDRESS PORT", lower: server::lower }),
+    key(
+        "virtual_server",
+        "",
+        "A balanced service",
+        Block { head: "ADDRESS [PORT]|fwmark NUMBER|group NAME", lower: server::lower },
+    ),
     key("vrrp_sync_group", "", "Instances that change state together", Block { head: "NAME", lower: group::lower }),
-    refused("virtual_server_group", "NAME { }", "Addresses of one virtual server"),
+    key(
+        "virtual_server_group",
+        "",
+        "Addresses, ranges and marks of one virtual server, one a line",
+        Block { head: "NAME", lower: server_group::lower },
+    ),
     key(
         "static_ipaddress",
         "",

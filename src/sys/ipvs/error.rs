@@ -22,14 +22,18 @@ pub enum IpvsError {
 }
 
 /// The kernel's answer to one step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// The entry is there already.
     Present,
     /// The service or the real server is not there.
     Gone,
-    /// The scheduler's module is not loaded.
-    NoScheduler(Scheduler),
+    /// The module of the scheduler, or of the persistence engine if there is one, is not loaded: the kernel does not
+    /// say which.
+    NoModule {
+        scheduler: Scheduler,
+        engine: Option<String>,
+    },
     Other(Errno),
 }
 
@@ -38,9 +42,14 @@ impl fmt::Display for Refusal {
         match self {
             Self::Present => f.write_str("it is there already"),
             Self::Gone => f.write_str("it is not there"),
-            Self::NoScheduler(scheduler) => {
+            Self::NoModule { scheduler, engine: None } => {
                 write!(f, "the kernel has no scheduler {scheduler}\nload it with: modprobe ip_vs_{scheduler}")
             }
+            Self::NoModule { scheduler, engine: Some(engine) } => write!(
+                f,
+                "the kernel has no scheduler {scheduler}, or no persistence engine {engine}\n\
+                 load them with: modprobe -a ip_vs_{scheduler} ip_vs_pe_{engine}"
+            ),
             Self::Other(Errno::EPERM) => f.write_str("not permitted; it takes root (CAP_NET_ADMIN)"),
             Self::Other(errno) => f.write_str(errno.desc()),
         }
@@ -52,7 +61,8 @@ impl fmt::Display for Refusal {
 pub(super) fn refusal(change: &Change, errno: Errno) -> Refusal {
     match (change, errno) {
         (Change::AddService(_, service) | Change::EditService(_, service), Errno::ENOENT) => {
-            Refusal::NoScheduler(service.scheduler)
+            let engine = service.persistence.as_ref().and_then(|p| p.engine.clone());
+            Refusal::NoModule { scheduler: service.scheduler, engine }
         }
         (_, Errno::ENOENT | Errno::ESRCH) => Refusal::Gone,
         (_, Errno::EEXIST) => Refusal::Present,
@@ -64,12 +74,11 @@ pub(super) fn refusal(change: &Change, errno: Errno) -> Refusal {
 mod tests {
     use super::*;
     use crate::kernel::{Service, ServiceKey};
-    use std::collections::BTreeMap;
 
     #[test]
     fn a_missing_scheduler_is_named_with_its_module() {
         let key: ServiceKey = "tcp/192.0.2.10:80".parse().unwrap();
-        let service = Service { scheduler: Scheduler::Rr, persistence: None, destinations: BTreeMap::new() };
+        let service = Service { scheduler: Scheduler::Rr, ..Service::default() };
         let change = Change::AddService(key, service);
         let error = IpvsError::Refused { change: change.to_string(), refusal: refusal(&change, Errno::ENOENT) };
         assert_eq!(

@@ -9,15 +9,16 @@ mod error;
 mod message;
 mod reset;
 mod socket;
+mod whole;
 
 pub use codec::Malformed;
 pub use error::{IpvsError, Refusal};
 
 use crate::kernel::{Change, DestinationKey, ObservedDestination, ObservedService, ObservedTable, ServiceKey};
+use crate::net::Family;
 use crate::sys::Outcome;
 use message::Command;
 use socket::Socket;
-use std::net::IpAddr;
 
 /// The table of this network namespace.
 #[derive(Debug)]
@@ -33,8 +34,7 @@ impl Ipvs {
         Ok(Self { socket: Socket::open()?, templates_expire_by_us: false })
     }
 
-    /// All services and their real servers with their counters. Entries of a kind that we never write (by firewall
-    /// mark, other protocols) are left out.
+    /// All services and their real servers with their counters.
     pub fn read(&mut self) -> Result<ObservedTable, IpvsError> {
         let mut table = ObservedTable::default();
         let answers = self.socket.dump(Command::GetService, &[]).map_err(|e| e.during("read the virtual services"))?;
@@ -45,7 +45,19 @@ impl Ipvs {
             self.read_destinations(&key, &mut service)?;
             table.services.insert(key, service);
         }
+        self.read_whole(&mut table)?;
         Ok(table)
+    }
+
+    fn read_whole(&mut self, table: &mut ObservedTable) -> Result<(), IpvsError> {
+        let answers = self.socket.dump(Command::GetDaemon, &[]).map_err(|e| e.during("read the sync daemons"))?;
+        for answer in answers {
+            table.daemons.extend(whole::read_daemon(&answer).map_err(IpvsError::Malformed)?);
+        }
+        let answers = self.socket.ask(Command::GetConfig).map_err(|e| e.during("read the timeouts"))?;
+        let timeouts = answers.first().map(|answer| whole::read_timeouts(answer)).transpose();
+        table.timeouts = timeouts.map_err(IpvsError::Malformed)?;
+        Ok(())
     }
 
     fn read_destinations(&mut self, key: &ServiceKey, service: &mut ObservedService) -> Result<(), IpvsError> {
@@ -56,7 +68,7 @@ impl Ipvs {
             other => other.map_err(|e| e.during(&format!("read the real servers of {key}")))?,
         };
         for answer in answers {
-            let read = message::read_destination(&answer, key.address.ip());
+            let read = message::read_destination(&answer, key.family());
             let (to, destination) = read.map_err(IpvsError::Malformed)?;
             service.destinations.insert(to, destination);
         }
@@ -96,7 +108,7 @@ impl Ipvs {
 }
 
 const fn removes(change: &Change) -> bool {
-    matches!(change, Change::RemoveService(_) | Change::RemoveDestination(..))
+    matches!(change, Change::RemoveService(_) | Change::RemoveDestination(..) | Change::StopDaemon(_))
 }
 
 /// Reads bytes as [`Ipvs::read`] reads a datagram of the kernel: the services in the answers to request `sequence` of
@@ -110,12 +122,12 @@ pub fn services_in(
     answers.iter().filter_map(|answer| message::read_service(answer).transpose()).collect()
 }
 
-/// Like [`services_in`], the real servers of a service at address `of`.
+/// Like [`services_in`], the real servers of a service of family `of`.
 pub fn destinations_in(
     datagram: &[u8],
     sequence: u32,
     family: u16,
-    of: IpAddr,
+    of: Family,
 ) -> Result<Vec<(DestinationKey, ObservedDestination)>, Malformed> {
     let answers = socket::answers(datagram, sequence, family)?;
     answers.iter().map(|answer| message::read_destination(answer, of)).collect()

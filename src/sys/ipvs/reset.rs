@@ -54,7 +54,14 @@ impl Ipvs {
         let mut service = super::ObservedService::default();
         self.read_destinations(key, &mut service)?;
         let seen = service.destinations.get(to);
-        Ok(seen.and_then(|seen| Some(Destination { forwarding: seen.forwarding?, weight: seen.weight })))
+        Ok(seen.and_then(|seen| {
+            Some(Destination {
+                forwarding: seen.forwarding?,
+                weight: seen.weight,
+                upper: seen.upper,
+                lower: seen.lower,
+            })
+        }))
     }
 
     fn connections(&mut self, key: &ServiceKey, to: &DestinationKey) -> Result<u32, IpvsError> {

@@ -103,6 +103,11 @@ impl Socket {
         self.exchange(self.family, command as u8, IPVS_VERSION, REQUEST | ACK, attributes.as_bytes()).map(drop)
     }
 
+    /// What there is one of.
+    pub(super) fn ask(&mut self, command: Command) -> Result<Vec<Vec<u8>>, Failure> {
+        self.exchange(self.family, command as u8, IPVS_VERSION, REQUEST | ACK, &[])
+    }
+
     /// All entries, each as its attributes.
     pub(super) fn dump(&mut self, command: Command, attributes: &[u8]) -> Result<Vec<Vec<u8>>, Failure> {
         self.exchange(self.family, command as u8, IPVS_VERSION, REQUEST | DUMP, attributes)
