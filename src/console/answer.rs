@@ -17,11 +17,7 @@ pub(super) fn act_in_question(model: &mut Model, action: Action) -> Vec<Effect> 
         Action::PreviousField => question.move_focus(-1),
         Action::Left => question.move_button(-1),
         Action::Right => question.move_button(1),
-        Action::Toggle => {
-            if question.toggle() {
-                question.replan(model);
-            }
-        }
+        Action::Toggle if question.toggle() => question.replan(model),
         Action::Press => match question.focus {
             Field::Button(button) => pressed = Some(button),
             Field::Scope | Field::Then | Field::Persistence => {

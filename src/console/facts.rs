@@ -238,6 +238,16 @@ pub fn holders(picture: &Picture, service: Option<&ServiceKey>, real: &Destinati
     (0..picture.nodes.len()).filter(|n| picture.fresh(*n).is_some_and(|s| s.services.iter().any(has))).collect()
 }
 
+/// The other nodes that would give a server that is out of service here new connections, by name.
+pub fn in_service_elsewhere(picture: &Picture, served: &Served, real: &Real) -> Vec<String> {
+    let is_in = |snapshot: &Snapshot| {
+        let service = snapshot.service(&served.service.id);
+        service.and_then(|s| s.reals.iter().find(|r| r.id == real.id)).is_some_and(|r| r.drain.is_none())
+    };
+    let others = picture.nodes.iter().enumerate().filter(|(node, _)| *node != served.node);
+    others.filter(|(node, _)| picture.fresh(*node).is_some_and(is_in)).map(|(_, view)| view.name().to_owned()).collect()
+}
+
 /// The stage's name of a real server, else its address.
 pub fn server_name(picture: &Picture, real: &DestinationKey) -> String {
     let named = picture.stage.iter().flat_map(|s| &s.stage.servers).find(|s| s.address == *real);

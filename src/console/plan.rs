@@ -282,16 +282,7 @@ fn real_plan(picture: &Picture, verb: RealVerb, service: &ServiceKey, id: &Desti
         RealVerb::Drain => {
             plan.title = format!("Drain {name} of {place}");
             plan.buttons = vec!["Cancel".into(), format!("Drain {name}")];
-            if real.drain.is_some() {
-                plan.steps.push(format!("{name} drains already: it gets this deadline"));
-            } else {
-                plan.steps.push(format!("weight {now} → 0 on {on}: no new connections"));
-            }
-            // No count here: it moves all the time, and a plan that moves is marked as changed.
-            plan.steps.push("open connections go on; DRAINED when none is left".into());
-            plan.steps.push(at_deadline(wish));
-            plan.steps.push("health checks go on; R returns it".into());
-            plan.checks.extend(drain_checks(served.snapshot, served.service, wish));
+            drain_steps(&mut plan, &served, real, &on, wish);
         }
         RealVerb::Maint => {
             plan.title = format!("Maintenance of {name} in {place}");
@@ -316,20 +307,7 @@ fn real_plan(picture: &Picture, verb: RealVerb, service: &ServiceKey, id: &Desti
         RealVerb::Return => {
             plan.title = format!("Return {name} to {place}");
             plan.buttons = vec!["Cancel".into(), format!("Return {name}")];
-            let file = real.weight_configured;
-            plan.steps.push(match wish.slow_start {
-                None => format!("weight {now} → {file} (the file's) on {on}"),
-                Some(s) => format!("weight {now} → {file} (the file's) on {on}, in ten steps over {s} s"),
-            });
-            if wish.slow_start.is_some() && file < 2 {
-                plan.checks.push(bad(format!("a weight of {file} has no steps: it is whole at once")));
-            }
-            plan.checks.push(if facts::is_good(real) {
-                good(format!("{name} passes its checks: new connections again"))
-            } else {
-                bad(format!("{name} is DOWN: it gets no connections until its check passes"))
-            });
-            return plan;
+            return returned(plan, real, &name, &on, wish);
         }
         RealVerb::Weight => {
             plan.title = format!("Weight of {name} in {place}");
@@ -357,6 +335,37 @@ fn real_plan(picture: &Picture, verb: RealVerb, service: &ServiceKey, id: &Desti
             text::listing(&names)
         )));
     }
+    plan
+}
+
+fn drain_steps(plan: &mut Plan, served: &facts::Served, real: &Real, on: &str, wish: Wish) {
+    let now = real.weight_kernel.map_or("–".to_owned(), |w| w.to_string());
+    plan.steps.push(match &real.drain {
+        Some(_) => format!("it drains already: it gets this deadline on {on}"),
+        None => format!("weight {now} → 0 on {on}: no new connections"),
+    });
+    // No count here: it moves all the time, and a plan that moves is marked as changed.
+    plan.steps.push("open connections go on; DRAINED when none is left".into());
+    plan.steps.push(at_deadline(wish));
+    plan.steps.push("health checks go on; R returns it".into());
+    plan.checks.extend(drain_checks(served.snapshot, served.service, wish));
+}
+
+fn returned(mut plan: Plan, real: &Real, name: &str, on: &str, wish: Wish) -> Plan {
+    let now = real.weight_kernel.map_or("–".to_owned(), |w| w.to_string());
+    let file = real.weight_configured;
+    plan.steps.push(match wish.slow_start {
+        None => format!("weight {now} → {file} (the file's) on {on}"),
+        Some(s) => format!("weight {now} → {file} (the file's) on {on}, in ten steps over {s} s"),
+    });
+    if wish.slow_start.is_some() && file < 2 {
+        plan.checks.push(bad(format!("a weight of {file} has no steps: it is whole at once")));
+    }
+    plan.checks.push(if facts::is_good(real) {
+        good(format!("{name} passes its checks: new connections again"))
+    } else {
+        bad(format!("{name} is DOWN: it gets no connections until its check passes"))
+    });
     plan
 }
 

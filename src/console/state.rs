@@ -121,7 +121,7 @@ impl State {
             Self::Backup | Self::Up | Self::Ready => Ink::Text,
             Self::Held => Ink::Held,
             Self::Init | Self::Unknown | Self::Absent | Self::Unchecked | Self::NoCheck => Ink::Dim,
-            Self::Yielding => Ink::Changing,
+            Self::Yielding | Self::Rising => Ink::Changing,
             Self::Falling => Ink::Warn,
             Self::Fault | Self::Down => Ink::Fault,
             Self::Dead => Ink::Dead,
@@ -129,7 +129,6 @@ impl State {
             Self::Split => Ink::Split,
             Self::Drain => Ink::Drain,
             Self::Drained | Self::Maint => Ink::Drained,
-            Self::Rising => Ink::Changing,
         }
     }
 

@@ -99,16 +99,14 @@ impl Engine {
             }
             drain
         });
-        let weight = orders.get(&Slot::Weight(key, to)).and_then(|order| match order.asked {
-            Asked::Weight { weight, .. } => Some(weight),
-            _ => None,
+        let weight = orders.get(&Slot::Weight(key, to)).and_then(|order| {
+            let Asked::Weight { weight, .. } = order.asked else { return None };
+            Some(weight)
         });
-        let rising = orders.get(&Slot::Rising(key, to)).and_then(|order| match order.asked {
-            Asked::SlowStart { seconds, .. } => {
-                let (since, before) = self.since_wall(now, order.since_us);
-                Some(lvs::Rising::new(now, since, before, Duration::from_secs(seconds.into())))
-            }
-            _ => None,
+        let rising = orders.get(&Slot::Rising(key, to)).and_then(|order| {
+            let Asked::SlowStart { seconds, .. } = order.asked else { return None };
+            let (since, before) = self.since_wall(now, order.since_us);
+            Some(lvs::Rising::new(now, since, before, Duration::from_secs(seconds.into())))
         });
         Intent { drain, weight, rising: rising.filter(|_| orders.get(&Slot::Out(key, to)).is_none()) }
     }
@@ -145,10 +143,8 @@ impl Engine {
     /// Holds an instance if an order says so, of one that has just come into the configuration.
     pub(super) fn hold_of(&self, now: Instant, instance: &str) -> Option<(Hold, HeldBy)> {
         let order = self.overlay.orders.get(&Slot::Hold(instance.to_owned()))?;
-        let hold = match order.asked {
-            Asked::Takeover { .. } => Hold::Takeover,
-            _ => Hold::Demoted,
-        };
+        let takes_over = matches!(order.asked, Asked::Takeover { .. });
+        let hold = if takes_over { Hold::Takeover } else { Hold::Demoted };
         let since = self.since_wall(now, order.since_us).0;
         Some((hold, HeldBy { since, by: order.by.clone(), reason: order.reason.clone() }))
     }
@@ -310,9 +306,9 @@ impl Engine {
         if self.overlay.orders.is_empty() && self.overlay.waiting.is_empty() {
             return None;
         }
-        let drains = self.overlay.orders.iter().filter_map(|o| match o.asked {
-            Asked::Drain { deadline_us, overdue: false, .. } => deadline_us.map(|at| self.later(at)),
-            _ => None,
+        let drains = self.overlay.orders.iter().filter_map(|o| {
+            let Asked::Drain { deadline_us, overdue: false, .. } = o.asked else { return None };
+            deadline_us.map(|at| self.later(at))
         });
         let reals = self.services.iter().flat_map(|s| &s.reals);
         let rising = reals.filter_map(|r| r.intent.rising.as_ref().map(lvs::Rising::next_at));
@@ -446,17 +442,15 @@ impl Engine {
 
     /// A step of these failed: it is tried again with the rest of the table.
     pub(super) fn intent_step_failed(&mut self, change: &Change) {
-        match change {
-            Change::ResetConnections(entry, to) => {
-                for service in self.services.iter_mut().filter(|s| s.spec.entries().contains(entry)) {
-                    let reals = service.reals.iter_mut().filter(|r| r.spec.key_in(entry) == *to);
-                    for drain in reals.filter_map(|r| r.intent.drain.as_mut()) {
-                        drain.reset = Reset::Wanted;
-                    }
-                }
+        if let Change::ExpireTemplates(expire) = change {
+            self.overlay.templates_expire = !*expire;
+        }
+        let Change::ResetConnections(entry, to) = change else { return };
+        for service in self.services.iter_mut().filter(|s| s.spec.entries().contains(entry)) {
+            let reals = service.reals.iter_mut().filter(|r| r.spec.key_in(entry) == *to);
+            for drain in reals.filter_map(|r| r.intent.drain.as_mut()) {
+                drain.reset = Reset::Wanted;
             }
-            Change::ExpireTemplates(expire) => self.overlay.templates_expire = !*expire,
-            _ => {}
         }
     }
 
@@ -546,34 +540,38 @@ impl Engine {
         self.overlay.orders.get(&Slot::Out(key, to))
     }
 
+    /// How long before this engine's clock a drain ended.
+    pub(super) fn drained_before(&self, now: Instant, order: &Order) -> Duration {
+        let Asked::Drain { drained_us: Some(at), .. } = order.asked else { return Duration::ZERO };
+        self.since_wall(now, at).1
+    }
+
     /// When a drain's time is over.
     pub(super) fn deadline_of(&self, order: &Order) -> Option<Instant> {
-        match order.asked {
-            Asked::Drain { deadline_us, .. } => deadline_us.map(|at| self.later(at)),
-            _ => None,
-        }
+        let Asked::Drain { deadline_us, .. } = order.asked else { return None };
+        deadline_us.map(|at| self.later(at))
     }
 
     /// What a drain of this server does not do, in the words of the answer.
     pub(super) fn drain_caveats(&self, key: ServiceKey, ignore_persistence: bool) -> String {
         let Some(service) = self.services.iter().find(|s| s.spec.key == key) else { return String::new() };
         let by_kernel = self.dataplane.kind == DataplaneKind::Ipvs;
-        let mut text = String::new();
+        let mut text = Vec::new();
         if service.spec.persistence.is_some() && by_kernel {
-            text += if ignore_persistence {
-                "; clients that stick to any server of weight 0 are sent elsewhere"
+            text.push(if ignore_persistence {
+                "; clients that stick to any server of weight 0 are sent elsewhere".to_owned()
             } else {
-                "; clients that stick to it still come back (--ignore-persistence sends them elsewhere)"
-            };
+                "; clients that stick to it still come back (--ignore-persistence sends them elsewhere)".to_owned()
+            });
         }
         // `sh-fallback` and `mh-fallback` are the first flag of their schedulers.
         if matches!(service.spec.scheduler, Scheduler::Sh | Scheduler::Mh) && !service.spec.flags.first && by_kernel {
             let scheduler = service.spec.scheduler;
-            text += &format!(
+            text.push(format!(
                 "; the kernel's {scheduler} refuses the clients it would send here, without {scheduler}-fallback"
-            );
+            ));
         }
-        text
+        text.concat()
     }
 }
 

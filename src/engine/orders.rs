@@ -136,7 +136,8 @@ fn whole(line: &[u8]) -> Result<&[u8], &'static str> {
 /// The first four bytes of SHA-256, in hexadecimal.
 fn checksum(bytes: &[u8]) -> String {
     let sum = Sha256::digest(bytes);
-    sum.iter().take(4).map(|byte| format!("{byte:02x}")).collect()
+    let first = sum.first_chunk::<4>().copied().unwrap_or_default();
+    format!("{:08x}", u32::from_be_bytes(first))
 }
 
 #[cfg(test)]
@@ -180,7 +181,9 @@ mod tests {
     fn orders() -> impl Strategy<Value = Orders> {
         (any::<u64>(), prop::collection::vec(order(), 0..8)).prop_map(|(revision, all)| {
             let mut orders = Orders { revision, list: Vec::new() };
-            all.into_iter().for_each(|o| orders.set(o));
+            for order in all {
+                orders.set(order);
+            }
             orders
         })
     }
@@ -197,7 +200,7 @@ mod tests {
             let text = orders.text();
             let cut = at.index(text.len());
             let read = Orders::read(&text.as_bytes()[..cut]);
-            let whole = text.as_bytes()[..cut].iter().filter(|b| **b == b'\n').count();
+            let whole = text[..].bytes().take(cut).filter(|b| *b == b'\n').count();
             // A last line that lacks nothing but its end is whole.
             let lines = whole + usize::from(text.as_bytes()[cut] == b'\n' && cut > 0 && text.as_bytes()[cut - 1] != b'\n');
             prop_assert_eq!(read.orders.list.len(), lines.saturating_sub(1));

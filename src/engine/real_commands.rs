@@ -82,7 +82,7 @@ impl Engine {
         match &ask.command {
             Command::Drain { deadline_seconds, then, ignore_persistence, .. } => {
                 let deadline_us = deadline_seconds.map(|s| wall_us.saturating_add(u64::from(s) * 1_000_000));
-                let mut asked = Asked::Drain {
+                let asked = Asked::Drain {
                     service: key,
                     real: to,
                     deadline_us,
@@ -91,24 +91,8 @@ impl Engine {
                     overdue: false,
                     drained_us: None,
                 };
-                let mut since_us = wall_us;
-                match out.as_ref().map(|o| (&o.asked, o.since_us)) {
-                    Some((Asked::Maint { .. }, _)) => return Err("in maintenance: return it first".into()),
-                    Some((Asked::Drain { deadline_us: had, ignore_persistence: ignored, .. }, _))
-                        if deadline_us.is_none() && had.is_none() && ignored == ignore_persistence =>
-                    {
-                        return Err("already draining".into());
-                    }
-                    Some((Asked::Drain { drained_us: before, .. }, since)) => {
-                        since_us = since;
-                        if let Asked::Drain { drained_us, .. } = &mut asked {
-                            *drained_us = *before;
-                        }
-                    }
-                    _ => {}
-                }
+                self.set_order(drain_after(out.as_ref(), order(asked))?);
                 self.lift_order(&Slot::Rising(key, to));
-                self.set_order(Order { since_us, ..order(asked) });
                 let deadline = deadline_seconds.map_or(String::new(), |s| format!("; in {s} s: {then}"));
                 let caveats = self.drain_caveats(key, *ignore_persistence);
                 Ok(format!("weight 0, no new connections; open ones go on until they end{deadline}{caveats}"))
@@ -147,21 +131,23 @@ impl Engine {
                 let later = if out.is_some() { ", once it is back in service" } else { "" };
                 Ok(format!("weight {weight} until returned{later}"))
             }
-            _ => Err("no command for a real server".into()),
+            Command::Demote { .. }
+            | Command::Restore { .. }
+            | Command::Takeover { .. }
+            | Command::Reload { .. }
+            | Command::Restart {} => Err("no command for a real server".into()),
         }
     }
 
     /// Holds and their end are orders, too: they are in force again after a start.
     pub(super) fn order_hold(&mut self, now: Instant, instance: &str, input: &vrrp::Input, ask: &Ask) {
         let instance = instance.to_owned();
-        let asked = match input {
-            vrrp::Input::Demote => Asked::Demote { instance },
-            vrrp::Input::Takeover => Asked::Takeover { instance },
-            _ => {
-                self.lift_order(&Slot::Hold(instance));
-                return;
-            }
-        };
+        if *input == vrrp::Input::Restore {
+            self.lift_order(&Slot::Hold(instance));
+            return;
+        }
+        let takes_over = *input == vrrp::Input::Takeover;
+        let asked = if takes_over { Asked::Takeover { instance } } else { Asked::Demote { instance } };
         let since_us = self.log.wall_zero_us().saturating_add(now.as_micros());
         self.set_order(Order { asked, since_us, by: ask.actor.clone(), reason: ask.reason.clone() });
     }
@@ -172,10 +158,28 @@ fn refusal(command: &Command) -> Option<String> {
     let too_long = |what: &str, seconds: u32| {
         (seconds == 0 || seconds > LONGEST).then(|| format!("{what} is 1 to {LONGEST} s, not {seconds}"))
     };
-    match command {
-        Command::Weight { weight, .. } if *weight > 65_535 => Some("a weight is 0 to 65535".into()),
-        Command::Drain { deadline_seconds: Some(seconds), .. } => too_long("a deadline", *seconds),
-        Command::Return { slow_start_seconds: Some(seconds), .. } => too_long("a slow start", *seconds),
-        _ => None,
+    if matches!(command, Command::Weight { weight, .. } if *weight > 65_535) {
+        return Some("a weight is 0 to 65535".into());
     }
+    if let Command::Drain { deadline_seconds: Some(seconds), .. } = command {
+        return too_long("a deadline", *seconds);
+    }
+    let Command::Return { slow_start_seconds: Some(seconds), .. } = command else { return None };
+    too_long("a slow start", *seconds)
+}
+
+/// The order for a drain, if it makes any difference: one that goes on keeps its beginning.
+fn drain_after(before: Option<&Order>, mut order: Order) -> Result<Order, String> {
+    let Some(before) = before else { return Ok(order) };
+    let Asked::Drain { deadline_us: had, ignore_persistence: ignored, drained_us: was_drained, .. } = before.asked
+    else {
+        return Err("in maintenance: return it first".into());
+    };
+    let Asked::Drain { deadline_us, ignore_persistence, drained_us, .. } = &mut order.asked else { return Ok(order) };
+    if deadline_us.is_none() && had.is_none() && ignored == *ignore_persistence {
+        return Err("already draining".into());
+    }
+    *drained_us = was_drained;
+    order.since_us = before.since_us;
+    Ok(order)
 }

@@ -180,7 +180,11 @@ impl Engine {
 
     fn real_view(&self, now: Instant, service: &lvs::Service, real: &lvs::Real) -> Real {
         let order = self.out_order(service.spec.key, real.spec.key);
-        let drain = real.intent.drain.as_ref().map(|d| drain(d, order, order.and_then(|o| self.deadline_of(o))));
+        let drain = real.intent.drain.as_ref().map(|d| Drain {
+            deadline_at: order.and_then(|o| self.deadline_of(o)),
+            drained_before: order.map_or(Duration::ZERO, |o| self.drained_before(now, o)),
+            ..drain(d, order)
+        });
         let admin = match &real.intent.drain {
             None => Admin::Ready,
             Some(d) if d.maint => Admin::Maint,
@@ -219,7 +223,7 @@ impl Engine {
     }
 }
 
-fn drain(drain: &lvs::Drain, order: Option<&Order>, deadline_at: Option<Instant>) -> Drain {
+fn drain(drain: &lvs::Drain, order: Option<&Order>) -> Drain {
     let (then, overdue) = match order.map(|o| &o.asked) {
         Some(Asked::Drain { then, overdue, .. }) => (*then, *overdue),
         _ => (AtDeadline::default(), false),
@@ -231,7 +235,8 @@ fn drain(drain: &lvs::Drain, order: Option<&Order>, deadline_at: Option<Instant>
         reason: order.and_then(|o| o.reason.clone()),
         active_at_start: drain.active_at_start,
         drained_at: drain.drained_at,
-        deadline_at,
+        drained_before: Duration::ZERO,
+        deadline_at: None,
         then,
         overdue,
         ignores_persistence: drain.ignores_persistence,

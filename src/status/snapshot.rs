@@ -541,6 +541,9 @@ pub struct Drain {
     pub active_at_start: Option<u32>,
     /// When the last connection ended.
     pub drained_at: Option<Instant>,
+    /// How much earlier that was, if an engine before saw it.
+    #[serde(default)]
+    pub drained_before: Duration,
     /// When `then` happens if connections are left.
     #[serde(default)]
     pub deadline_at: Option<Instant>,

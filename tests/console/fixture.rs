@@ -240,6 +240,7 @@ pub(crate) fn draining(real: &mut Real, active: u32) {
         active_at_start: Some(12),
         drained_at: (active == 0).then(|| at(AT - 4_000_000)),
         before: Duration::ZERO,
+        drained_before: Duration::ZERO,
         deadline_at: None,
         then: AtDeadline::Ask,
         overdue: false,

@@ -253,16 +253,12 @@ fn real(model: &Model, served: &facts::Served, r: &Real, width: usize) -> Vec<Li
             width,
         ));
     }
+    let sticky = served.service.persistence.map_or(String::new(), |_| format!(", {} sticky", shown(r.sticky)));
     let total = r.connections_total.map_or("–".into(), text::count);
     let bytes = |n: Option<u64>| n.map_or("–".into(), text::count);
     lines.extend(fact(
         "connections",
-        &format!(
-            "{} active, {} inactive, {} sticky, {total} in all",
-            shown(r.active),
-            shown(r.inactive),
-            shown(r.sticky)
-        ),
+        &format!("{} active, {} inactive{sticky}, {total} in all", shown(r.active), shown(r.inactive)),
         width,
     ));
     lines.extend(fact("bytes", &format!("{} in, {} out", bytes(r.bytes_in), bytes(r.bytes_out)), width));

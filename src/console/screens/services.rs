@@ -397,12 +397,12 @@ fn drain(canvas: &mut Canvas, area: Rect) {
     }
     lines.push(active);
     let sticky = known(real.sticky.map(|n| n.to_string()));
-    let sticky = if drain.ignores_persistence { ", none sticks to it".into() } else { format!(", {sticky} sticky") };
-    lines.push(vec![
-        dim("others    "),
-        t(format!("{} inactive{sticky}", known(real.inactive.map(|n| n.to_string())))),
-        dim("  waiting out their timers"),
-    ]);
+    let sticky = match (served.service.persistence, drain.ignores_persistence) {
+        (None, _) => dim("  waiting out their timers"),
+        (Some(_), false) => t(format!(", {sticky} clients stick to it")),
+        (Some(_), true) => t(", who sticks to it goes elsewhere"),
+    };
+    lines.push(vec![dim("others    "), t(format!("{} inactive", known(real.inactive.map(|n| n.to_string())))), sticky]);
     let why = drain.reason.as_ref().map_or(String::new(), |r| format!(", {r}"));
     let ago = text::age(picture.age(served.view, drain.since) + drain.before.as_micros() as u64);
     lines.push(vec![dim("asked     "), t(format!("by {} {ago} ago{why}", drain.by))]);
@@ -411,6 +411,11 @@ fn drain(canvas: &mut Canvas, area: Rect) {
         lines.push(vec![dim("health    "), (health.ink(), health.label()), t(format!("  {}", check(real)))]);
     }
     lines.extend(ending(picture, &served, real, drain));
+    let elsewhere = facts::in_service_elsewhere(picture, &served, real);
+    if !elsewhere.is_empty() {
+        let warning = format!("! not asked of {}: a failover there ends it; D tells", text::listing(&elsewhere));
+        lines.push(vec![(Ink::Warn, warning)]);
+    }
     lines.push(vec![dim(match real.admin {
         Admin::Drain => format!("E ends the rest; R returns it: weight → {}", real.weight_configured),
         _ => format!("R returns it: weight → {}", real.weight_configured),
@@ -426,7 +431,7 @@ fn ending(picture: &Picture, served: &Served, real: &Real, drain: &Drain) -> Vec
         return vec![vec![(Ink::Drained, "⊘ MAINT".into()), t("  its connections were reset")]];
     }
     if let Some(at) = drain.drained_at {
-        let ago = text::age(picture.age(served.view, at));
+        let ago = text::age(picture.age(served.view, at) + drain.drained_before.as_micros() as u64);
         return vec![vec![
             (Ink::Drained, "⊥ DRAINED".into()),
             t(format!(" {ago} ago: no connection is left, safe to touch")),
@@ -434,7 +439,7 @@ fn ending(picture: &Picture, served: &Served, real: &Real, drain: &Drain) -> Vec
     }
     let empty = match (drain.empty_in, drain.ending_per_second) {
         (Some(left), Some(rate)) => {
-            t(format!("in about {}, if {rate:.1} go on ending a second", text::age(left.as_micros() as u64)))
+            t(format!("in about {}: {rate:.1} end a second", text::age(left.as_micros() as u64)))
         }
         _ => dim("no telling: none has ended in the last minute"),
     };
