@@ -271,12 +271,16 @@ impl Question {
         (!reason.is_empty()).then(|| reason.to_owned())
     }
 
-    /// The same as command lines, one for each node that is told.
+    /// The same as command lines: one for all nodes that are told of a real server, else one for each.
     pub fn command_lines(&self, model: &Model) -> Vec<String> {
         let Some(command) = self.command() else { return Vec::new() };
         let quoted = self.reason().map_or(String::new(), |r| format!(" --reason '{}'", r.replace('\'', "'\\''")));
         let label = |n: &usize| Some(model.live.nodes.get(*n)?.label.clone());
         let nodes = self.plan.nodes.iter().filter_map(label);
+        if matches!(self.subject, Subject::Real { .. }) {
+            let all: String = nodes.map(|at| format!(" --at {at}")).collect();
+            return vec![format!("vipdeck {command}{all}{quoted}")];
+        }
         nodes.map(|at| format!("vipdeck {command} --at {at}{quoted}")).collect()
     }
 }

@@ -200,7 +200,7 @@ mod tests {
             let text = orders.text();
             let cut = at.index(text.len());
             let read = Orders::read(&text.as_bytes()[..cut]);
-            let whole = text[..].bytes().take(cut).filter(|b| *b == b'\n').count();
+            let whole = text.bytes().take(cut).filter(|b| *b == b'\n').count();
             // A last line that lacks nothing but its end is whole.
             let lines = whole + usize::from(text.as_bytes()[cut] == b'\n' && cut > 0 && text.as_bytes()[cut - 1] != b'\n');
             prop_assert_eq!(read.orders.list.len(), lines.saturating_sub(1));

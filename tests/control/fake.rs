@@ -147,7 +147,7 @@ impl Engine {
             Command::Takeover { .. } => instance.hold = Some(hold(HoldKind::Takeover, at)),
             Command::Restore { .. } => instance.hold = None,
             // Nothing here comes from a file.
-            Command::Reload { .. } | Command::Restart {} => {}
+            Command::Reload { .. } | Command::Restart {} | Command::Reset { .. } => {}
             Command::Drain { real, .. } => reals(&mut s, *real, |r| {
                 r.admin = Admin::Drain;
                 r.weight_effective = Some(0);
@@ -156,7 +156,6 @@ impl Engine {
                 r.admin = Admin::Maint;
                 r.weight_effective = None;
             }),
-            Command::Reset { .. } => {}
             Command::Return { real, .. } => reals(&mut s, *real, |r| {
                 r.admin = Admin::Ready;
                 r.weight_asked = None;

@@ -12,9 +12,6 @@
     reason = "test code"
 )]
 
-#[path = "../common/engine.rs"]
-#[expect(dead_code, reason = "shared with other tests")]
-mod engine;
 mod load;
 #[path = "../kernel/namespaces.rs"]
 #[expect(dead_code, reason = "shared with other tests")]

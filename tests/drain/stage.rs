@@ -1,13 +1,14 @@
 //! Two directors, four servers and a client on one switch, each in a namespace of its own; direct routing.
 
-use crate::engine::{PROGRAM, status};
 use crate::namespaces::{run, wait_for};
 use crate::programs::{Running, signal};
 use nix::sys::signal::Signal;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use vipdeck::status::{Admin, Real, Role, Snapshot};
+use vipdeck::control::{self, Target, client};
+use vipdeck::status::{Admin, Event, Real, Role, Snapshot};
 
+const PROGRAM: &str = env!("CARGO_BIN_EXE_vipdeck");
 pub(crate) const VIP: &str = "10.8.0.20";
 pub(crate) const SERVERS: usize = 4;
 
@@ -140,6 +141,10 @@ impl Stage {
         status(&self.socket(director)).expect("the engine answers")
     }
 
+    pub(crate) fn events(&self, director: usize) -> Vec<Event> {
+        block_on(client::events(&target(&self.socket(director)).unwrap(), 0)).unwrap()
+    }
+
     /// A server in the first virtual service.
     pub(crate) fn real(&self, director: usize, server: usize) -> Real {
         let snapshot = self.snapshot(director);
@@ -184,6 +189,19 @@ impl Drop for Stage {
             let _ = Command::new("ip").args(["netns", "delete", namespace]).output();
         }
     }
+}
+
+/// From this process: the guest has one slow processor, and a program to start costs it half a second.
+fn status(socket: &Path) -> Option<Snapshot> {
+    block_on(client::status(&target(socket)?)).ok()
+}
+
+fn target(socket: &Path) -> Option<Target> {
+    control::resolve(&[socket.display().to_string()], Path::new("/")).ok()?.pop()
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }
 
 fn configuration(director: usize) -> String {

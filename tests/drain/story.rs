@@ -1,6 +1,5 @@
 //! What happens, in order.
 
-use crate::engine::events;
 use crate::load::{Client, Load, Servers, answers};
 use crate::namespaces::wait_for;
 use crate::stage::{SERVERS, Stage, real};
@@ -55,7 +54,7 @@ fn nothing_is_cut(stage: &Stage, servers: &Servers) {
     let after = servers.accepted();
     assert_eq!(after[0], before[0], "new connections came to the draining server");
     assert!((1..SERVERS).all(|s| after[s] > before[s] + 5), "{before:?} {after:?}");
-    let drained = |s: &Stage| events(&s.socket(0)).into_iter().find(|e| e.text.contains("is DRAINED after"));
+    let drained = |s: &Stage| s.events(0).into_iter().find(|e| e.text.contains("is DRAINED after"));
     assert_eq!(drained(stage).map(|e| e.text), None);
     let ended = load.end_kept();
     wait_for("DRAINED", 20, || stage.admin(0, 0).0 == Admin::Drained);
@@ -118,7 +117,7 @@ fn the_rest_is_reset(stage: &Stage) {
         let cut = (0..3).any(|_| client.ask().is_err());
         assert_eq!(cut, *server == 1, "a connection to server {server}");
     }
-    let said = events(&stage.socket(0));
+    let said = stage.events(0);
     assert!(said.iter().any(|e| e.text.contains("the time to drain 10.8.0.32:80")), "{said:#?}");
     say("at its deadline a drain resets what is left, and nothing else");
 }
@@ -172,7 +171,7 @@ fn it_holds(stage: &mut Stage, servers: &Servers) {
     assert!(!answers(stage, 12).contains(&3));
     // The first director comes back as after a reboot, and takes over.
     stage.start(0);
-    let said = events(&stage.socket(0));
+    let said = stage.events(0);
     assert!(said.iter().any(|e| e.text.starts_with("still in force: drain 10.8.0.34:80")), "{said:#?}");
     let start = said.iter().position(|e| e.kind == "intent").unwrap();
     let master = said.iter().position(|e| e.text.contains("MASTER")).unwrap_or(usize::MAX);
@@ -203,7 +202,7 @@ fn a_damaged_journal(stage: &mut Stage) {
     bytes[place] ^= 0x20;
     std::fs::write(&journal, &bytes).unwrap();
     stage.start(0);
-    let said = events(&stage.socket(0));
+    let said = stage.events(0);
     let alarm = said.iter().find(|e| e.kind == "intent" && e.severity == Severity::Alarm).expect("it is told");
     assert!(alarm.cause.as_ref().unwrap().contains("line 3"), "{alarm:?}");
     let mut kept = journal.into_os_string();

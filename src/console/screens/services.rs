@@ -12,7 +12,7 @@ use super::super::rows;
 use super::super::text;
 use super::super::theme::Ink;
 use super::canvas::{Canvas, Hit, Line, dim, first_shown, line_of, t, title};
-use crate::status::{Admin, DataplaneKind, Drain, Real};
+use crate::status::{Admin, AtDeadline, DataplaneKind, Drain, Real};
 use ratatui::layout::Rect;
 
 /// How wide each column is; zero: left out.
@@ -445,6 +445,9 @@ fn ending(picture: &Picture, served: &Served, real: &Real, drain: &Drain) -> Vec
     };
     let deadline = match (drain.deadline_at, drain.overdue) {
         (None, _) => dim("none: DRAINED when no connection is left"),
+        (Some(_), true) if drain.then == AtDeadline::Ask => {
+            (Ink::Warn, "has passed: E ends the rest, D gives time, R returns".into())
+        }
         (Some(_), true) => (Ink::Warn, format!("has passed: {}", drain.then)),
         (Some(at), false) => t(format!("in {}: {}", text::age(picture.remaining(served.view, at)), drain.then)),
     };
