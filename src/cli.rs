@@ -84,7 +84,7 @@ pub enum Mode {
     /// leaves. Refused if the new program would not take the configuration.
     #[command(after_help = EXIT_STATUS)]
     Restart(Restart),
-    /// Prepare this machine as a real server for direct routing: VIPs on lo, no ARP for them.
+    /// Prepare this machine as a real server (DR, TUN): VIPs that it tells nobody of; or verify those of a director.
     RealServer(RealServer),
     /// Relay standard input and output to an engine's socket; what `attach ssh://HOST` runs on HOST.
     #[command(hide = true)]
@@ -448,20 +448,46 @@ pub struct RealServer {
     pub action: RealServerAction,
 }
 
+/// Of the commands about real servers.
+const EXIT_STATUS_REAL: &str =
+    "Exit status: 0 all is as it should be, 1 something is not, 2 it could not be found out or done";
+
 #[derive(Debug, Subcommand)]
 pub enum RealServerAction {
-    /// Put the VIPs on lo and silence ARP for them; what was there before is remembered.
+    /// Add the VIPs and silence ARP for them; what was there before is remembered.
     Up(RealServerUp),
-    /// Remove them and put the former values back.
+    /// Remove them and put everything back as it was.
     Down(RealServerDown),
-    /// Say what is set and what is not.
-    Show(RealServerShow),
+    /// Say what is set and what is not, what is wrong and how to repair it.
+    #[command(visible_alias = "show", after_help = EXIT_STATUS_REAL)]
+    Status(RealServerStatus),
+    /// Write a unit of systemd that does the same at every start, or settings for sysctl.d; without --write only show it.
+    Permanent(RealServerPermanent),
+    /// On a director: ask real servers whether they take packets for the VIPs and tell nobody that they have them.
+    #[command(after_help = EXIT_STATUS_REAL)]
+    Verify(RealServerVerify),
+}
+
+/// Which VIPs.
+#[derive(Debug, Args)]
+pub struct RealServerVips {
+    #[arg(long = "vip", value_name = "ADDRESS")]
+    pub vips: Vec<IpAddr>,
+    /// Those of a keepalived.conf: of its services by DR or TUN that have this machine among their real servers.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Those of all its services by DR or TUN.
+    #[arg(long, requires = "config")]
+    pub all: bool,
+    /// The director sends packets in packets (lb_kind TUN): the VIPs of --vip go on tunl0 and ip6tnl0.
+    #[arg(long)]
+    pub tunnel: bool,
 }
 
 #[derive(Debug, Args)]
 pub struct RealServerUp {
-    #[arg(long = "vip", required = true, value_name = "ADDRESS")]
-    pub vips: Vec<IpAddr>,
+    #[command(flatten)]
+    pub vips: RealServerVips,
     /// Print what would be done.
     #[arg(long)]
     pub dry_run: bool,
@@ -478,9 +504,50 @@ pub struct RealServerDown {
 }
 
 #[derive(Debug, Args)]
-pub struct RealServerShow {
-    #[arg(long = "vip", value_name = "ADDRESS")]
-    pub vips: Vec<IpAddr>,
+pub struct RealServerStatus {
+    /// None: about all that `up` added.
+    #[command(flatten)]
+    pub vips: RealServerVips,
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct RealServerPermanent {
+    #[command(flatten)]
+    pub vips: RealServerVips,
+    /// The kernel settings alone, for sysctl.d: the addresses come from elsewhere.
+    #[arg(long)]
+    pub sysctl: bool,
+    /// Remove what was written, of either kind.
+    #[arg(long, conflicts_with_all = ["vips", "config", "sysctl"])]
+    pub remove: bool,
+    /// Do it; without, it is only shown.
+    #[arg(long)]
+    pub write: bool,
+    /// Below this directory.
+    #[arg(long, value_name = "DIRECTORY", default_value = "/")]
+    pub root: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct RealServerVerify {
+    /// ADDRESS, ADDRESS:PORT (TCP), or udp/ADDRESS:PORT
+    #[arg(long = "vip", value_name = "VIP")]
+    pub vips: Vec<String>,
+    /// The real servers' own addresses; with --config, only these of the file's.
+    #[arg(long = "real", value_name = "ADDRESS")]
+    pub reals: Vec<IpAddr>,
+    /// The services of a keepalived.conf by DR or TUN, each with all its real servers.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The real servers of --vip get packets in packets (lb_kind TUN).
+    #[arg(long)]
+    pub tunnel: bool,
+    /// Ask from this address of this machine, too, as a client from there would (finds a strict rp_filter); without,
+    /// some addresses of other links are tried.
+    #[arg(long, value_name = "ADDRESS")]
+    pub from: Vec<IpAddr>,
     #[arg(long)]
     pub json: bool,
 }

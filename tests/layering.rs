@@ -31,7 +31,7 @@ const TABLE: &[(&str, &str, bool)] = &[
     ("balancer", "time kernel lvs sys", false),
     ("control", "time status settings cli sys", false),
     ("report", "time kernel status conf control settings cli sys", false),
-    ("real_server", "net kernel settings cli sys", false),
+    ("real_server", "net wire kernel lvs conf settings cli sys", false),
     (
         "runtime",
         "time net wire bfd vrrp kernel health conf engine status balancer control report settings cli sys",

@@ -8,7 +8,7 @@ use super::keywords::server::{Draft, Real, Times};
 use super::lower::Cx;
 use super::source::Span;
 use crate::health;
-use crate::kernel::{DestinationKey, Forwarding, Scheduler, ServiceKey};
+use crate::kernel::{DestinationKey, Forwarding, Protocol, Scheduler, ServiceKey};
 use crate::lvs::{RealSpec, ServiceSpec, Sorry};
 use crate::net::Family;
 use crate::time::Duration;
@@ -134,7 +134,9 @@ fn quorum(cx: &mut Cx<'_>, draft: &Draft, reals: &[RealSpec]) -> (u32, u32) {
 
 fn one_packet(cx: &mut Cx<'_>, draft: &Draft, key: &ServiceKey) -> bool {
     let Some(span) = draft.one_packet else { return false };
-    let is_udp = key.protocol() == Some(crate::kernel::Protocol::Udp);
+    // Of a mark's packets only those count that are UDP, as the file says.
+    let written = draft.protocol.as_ref().is_some_and(|word| word.value == "UDP");
+    let is_udp = written || key.protocol() == Some(Protocol::Udp);
     if !is_udp {
         cx.report(Diagnostic::warning("flag-ignored", "`ops` is for UDP only").at(span, "ignored, as keepalived does"));
     }

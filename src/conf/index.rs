@@ -28,20 +28,21 @@ struct Keyword {
 impl Index {
     pub(super) fn new(statements: &[Statement], sources: &Sources) -> Self {
         let mut blocks: BTreeMap<(String, String), Block> = BTreeMap::new();
+        let mut name_of_line = String::new();
         for statement in statements {
-            let Some((keyword, name, span)) = parts(statement) else { continue };
+            let Some((keyword, span)) = parts(statement) else { continue };
             let Some(body) = &statement.body else { continue };
             // Of blocks with one name the first counts, but global_defs may be written in pieces.
-            let block = Block { span: written(span, sources), keywords: BTreeMap::new() };
-            let block = blocks.entry((keyword.to_owned(), name)).or_insert(block);
+            let block = blocks.entry((keyword.to_owned(), value(statement)));
+            let block = block.or_insert_with(|| Block { span: written(span, sources), keywords: BTreeMap::new() });
             for inner in &body.statements {
-                let Some((first, value, span)) = parts(inner) else { continue };
-                let here = Keyword { span: written(span, sources), value };
-                block.keywords.entry(first.to_owned()).or_insert(here);
+                let Some((first, _)) = parts(inner) else { continue };
+                block.add(first, inner, sources);
                 for line in inner.body.iter().flat_map(|body| &body.statements) {
-                    let Some((word, value, span)) = parts(line) else { continue };
-                    let here = Keyword { span: written(span, sources), value };
-                    block.keywords.entry(format!("{first} {word}")).or_insert(here);
+                    let Some((word, _)) = parts(line) else { continue };
+                    name_of_line.clear();
+                    name_of_line.extend([first, " ", word]);
+                    block.add(&name_of_line, line, sources);
                 }
             }
         }
@@ -74,9 +75,25 @@ fn written(span: Span, sources: &Sources) -> Span {
     sources.origin(span).map_or(span, |origin| origin.written)
 }
 
-/// The first word, the others, and where all of them are.
-fn parts(statement: &Statement) -> Option<(&str, String, Span)> {
-    let (first, rest) = statement.words.split_first()?;
-    let rest = rest.iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join(" ");
-    Some((first.text.as_str(), rest, statement.span()?))
+/// The first word, and where all of them are.
+fn parts(statement: &Statement) -> Option<(&str, Span)> {
+    Some((statement.words.first()?.text.as_str(), statement.span()?))
+}
+
+/// The words after the first.
+fn value(statement: &Statement) -> String {
+    let rest = statement.words.get(1..).unwrap_or_default();
+    rest.iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join(" ")
+}
+
+impl Block {
+    /// The first of a name counts.
+    fn add(&mut self, name: &str, statement: &Statement, sources: &Sources) {
+        if self.keywords.contains_key(name) {
+            return;
+        }
+        let Some(span) = statement.span() else { return };
+        let keyword = Keyword { span: written(span, sources), value: value(statement) };
+        self.keywords.insert(name.to_owned(), keyword);
+    }
 }

@@ -44,12 +44,16 @@ pub(super) struct Place {
 }
 
 /// Cuts a line, or a part of one, into words and braces. `#` and `!` begin a comment only in text as it is written.
-pub(super) fn cut(text: &str, place: Place, comments: bool) -> Vec<Piece> {
-    let Place { source, start, line, below_comment } = place;
-    let mut cutter = Cutter { source, base: start, line: text, at: 0, comments, words: Vec::new(), tokens: Vec::new() };
+pub(super) fn cut(text: &str, place: Place, comments: bool, pieces: &mut Vec<Piece>) {
+    let first = pieces.len();
+    let mut cutter = Cutter { place, line: text, at: 0, comments, words: Vec::new(), pieces };
     cutter.run();
-    let unterminated = cutter.unterminated();
-    cutter.tokens.into_iter().map(|token| Piece { token, source, line, below_comment, unterminated }).collect()
+    let Some(pieces) = pieces.get_mut(first..) else { return };
+    if let Some(open) = unterminated(pieces) {
+        for piece in pieces {
+            piece.unterminated = Some(open);
+        }
+    }
 }
 
 /// The places after braces outside strings, where keepalived begins another line.
@@ -74,13 +78,12 @@ fn end_of_use(text: &str, at: usize) -> Option<usize> {
 }
 
 struct Cutter<'a> {
-    source: SourceId,
-    base: usize,
+    place: Place,
     line: &'a str,
     at: usize,
     comments: bool,
     words: Vec<Word>,
-    tokens: Vec<Token>,
+    pieces: &'a mut Vec<Piece>,
 }
 
 impl Cutter<'_> {
@@ -93,7 +96,7 @@ impl Cutter<'_> {
                 b'{' | b'}' => {
                     self.flush();
                     let span = self.span(self.at, self.at + 1);
-                    self.tokens.push(if *byte == b'{' { Token::Open(span) } else { Token::Close(span) });
+                    self.push(if *byte == b'{' { Token::Open(span) } else { Token::Close(span) });
                     self.at += 1;
                 }
                 b'"' => self.quoted(),
@@ -105,12 +108,27 @@ impl Cutter<'_> {
 
     fn flush(&mut self) {
         if !self.words.is_empty() {
-            self.tokens.push(Token::Words(std::mem::take(&mut self.words)));
+            let words = std::mem::take(&mut self.words);
+            self.push(Token::Words(words));
         }
     }
 
+    fn push(&mut self, token: Token) {
+        let Place { source, line, below_comment, .. } = self.place;
+        self.pieces.push(Piece { token, source, line, below_comment, unterminated: None });
+    }
+
+    fn word(&mut self, text: String, span: Span, quoted: bool) {
+        if self.words.is_empty() {
+            // Most statements have so many words; a list grows by more.
+            self.words.reserve_exact(3);
+        }
+        self.words.push(Word { text, span, quoted });
+    }
+
     fn span(&self, start: usize, end: usize) -> Span {
-        Span { source: self.source, start: self.base + start, end: self.base + end }
+        let Place { source, start: base, .. } = self.place;
+        Span { source, start: base + start, end: base + end }
     }
 
     fn quoted(&mut self) {
@@ -120,16 +138,28 @@ impl Cutter<'_> {
             Some(length) => (rest.get(..length).unwrap_or_default(), start + length + 2),
             None => (rest, self.line.len()),
         };
-        self.words.push(Word { text: inside.to_owned(), span: self.span(start, end), quoted: true });
+        self.word(inside.to_owned(), self.span(start, end), true);
         self.at = end;
     }
 
     fn plain(&mut self, bytes: &[u8]) {
         let start = self.at;
+        // Most words are what is written, byte for byte.
+        let same = bytes
+            .iter()
+            .skip(start)
+            .position(|byte| matches!(byte, b'\\' | b'$' | b'#' | b'!' | b' ' | b'\t' | b'\r' | b'{' | b'}' | b'"'));
+        let end = same.map_or(bytes.len(), |length| start + length);
+        let is_whole = !matches!(bytes.get(end), Some(b'\\' | b'$')) && (self.comments || !is_comment(bytes.get(end)));
+        if is_whole {
+            self.at = end;
+            let text = self.line.get(start..end).unwrap_or_default().to_owned();
+            return self.word(text, self.span(start, end), false);
+        }
         let mut text = Vec::new();
         while let Some(&byte) = bytes.get(self.at) {
             match byte {
-                b'\\' if self.comments && matches!(bytes.get(self.at + 1), Some(b'#' | b'!')) => {
+                b'\\' if self.comments && is_comment(bytes.get(self.at + 1)) => {
                     text.extend(bytes.get(self.at + 1));
                     self.at += 2;
                 }
@@ -148,19 +178,23 @@ impl Cutter<'_> {
             }
         }
         let span = self.span(start, self.at);
-        self.words.push(Word { text: String::from_utf8_lossy(&text).into_owned(), span, quoted: false });
+        self.word(String::from_utf8_lossy(&text).into_owned(), span, false);
     }
+}
 
-    /// Where a `"` opens that nothing on the line closes.
-    fn unterminated(&self) -> Option<Span> {
-        let last = self.tokens.iter().rev().find_map(|token| match token {
-            Token::Words(words) => words.last(),
-            Token::Open(_) | Token::Close(_) => None,
-        })?;
-        // A closed string is as long as its text and two quotes.
-        let open = last.quoted && last.span.end - last.span.start != last.text.len() + 2;
-        open.then_some(Span { end: last.span.start + 1, ..last.span })
-    }
+const fn is_comment(byte: Option<&u8>) -> bool {
+    matches!(byte, Some(b'#' | b'!'))
+}
+
+/// Where a `"` opens that nothing on the line closes.
+fn unterminated(pieces: &[Piece]) -> Option<Span> {
+    let last = pieces.iter().rev().find_map(|piece| match &piece.token {
+        Token::Words(words) => words.last(),
+        Token::Open(_) | Token::Close(_) => None,
+    })?;
+    // A closed string is as long as its text and two quotes.
+    let open = last.quoted && last.span.end - last.span.start != last.text.len() + 2;
+    open.then_some(Span { end: last.span.start + 1, ..last.span })
 }
 
 #[cfg(test)]
@@ -195,7 +229,9 @@ mod tests {
     }
 
     fn pieces(text: &str) -> Vec<Piece> {
-        cut(text, Place { source: SourceId(0), start: 0, line: 0, below_comment: false }, true)
+        let mut pieces = Vec::new();
+        cut(text, Place { source: SourceId(0), start: 0, line: 0, below_comment: false }, true, &mut pieces);
+        pieces
     }
 
     #[test]

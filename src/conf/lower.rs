@@ -149,7 +149,8 @@ pub(super) fn walk<D>(
     statements: &[Statement],
 ) -> Failed {
     let mut failed = Failed::new();
-    let mut seen: BTreeMap<&'static str, Span> = BTreeMap::new();
+    // A block has few single keywords.
+    let mut seen: Vec<(&'static str, Span)> = Vec::new();
     for statement in statements {
         // A `{` without words is reported where the tree is built.
         let Some(first) = statement.words.first() else { continue };
@@ -162,12 +163,13 @@ pub(super) fn walk<D>(
             cx.unknown(block, &names, statement, first);
             continue;
         };
-        if by_chance(keyword, statement, seen.contains_key(keyword.name)) {
+        let is_seen = |seen: &[(&'static str, Span)]| seen.iter().any(|(name, _)| *name == keyword.name);
+        if statement.below_comment && by_chance(keyword, statement, is_seen(&seen)) {
             cx.wrapped(statement);
             continue;
         }
         if keyword.takes.is_single()
-            && let Some(before) = seen.insert(keyword.name, first.span)
+            && let Some(before) = note_place(&mut seen, keyword.name, first.span)
         {
             cx.report(
                 Diagnostic::warning("written-twice", format!("`{}` is written twice", keyword.name))
@@ -180,6 +182,15 @@ pub(super) fn walk<D>(
         }
     }
     failed
+}
+
+/// Where a keyword of the block was written before; from now on it is written here.
+fn note_place(seen: &mut Vec<(&'static str, Span)>, name: &'static str, span: Span) -> Option<Span> {
+    if let Some((_, place)) = seen.iter_mut().find(|(seen, _)| *seen == name) {
+        return Some(std::mem::replace(place, span));
+    }
+    seen.push((name, span));
+    None
 }
 
 /// Whether a line is the rest of a comment that begins with a keyword by chance, such as `interface が…`.
@@ -271,7 +282,10 @@ fn argument<D>(
 ) -> Result<(), Diagnostic> {
     let name = keyword.name;
     let mut used = 2;
-    let needed = || word(name, &takes.argument(), statement);
+    let needed = || match statement.words.get(1) {
+        Some(word) => Ok(word),
+        None => word(name, &takes.argument(), statement),
+    };
     match takes {
         Takes::Nothing(set) => {
             set(draft, first.span);

@@ -83,23 +83,73 @@ const LACKING: &[&str] = &[
 
 /// Shows where the block ends that lacks something: the line belongs before that.
 pub(super) fn show_ends(diagnostics: &mut [Diagnostic], statements: &[Statement], sources: &Sources) {
+    let mut blocks = None;
     for diagnostic in diagnostics.iter_mut().filter(|d| LACKING.contains(&d.id)) {
-        let Some(end) = diagnostic.span().and_then(|span| end_around(statements, span, sources)) else { continue };
+        let Some(span) = diagnostic.span() else { continue };
+        let blocks = blocks.get_or_insert_with(|| Blocks::new(statements, sources));
+        let Some(end) = blocks.end_around(sources.origin(span).map_or(span, |origin| origin.written)) else { continue };
         diagnostic.labels.push(Label { span: end, text: "the block ends here".into() });
     }
 }
 
-/// The `}` of the innermost block that has `span` in its header or between its braces.
-fn end_around(statements: &[Statement], span: Span, sources: &Sources) -> Option<Span> {
+/// Every block by where it begins, so that a thousand places among thousands of blocks are found at once.
+struct Blocks(Vec<Block>);
+
+struct Block {
+    /// Its header and all between its braces, as written.
+    whole: Span,
+    close: Span,
+    /// The place in the list of the block around it.
+    around: Option<usize>,
+}
+
+impl Blocks {
+    fn new(statements: &[Statement], sources: &Sources) -> Self {
+        let mut blocks = Vec::new();
+        gather(statements, sources, &mut blocks);
+        // Outer blocks before inner ones, which a repetition may write at one place.
+        blocks.sort_by_key(|block| (block.whole.source, block.whole.start, std::cmp::Reverse(block.whole.end)));
+        let mut open: Vec<usize> = Vec::new();
+        for place in 0..blocks.len() {
+            let Some(whole) = blocks.get(place).map(|block| block.whole) else { continue };
+            let contains = |outer: &usize| {
+                let outer = blocks.get(*outer).map(|block| block.whole);
+                outer.is_some_and(|outer| outer.source == whole.source && whole.end <= outer.end)
+            };
+            while open.last().is_some_and(|outer| !contains(outer)) {
+                open.pop();
+            }
+            if let Some(block) = blocks.get_mut(place) {
+                block.around = open.last().copied();
+            }
+            open.push(place);
+        }
+        Self(blocks)
+    }
+
+    /// The `}` of the innermost block that has `wanted` in its header or between its braces.
+    fn end_around(&self, wanted: Span) -> Option<Span> {
+        let before = |block: &Block| (block.whole.source, block.whole.start) <= (wanted.source, wanted.start);
+        let mut at = self.0.partition_point(before).checked_sub(1);
+        while let Some(block) = at.and_then(|at| self.0.get(at)) {
+            if block.whole.source == wanted.source && wanted.end <= block.whole.end {
+                return Some(block.close);
+            }
+            at = block.around;
+        }
+        None
+    }
+}
+
+fn gather(statements: &[Statement], sources: &Sources, blocks: &mut Vec<Block>) {
     let written = |span: Span| sources.origin(span).map_or(span, |origin| origin.written);
-    let wanted = written(span);
     for statement in statements {
         let (Some(header), Some(body)) = (statement.span().map(written), &statement.body) else { continue };
         let close = written(body.close);
-        let same = header.source == wanted.source && close.source == wanted.source;
-        if same && header.start <= wanted.start && wanted.end <= close.end {
-            return end_around(&body.statements, span, sources).or(Some(body.close));
+        if header.source == close.source {
+            let whole = Span { end: close.end, ..header };
+            blocks.push(Block { whole, close: body.close, around: None });
         }
+        gather(&body.statements, sources, blocks);
     }
-    None
 }

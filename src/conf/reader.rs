@@ -7,7 +7,7 @@ use super::expand;
 use super::include::Checks;
 use super::lexer::{self, Piece, Place};
 use super::source::{Loader, SourceId, Sources, Span};
-use super::text::Text;
+use super::text::{Text, has_comment};
 use std::path::{Path, PathBuf};
 
 /// keepalived reads lines into a buffer of this size and drops longer ones (`MAXBUF`).
@@ -131,9 +131,8 @@ impl<'a> Reader<'a> {
             let span = Span { source, start, end: start + content.len() };
             let at = At { line: number, below_comment, depth: 0, conditional: false, span };
             if self.is_sound(content, span) {
-                let (bare, comment) = Text::plain(source, start, content).without_comment();
-                below_comment = comment;
-                self.physical(bare, content, at);
+                below_comment = has_comment(content);
+                self.physical(content, at);
             }
             offset += line.len() + 1;
         }
@@ -163,9 +162,10 @@ impl<'a> Reader<'a> {
     }
 
     /// A line of a file, as it is written.
-    fn physical(&mut self, bare: Text, content: &str, at: At) {
+    fn physical(&mut self, content: &str, at: At) {
+        let bare = || Text::plain(at.span.source, at.span.start, content).without_comment().0;
         if let Some((name, mut definition)) = self.unfinished.take() {
-            let more = go_on(&mut definition, &bare);
+            let more = go_on(&mut definition, &bare());
             if more {
                 self.unfinished = Some((name, definition));
             } else {
@@ -174,10 +174,10 @@ impl<'a> Reader<'a> {
             return;
         }
         // Most lines: nothing in them is replaced.
-        if !content.contains(['$', '@', '~']) && !content.contains("include") && !content.contains("random_seed") {
+        if !concerns_the_reader(content) {
             let Span { source, start, .. } = at.span;
             let place = Place { source, start, line: at.line, below_comment: at.below_comment };
-            self.pieces.extend(lexer::cut(content, place, true));
+            lexer::cut(content, place, true, &mut self.pieces);
             return;
         }
         if content.len() > expand::LONGEST {
@@ -186,7 +186,7 @@ impl<'a> Reader<'a> {
             self.diagnostics.push(problem.help("split it into lines of less than 1024 bytes"));
             return;
         }
-        self.line(bare, at);
+        self.line(bare(), at);
     }
 
     /// A line of a file or of a definition, and what follows braces on it.
@@ -362,8 +362,21 @@ impl<'a> Reader<'a> {
             None => (self.sources.add_expanded(text.clone()), 0, false),
         };
         let place = Place { source, start, line: at.line, below_comment: at.below_comment };
-        self.pieces.extend(lexer::cut(text.as_str(), place, comments));
+        lexer::cut(text.as_str(), place, comments, &mut self.pieces);
     }
+}
+
+/// Whether something in a line may be more than words and braces: a definition, a condition, a repetition, an include.
+/// In one pass: it looks at every line.
+fn concerns_the_reader(line: &str) -> bool {
+    let bytes = line.as_bytes();
+    let begins = |at: usize, word: &[u8]| bytes.get(at..).is_some_and(|rest| rest.starts_with(word));
+    bytes.iter().enumerate().any(|(at, byte)| match byte {
+        b'$' | b'@' | b'~' => true,
+        b'i' => begins(at, b"include"),
+        b'r' => begins(at, b"random_seed"),
+        _ => false,
+    })
 }
 
 /// Adds a line to a definition; true if a `\` at its end says that another one follows.

@@ -178,8 +178,7 @@ impl Sources {
     /// The blanks at the start of the line that holds `span`.
     pub fn indentation(&self, span: Span) -> usize {
         let Some(source) = self.get(span.source) else { return 0 };
-        let line = source.lines.partition_point(|start| *start <= span.start).max(1);
-        let start = source.lines.get(line - 1).copied().unwrap_or(0);
+        let start = source.text.get(..span.start).and_then(|text| text.rfind('\n')).map_or(0, |at| at + 1);
         let before = source.text.get(start..).unwrap_or_default();
         before.bytes().take_while(|b| *b == b' ' || *b == b'\t').map(|b| if b == b'\t' { 8 } else { 1 }).sum()
     }

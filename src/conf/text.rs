@@ -177,6 +177,25 @@ impl Text {
     }
 }
 
+/// Whether a line has a comment: [`Text::without_comment`] of most lines, which have none, without making a text.
+pub(super) fn has_comment(line: &str) -> bool {
+    let bytes = line.as_bytes();
+    if !bytes.iter().any(|byte| matches!(byte, b'#' | b'!')) {
+        return false;
+    }
+    let (mut at, mut quoted) = (0, false);
+    while let Some(byte) = bytes.get(at) {
+        match byte {
+            b'"' => quoted = !quoted,
+            b'\\' if !quoted && matches!(bytes.get(at + 1), Some(b'#' | b'!')) => at += 1,
+            b'#' | b'!' if !quoted => return true,
+            _ => {}
+        }
+        at += 1;
+    }
+    false
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -208,5 +227,12 @@ mod tests {
         let (text, comment) = Text::plain(FILE, 0, r#"a "b # c" \#d # e"#).without_comment();
         assert_eq!((text.as_str(), comment), (r#"a "b # c" #d "#, true));
         assert_eq!(text.origin(10, 11).map(|o| o.written), Some(span(10, 12)));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_comment_is_the_same_with_and_without_a_text(line in r##"[ab"#!\\ ]{0,12}"##) {
+            proptest::prop_assert_eq!(has_comment(&line), Text::plain(FILE, 0, &line).without_comment().1);
+        }
     }
 }

@@ -49,7 +49,7 @@ pub(super) fn build(mut pieces: Vec<Piece>, sources: &Sources, diagnostics: &mut
     let mut builder = Builder {
         sources,
         diagnostics,
-        root: Vec::new(),
+        statements: Vec::new(),
         frames: Vec::new(),
         header: None,
         // With a `}` too few, a keyword that can only stand at the top level shows where it is missing.
@@ -60,15 +60,17 @@ pub(super) fn build(mut pieces: Vec<Piece>, sources: &Sources, diagnostics: &mut
     };
     let none = BTreeSet::new();
     let mut previous = None;
-    for piece in &pieces {
+    for piece in &mut pieces {
         let place = (piece.source, piece.line);
         let first_on_line = previous != Some(place);
         previous = Some(place);
         let wrapped = set_aside && suspects.contains(&place);
-        builder.piece(piece, wrapped, first_on_line);
+        // The words of suspects are looked at again at the end.
+        let keep = suspects.contains(&place);
+        builder.piece(piece, wrapped, first_on_line, keep);
     }
     builder.end(if set_aside { &none } else { &suspects }, &pieces);
-    builder.root
+    builder.statements
 }
 
 fn weight(piece: &Piece) -> i64 {
@@ -132,13 +134,15 @@ fn suspects(pieces: &[Piece]) -> BTreeSet<(SourceId, usize)> {
 struct Frame {
     header: Statement,
     open: Span,
-    statements: Vec<Statement>,
+    /// Where its own among the statements of all open blocks begin.
+    first: usize,
 }
 
 struct Builder<'a> {
     sources: &'a Sources,
     diagnostics: &'a mut Vec<Diagnostic>,
-    root: Vec<Statement>,
+    /// Those of the top level and of all open blocks, outermost first.
+    statements: Vec<Statement>,
     frames: Vec<Frame>,
     /// The last statement, which a `{` turns into a block.
     header: Option<Statement>,
@@ -151,11 +155,11 @@ struct Builder<'a> {
 }
 
 impl Builder<'_> {
-    fn piece(&mut self, piece: &Piece, wrapped: bool, first_on_line: bool) {
-        match &piece.token {
+    fn piece(&mut self, piece: &mut Piece, wrapped: bool, first_on_line: bool, keep: bool) {
+        let prose = piece.below_comment && is_prose(piece);
+        match &mut piece.token {
             Token::Words(words) => {
                 self.flush();
-                let prose = piece.below_comment && is_prose(piece);
                 let quote = piece.unterminated.filter(|open| words.iter().any(|w| w.span.start == open.start));
                 if let Some(open) = quote.filter(|_| !prose) {
                     self.diagnostics.push(
@@ -165,7 +169,8 @@ impl Builder<'_> {
                     );
                 }
                 let below_comment = piece.below_comment;
-                self.header = Some(Statement { words: words.clone(), body: None, below_comment, wrapped });
+                let words = if keep { words.clone() } else { std::mem::take(words) };
+                self.header = Some(Statement { words, body: None, below_comment, wrapped });
             }
             Token::Open(_) | Token::Close(_) if wrapped => {}
             Token::Open(span) => self.open(*span),
@@ -174,16 +179,7 @@ impl Builder<'_> {
     }
 
     fn flush(&mut self) {
-        if let Some(statement) = self.header.take() {
-            self.push(statement);
-        }
-    }
-
-    fn push(&mut self, statement: Statement) {
-        match self.frames.last_mut() {
-            Some(frame) => frame.statements.push(statement),
-            None => self.root.push(statement),
-        }
+        self.statements.extend(self.header.take());
     }
 
     fn open(&mut self, span: Span) {
@@ -203,11 +199,11 @@ impl Builder<'_> {
             );
             Statement { words: Vec::new(), body: None, below_comment: false, wrapped: false }
         });
-        let root_only = header.words.first().is_some_and(|word| keywords::is_root_block(&word.text));
-        if self.may_recover && root_only && !self.frames.is_empty() {
+        let root_only = || header.words.first().is_some_and(|word| keywords::is_root_block(&word.text));
+        if self.may_recover && !self.frames.is_empty() && root_only() {
             self.close_all_before(&header);
         }
-        self.frames.push(Frame { header, open: span, statements: Vec::new() });
+        self.frames.push(Frame { header, open: span, first: self.statements.len() });
     }
 
     /// The next top-level block begins while others are open: their `}` is missing here.
@@ -236,8 +232,9 @@ impl Builder<'_> {
     }
 
     fn fold(&mut self, frame: Frame, close: Span) {
-        let body = Some(Body { open: frame.open, close, statements: frame.statements });
-        self.push(Statement { body, ..frame.header });
+        let statements = self.statements.drain(frame.first.min(self.statements.len())..).collect();
+        let body = Some(Body { open: frame.open, close, statements });
+        self.statements.push(Statement { body, ..frame.header });
     }
 
     fn close(&mut self, span: Span, first_on_line: bool) {
@@ -260,8 +257,8 @@ impl Builder<'_> {
             }
             return;
         };
-        let strays = first_on_line && self.sources.indentation(frame.open) != self.sources.indentation(span);
-        if strays && self.odd.is_none() && frame.open.source == span.source {
+        let asks = first_on_line && self.odd.is_none() && frame.open.source == span.source;
+        if asks && self.sources.indentation(frame.open) != self.sources.indentation(span) {
             self.odd = Some((frame.open, span));
         }
         self.fold(frame, span);
@@ -308,7 +305,8 @@ impl Builder<'_> {
             self.diagnostics.push(problem.help("a `}` behind `#` or `!` is part of the comment"));
         }
         let unbalanced = !self.frames.is_empty() || self.diagnostics.iter().any(|d| d.id == "extra-brace");
-        for line in pieces.chunk_by(|a, b| (a.source, a.line) == (b.source, b.line)) {
+        let lines = pieces.chunk_by(|a, b| (a.source, a.line) == (b.source, b.line));
+        for line in lines.filter(|_| !suspects.is_empty()) {
             let suspect = line.first().is_some_and(|first| suspects.contains(&(first.source, first.line)));
             let closes = line.iter().any(|p| matches!(p.token, Token::Close(_)));
             // An unknown block is told as that; a `}` in prose has closed something that its writer left open.

@@ -9,7 +9,8 @@ use crate::lvs;
 use crate::net::LinkName;
 use crate::status::{
     Admin, Asked, AtDeadline, CheckResult, DataplaneKind, Drain, Health, Heard, Hold, HoldKind, Instance, LinkState,
-    Node, Order, Presence, Real, Rising, SCHEMA, Script as ScriptStatus, Service, Snapshot, Term, Track, Verdict, Vip,
+    Node, Order, Presence, Quorum, Real, Rising, SCHEMA, Script as ScriptStatus, Service, ServiceGroup, Snapshot,
+    Sorry, Term, Track, Verdict, Vip,
 };
 use crate::time::{Duration, Instant};
 use crate::vrrp::{self, State};
@@ -174,6 +175,23 @@ impl Engine {
             present: self.table.observed.as_ref().map(present),
             serving: self.serves(service),
             instance: router.map(|r| r.machine.spec().name.clone()),
+            group: service
+                .spec
+                .group
+                .as_ref()
+                .map(|g| ServiceGroup { name: g.name.clone(), entries: g.entries.clone() }),
+            quorum: service.quorum().map(|q| Quorum {
+                up: q.up,
+                since: q.since,
+                needed: service.spec.quorum,
+                hysteresis: service.spec.hysteresis,
+                weight: service.live_weight(),
+            }),
+            sorry: service.spec.sorry.as_ref().map(|s| Sorry {
+                id: s.key_in(&service.spec.key),
+                forwarding: s.forwarding,
+                serving: service.is_sorry(),
+            }),
             reals: service.reals.iter().map(|r| self.real_view(now, service, r)).collect(),
         }
     }

@@ -1,14 +1,16 @@
 //! This machine: look at it, take a step, keep the memory.
 
 use super::memory::Memory;
-use super::plan::{Observed, ObservedSetting, SETTINGS, Step};
-use crate::kernel::Address;
+use super::plan::{Observed, ObservedSetting, SETTINGS, Seen, Step};
+use super::vip::{Device, bits};
+use crate::kernel::{Address, Link};
 use crate::net::{IpNet, LinkName};
 use crate::sys::netlink::{HostRoute, Netlink};
+use crate::sys::sysctl::{Key, SysctlError};
 use crate::sys::{netns, state_file, sysctl};
 use anyhow::Context;
-use ipnet::Ipv4Net;
-use std::net::Ipv4Addr;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 
 /// Gone after a restart, as the addresses and the settings are.
@@ -32,38 +34,62 @@ impl Host {
 
     pub(super) async fn observe(&self) -> anyhow::Result<Observed> {
         let links = self.netlink.links().await?;
-        let lo = links.into_iter().find(|link| link.name == self.lo).context("this namespace has no lo")?;
-        let on_lo = lo.addresses.keys().filter_map(|net| match net {
-            IpNet::V4(net) if net.prefix_len() == 32 => Some(net.addr()),
-            _ => None,
-        });
-        let read = |setting: super::plan::Setting| {
-            sysctl::read(&sysctl::Key::new(setting.path)).map(|value| ObservedSetting { setting, value })
-        };
-        Ok(Observed {
-            lo_is_up: lo.up,
-            addresses: on_lo.collect(),
+        anyhow::ensure!(links.iter().any(|link| link.name == self.lo), "this namespace has no lo");
+        let mut observed = Observed {
             routes: self.netlink.host_routes(&self.lo).await?.into_iter().collect(),
-            settings: SETTINGS.into_iter().map(read).collect::<Result<_, _>>()?,
-        })
+            settings: SETTINGS
+                .into_iter()
+                .map(|setting| Ok(ObservedSetting { setting, value: optional(setting.path)? }))
+                .collect::<Result<_, SysctlError>>()?,
+            ..Observed::default()
+        };
+        for link in &links {
+            match Device::ALL.into_iter().find(|device| device.name() == link.name.as_str()) {
+                Some(device) => {
+                    observed.links.insert(device, seen(link));
+                    observed.loopback |= link.addresses.keys().any(|net| net.addr() == Ipv4Addr::LOCALHOST);
+                }
+                None => elsewhere(link, &mut observed)?,
+            }
+        }
+        Ok(observed)
+    }
+
+    /// Every address of this machine.
+    pub(super) async fn links(&self) -> anyhow::Result<Vec<Link>> {
+        Ok(self.netlink.links().await?)
     }
 
     pub(super) async fn take(&self, step: &Step) -> anyhow::Result<()> {
         let route = |to: &Ipv4Addr| HostRoute { to: *to, link: self.lo.clone() };
         match step {
-            Step::RaiseLo => drop(self.netlink.set_up(&self.lo).await?),
-            Step::Set { setting, value, .. } => sysctl::write(&sysctl::Key::new(setting.path), value)?,
-            Step::AddAddress(vip) => drop(self.netlink.add(&self.address(*vip)).await?),
-            Step::RemoveAddress(vip) => drop(self.netlink.remove(&self.address(*vip)).await?),
+            Step::Make(device) => self.make(*device).await?,
+            Step::Remove(device) => drop(self.netlink.remove_tunnel(&link(*device)?).await?),
+            Step::Raise(device) => drop(self.netlink.set_up(&link(*device)?).await?),
+            Step::Lower(device) => drop(self.netlink.set_down(&link(*device)?).await?),
+            Step::Set { setting, value, .. } => sysctl::write(&Key::new(setting.path), value)?,
+            Step::AddAddress(vip, device) => {
+                let mut address = address(*vip, *device)?;
+                // Never a source of this machine's own connections.
+                address.preferred = vip.is_ipv6().then_some(0);
+                self.netlink.add(&address).await?;
+            }
+            Step::RemoveAddress(vip, device) => drop(self.netlink.remove(&address(*vip, *device)?).await?),
             Step::AddRoute(vip) => drop(self.netlink.add_host_route(&route(vip)).await?),
             Step::RemoveRoute(vip) => drop(self.netlink.remove_host_route(&route(vip)).await?),
+            Step::RemoveLoopback => {
+                let net: IpNet = "127.0.0.1/8".parse()?;
+                self.netlink.remove(&Address::new(self.lo.clone(), net)).await?;
+            }
             Step::Leave { .. } => {}
         }
         Ok(())
     }
 
-    fn address(&self, vip: Ipv4Addr) -> Address {
-        Address::new(self.lo.clone(), IpNet::V4(Ipv4Net::from(vip)))
+    async fn make(&self, device: Device) -> anyhow::Result<()> {
+        let Some((module, kind)) = device.kind() else { return Ok(()) };
+        let made = self.netlink.make_tunnel(&link(device)?, kind).await;
+        made.map(drop).with_context(|| format!("load the kernel's module: `modprobe {module}`, then try again"))
     }
 
     pub(super) fn recall(&self) -> anyhow::Result<Memory> {
@@ -82,5 +108,43 @@ impl Host {
         }
         let text = serde_json::to_string_pretty(memory)? + "\n";
         state_file::write(&self.memory_file, &text).with_context(|| format!("write {file}"))
+    }
+}
+
+fn link(device: Device) -> anyhow::Result<LinkName> {
+    Ok(LinkName::new(device.name())?)
+}
+
+fn address(vip: IpAddr, device: Device) -> anyhow::Result<Address> {
+    Ok(Address::new(link(device)?, IpNet::new(vip, bits(vip))?))
+}
+
+fn seen(link: &Link) -> Seen {
+    let hosts = link.addresses.keys().filter(|net| net.prefix_len() == bits(net.addr()));
+    Seen { up: link.up, addresses: hosts.map(IpNet::addr).collect() }
+}
+
+fn elsewhere(link: &Link, observed: &mut Observed) -> Result<(), SysctlError> {
+    let name = link.name.to_string();
+    observed.elsewhere.extend(link.addresses.keys().map(|net| (net.addr(), name.clone())));
+    if !link.addresses.keys().any(|net| net.addr().is_ipv4()) {
+        return Ok(());
+    }
+    observed.mtu = Some(observed.mtu.map_or(link.mtu, |mtu| mtu.min(link.mtu)));
+    let number = |name: &str| -> Result<u8, SysctlError> {
+        let value = optional(&format!("net/ipv4/conf/{name}/rp_filter"))?;
+        Ok(value.and_then(|value| value.parse().ok()).unwrap_or(0))
+    };
+    let filter = number("all")?.max(number(&name)?);
+    observed.filters.insert(name, filter);
+    Ok(())
+}
+
+/// The setting's value; none if its link, or IPv6, is not there.
+fn optional(path: &str) -> Result<Option<String>, SysctlError> {
+    match sysctl::read(&Key::new(path)) {
+        Ok(value) => Ok(Some(value)),
+        Err(SysctlError::Read { cause, .. }) if cause.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
     }
 }

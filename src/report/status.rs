@@ -218,6 +218,18 @@ fn write_service(s: &Snapshot, service: &Service, out: &mut dyn Write) -> io::Re
         yes_no(service.present),
         yes_no(service.serving),
     )?;
+    if let Some(group) = &service.group {
+        writeln!(out, "    group {}: {} entries", group.name, group.entries.len())?;
+    }
+    if let Some(quorum) = service.quorum.filter(|q| !q.up || q.needed > 1 || q.hysteresis > 0) {
+        let word = if quorum.up { "reached" } else { "LOST" };
+        let (weight, needed, hysteresis) = (quorum.weight, quorum.needed, quorum.hysteresis);
+        writeln!(out, "    quorum {word}: weight {weight} is up, {needed} needed, hysteresis {hysteresis}")?;
+    }
+    if let Some(sorry) = service.sorry {
+        let now = if sorry.serving { "serves" } else { "waits" };
+        writeln!(out, "    sorry server {} {}: {now}", sorry.id, sorry.forwarding)?;
+    }
     let heading = [
         "REAL SERVER",
         "WEIGHT",

@@ -15,8 +15,8 @@ pub use event::{Event, Severity, Subject};
 pub use intent::{Asked, AtDeadline, IntentView, Intents, Order, Rising, Slot};
 pub use snapshot::{
     Admin, Bfd, BfdSession, BfdState, CheckResult, Counters, Dataplane, DataplaneKind, Drain, Finding, FirewallStatus,
-    Health, Heard, Hold, HoldKind, Instance, Kept, KeptKind, LinkState, Node, PacketErrors, Presence, RATE_SAMPLES,
-    Real, Role, SCHEMA, Script, Service, Snapshot, Term, Track, TrackedFile, TrackedProcess, Transition, Verdict, Vip,
-    VirtualLinkStatus,
+    Health, Heard, Hold, HoldKind, Instance, Kept, KeptKind, LinkState, Node, PacketErrors, Presence, Quorum,
+    RATE_SAMPLES, Real, Role, SCHEMA, Script, Service, ServiceGroup, Snapshot, Sorry, Term, Track, TrackedFile,
+    TrackedProcess, Transition, Verdict, Vip, VirtualLinkStatus,
 };
 pub use stage::{ClientView, Mode, ServerState, Stage, StageAction, StageClock, StageNode, StageServer};

@@ -440,7 +440,43 @@ pub struct Service {
     pub serving: Option<bool>,
     /// The instance that holds the address.
     pub instance: Option<String>,
+    /// The `virtual_server_group`, if it is one.
+    #[serde(default)]
+    pub group: Option<ServiceGroup>,
+    /// None: not judged yet.
+    #[serde(default)]
+    pub quorum: Option<Quorum>,
+    #[serde(default)]
+    pub sorry: Option<Sorry>,
     pub reals: Vec<Real>,
+}
+
+/// The entries of the table that are one virtual server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceGroup {
+    pub name: String,
+    pub entries: Vec<ServiceKey>,
+}
+
+/// Whether the servers that are up weigh enough.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quorum {
+    pub up: bool,
+    pub since: Instant,
+    /// In the file: regained at `needed` + `hysteresis`, lost below `needed` − `hysteresis`.
+    pub needed: u32,
+    pub hysteresis: u32,
+    /// Of all servers that are up.
+    pub weight: u64,
+}
+
+/// What serves while the quorum is lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sorry {
+    pub id: DestinationKey,
+    pub forwarding: Forwarding,
+    /// It serves now, as far as it was asked for.
+    pub serving: bool,
 }
 
 /// One real server of one virtual service.

@@ -15,6 +15,7 @@ pub mod control_socket;
 pub mod detached;
 pub mod fifo;
 pub mod files;
+pub mod frame_socket;
 pub mod guarded;
 pub mod inbox;
 pub mod ipvs;

@@ -51,6 +51,17 @@ pub fn read_bytes(path: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
     Ok(Some(bytes))
 }
 
+/// Makes a symbolic link to `target`, in place of a link that is there; of a file it is an error.
+pub fn link(path: &Path, target: &Path) -> io::Result<()> {
+    if let Some(directory) = path.parent() {
+        fs::create_dir_all(directory)?;
+    }
+    if fs::symlink_metadata(path).is_ok_and(|about| about.is_symlink()) {
+        fs::remove_file(path)?;
+    }
+    std::os::unix::fs::symlink(target, path)
+}
+
 /// Removes the file, if it is there.
 pub fn remove(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {

@@ -8,5 +8,6 @@ pub mod bfd;
 pub mod checksum;
 pub mod ipv4;
 pub mod ndisc;
+pub mod reach;
 pub mod signed;
 pub mod vrrp;

@@ -164,6 +164,9 @@ pub(crate) fn snapshot(node: u8) -> Snapshot {
         present: Some(true),
         serving: Some(node == which),
         instance: Some(format!("VI_{which}")),
+        group: None,
+        quorum: None,
+        sorry: None,
         reals: vec![real(1, node == which), real(2, node == which)],
     };
     Snapshot {

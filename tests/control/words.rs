@@ -107,6 +107,9 @@ fn service() -> Service {
         present: Some(true),
         serving: Some(true),
         instance: Some("VI_1".into()),
+        group: None,
+        quorum: None,
+        sorry: None,
         reals: vec![real("192.0.2.21:80"), real("192.0.2.22:80")],
     }
 }

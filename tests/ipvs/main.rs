@@ -6,7 +6,12 @@
 #![expect(clippy::explicit_write, reason = "the test harness keeps what eprintln! says to itself")]
 
 mod checks;
+#[expect(dead_code, reason = "there are no instances here")]
+#[path = "../common/engine.rs"]
+mod engine;
 mod ipvsadm;
+mod same;
+mod tunnel;
 
 use std::io::Write;
 use std::path::Path;
@@ -18,10 +23,27 @@ const IN_GUEST: &str = "VIPDECK_IN_UML";
 
 #[test]
 fn against_a_kernel_with_ipvs() {
+    with_ipvs("against_a_kernel_with_ipvs", "checked: all kinds of entries", check_all);
+}
+
+// parity: 74 75 76 77
+#[test]
+fn the_tables_are_those_of_keepalived_for_the_same_files() {
+    let name = "the_tables_are_those_of_keepalived_for_the_same_files";
+    with_ipvs(name, "checked: the same tables as keepalived", || {
+        if ["ipvsadm", "keepalived"].iter().any(|tool| Command::new(tool).arg("--version").output().is_err()) {
+            return skipped("ipvsadm and keepalived are not both installed");
+        }
+        same::same_tables_as_keepalived();
+        writeln!(std::io::stderr(), "checked: the same tables as keepalived").unwrap();
+    });
+}
+
+fn with_ipvs(name: &str, checked: &str, work: fn()) {
     match Ipvs::open() {
         Ok(_) if !nix::unistd::geteuid().is_root() => skipped("a namespace of one's own needs root"),
-        Ok(_) => check_all(),
-        Err(IpvsError::NoModule) if std::env::var(IN_GUEST).is_err() => again_in_guest(),
+        Ok(_) => work(),
+        Err(IpvsError::NoModule) if std::env::var(IN_GUEST).is_err() => again_in_guest(name, checked),
         Err(error) => panic!("{error}"),
     }
 }
@@ -37,11 +59,14 @@ fn check_all() {
         writeln!(std::io::stderr(), "checked: {name}").unwrap();
     }
     if std::env::var(IN_GUEST).is_ok() {
+        in_new_namespace(tunnel::a_client_is_served_through_a_tunnel);
+        writeln!(std::io::stderr(), "checked: a client is served through a tunnel (IPv4, IPv6)").unwrap();
         // These take modules away, which only the guest can do without.
         checks::a_missing_scheduler_is_named();
         checks::a_missing_module_is_told();
         writeln!(std::io::stderr(), "checked: missing modules").unwrap();
     }
+    writeln!(std::io::stderr(), "checked: all kinds of entries").unwrap();
 }
 
 fn in_new_namespace(work: impl FnOnce() + Send) {
@@ -56,7 +81,7 @@ fn in_new_namespace(work: impl FnOnce() + Send) {
     });
 }
 
-fn again_in_guest() {
+fn again_in_guest(name: &str, checked: &str) {
     if !nix::unistd::geteuid().is_root() {
         return skipped("this kernel has no ip_vs, and the guest kernel works on files as root");
     }
@@ -64,13 +89,13 @@ fn again_in_guest() {
     let output = Command::new(runner)
         .args(["-t", "180"])
         .arg(std::env::current_exe().unwrap())
-        .args(["--exact", "against_a_kernel_with_ipvs", "--nocapture"])
+        .args(["--exact", name, "--nocapture"])
         .output()
         .unwrap();
     let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
     match output.status.code() {
         // Only what was checked there counts, not that a binary ended well.
-        Some(0) if text.contains("checked: missing modules") => {}
+        Some(0) if text.contains(checked) => writeln!(std::io::stderr(), "{text}").unwrap(),
         Some(0) if text.contains("skipped:") => skipped(&text),
         Some(125) => skipped(&format!("this kernel has no ip_vs, and none with it could be started: {text}")),
         code => panic!("under the guest kernel, exit status {code:?}:\n{text}"),

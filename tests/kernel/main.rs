@@ -7,3 +7,5 @@ mod addresses;
 mod adverts;
 mod namespaces;
 mod real_server;
+mod real_server_permanent;
+mod real_server_verify;

@@ -38,7 +38,7 @@ use measure::Figures;
 use stage::{Load, Program, Stage};
 use std::io::Write;
 
-/// A clean stop, with the hand-over done.
+/// A clean stop, with the hand-over done, beyond what the successor waits for.
 const STOP_MS: f64 = 100.0;
 
 /// Beyond the master-down time, with adverts every 10 ms.
@@ -99,8 +99,9 @@ fn compare(stage: &Stage, load: &Load) -> Vec<String> {
         }
     }
     say(&format!("{:34}{floor:11.3}", "bare sends of the masters, s/min"));
-    if ours.stop_ms > STOP_MS {
-        misses.push(format!("{title}: clean stop: {:.0} ms, at most {STOP_MS:.0}", ours.stop_ms));
+    let most = STOP_MS + load.successor_waits().as_secs_f64() * 1e3;
+    if ours.stop_ms > most {
+        misses.push(format!("{title}: clean stop: {:.0} ms, at most {most:.0}", ours.stop_ms));
     }
     for (figures, name) in [(&ours, "vipdeck"), (&theirs, "keepalived")] {
         assert_eq!(figures.senders, load.instances, "{name}: every instance has adverts");

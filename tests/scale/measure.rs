@@ -41,7 +41,7 @@ impl Figures {
         ("mass failover p50, ms late", |f| f.failover[0], 0.8),
         ("mass failover p99, ms late", |f| f.failover[1], 0.8),
         (FIRST_ADVERT, |f| f.first_advert, 0.8),
-        ("clean stop, ms", |f| f.stop_ms, 1.0),
+        ("clean stop with successors, ms", |f| f.stop_ms, 1.0),
     ];
 }
 
@@ -84,7 +84,11 @@ pub(crate) fn pair(stage: &Stage, program: Program, load: &Load) -> Figures {
     figures.taken_over = late.len();
     figures.failover = [quantile(late.clone(), 0.5), quantile(late.clone(), 0.99)];
     figures.failover_earliest = quantile(late, 0.0);
-    figures.stop_ms = stop(&backups);
+    // The preferred ones come back, and leave properly.
+    let masters = stage.start(program, 0, &format!("{program:?}-again"), &many(load, 0));
+    sleep(load.master_down() + Duration::from_secs(3));
+    figures.stop_ms = stop(&masters);
+    stop(&backups);
     figures
 }
 

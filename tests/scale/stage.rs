@@ -41,11 +41,20 @@ impl Load {
     }
 
     /// For the backups (RFC 3768 and RFC 9568, section 6.1).
-    pub(crate) fn master_down(&self) -> Duration {
+    fn skew(&self) -> Duration {
         let skew = f64::from(256 - u16::from(PRIORITIES[1])) / 256.0;
-        let interval = self.interval.as_secs_f64();
-        let skew = if self.version() == 2 { skew } else { skew * interval };
-        Duration::from_secs_f64(3.0 * interval + skew)
+        Duration::from_secs_f64(if self.version() == 2 { skew } else { skew * self.interval.as_secs_f64() })
+    }
+
+    /// Of the same.
+    pub(crate) fn master_down(&self) -> Duration {
+        self.interval * 3 + self.skew()
+    }
+
+    /// What a successor waits for after priority 0. Of version 2 it is the protocol's; of version 3 it is a part of the
+    /// interval, which a master that leaves shortens.
+    pub(crate) fn successor_waits(&self) -> Duration {
+        if self.version() == 2 { self.skew() } else { Duration::ZERO }
     }
 }
 

@@ -207,6 +207,22 @@ fn service(served: &facts::Served, width: usize) -> Vec<Line> {
         None => "not read yet",
     };
     lines.extend(fact("table", present, width));
+    if let Some(quorum) = service.quorum {
+        let word = if quorum.up { "reached" } else { "LOST" };
+        let hysteresis = if quorum.hysteresis > 0 { format!(" ± {}", quorum.hysteresis) } else { String::new() };
+        let text = format!("{word}: {} up, {}{hysteresis} needed", quorum.weight, quorum.needed);
+        lines.extend(fact("quorum", &text, width));
+    }
+    if let Some(sorry) = service.sorry {
+        let now = if sorry.serving { "serves" } else { "waits" };
+        lines.extend(fact("sorry server", &format!("{} {}, {now}", sorry.id, sorry.forwarding), width));
+    }
+    if let Some(group) = &service.group {
+        let entries: Vec<_> = group.entries.iter().take(8).map(ToString::to_string).collect();
+        let more = group.entries.len().saturating_sub(entries.len());
+        let rest = if more > 0 { format!(", and {more} more") } else { String::new() };
+        lines.extend(fact("group", &format!("{}: {}{rest}", group.name, entries.join(", ")), width));
+    }
     lines.extend(fact("instance", service.instance.as_deref().unwrap_or("none"), width));
     lines
 }

@@ -12,7 +12,7 @@ use super::super::rows;
 use super::super::text;
 use super::super::theme::Ink;
 use super::canvas::{Canvas, Hit, Line, dim, first_shown, line_of, t, title};
-use crate::status::{Admin, AtDeadline, DataplaneKind, Drain, Real};
+use crate::status::{Admin, AtDeadline, DataplaneKind, Drain, Real, Service};
 use ratatui::layout::Rect;
 
 /// How wide each column is; zero: left out.
@@ -182,7 +182,20 @@ fn service(served: &Served, c: &Columns) -> Line {
     }
     line.push((ink, format!("{up}/{of} up  ")));
     line.push(dim(format!("{} {}{persistence}  ", service.scheduler, service.forwarding)));
+    line.extend(quorum(service));
     line.extend(place(served));
+    line
+}
+
+/// What is worth saying of the quorum: that it is lost, and who serves then.
+fn quorum(service: &Service) -> Line {
+    let mut line = Vec::new();
+    if let Some(quorum) = service.quorum.filter(|quorum| !quorum.up) {
+        line.push((Ink::Fault, format!("quorum lost, {} of {}  ", quorum.weight, quorum.needed)));
+    }
+    if let Some(sorry) = service.sorry.filter(|sorry| sorry.serving) {
+        line.push((Ink::Warn, format!("sorry server {} serves  ", sorry.id)));
+    }
     line
 }
 
@@ -212,7 +225,7 @@ fn server(model: &Model, real: &Real, row: &RowId, c: &Columns) -> Line {
     let name = name_and_address(model, real, c.server - 3);
     let mut line = vec![t(format!("  {}", text::left(&name, c.server - 2)))];
     if c.fwd > 0 {
-        line.push(dim(text::left(&real.forwarding.to_string(), c.fwd)));
+        line.push(dim(text::left(real.forwarding.name(), c.fwd)));
     }
     line.push(weight(real, c.weight));
     line.push(health(real, c.health));

@@ -10,8 +10,10 @@ mod requests;
 mod routes;
 mod routing_monitor;
 mod rules;
+mod tunnels;
 mod view;
 mod virtual_links;
+mod way;
 
 pub use batch::Batches;
 pub use error::NetlinkError;
@@ -19,6 +21,7 @@ pub use monitor::Monitor;
 pub use requests::{HostRoute, Netlink};
 pub use routing_monitor::RoutingMonitor;
 pub use view::LinkEvent;
+pub use way::Way;
 
 use std::io;
 

@@ -244,6 +244,15 @@ impl Netlink {
         outcome(&what, self.ask(RouteNetlinkMessage::SetLink(message), NLM_F_ACK).await, &[])
     }
 
+    /// Takes a link down (administratively).
+    pub async fn set_down(&self, link: &LinkName) -> Result<Outcome, NetlinkError> {
+        let what = format!("bring {link} down");
+        let mut message = LinkMessage::default();
+        message.header.index = Self::index(link, &what)?;
+        message.header.change_mask = LinkFlags::Up;
+        outcome(&what, self.ask(RouteNetlinkMessage::SetLink(message), NLM_F_ACK).await, &[])
+    }
+
     pub(super) async fn dump_links(&self) -> Result<Vec<RouteNetlinkMessage>, NetlinkError> {
         let request = RouteNetlinkMessage::GetLink(LinkMessage::default());
         self.ask(request, NLM_F_DUMP).await.map_err(|cause| NetlinkError::new("read the links", cause))
