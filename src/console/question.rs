@@ -278,8 +278,8 @@ impl Question {
         let label = |n: &usize| Some(model.live.nodes.get(*n)?.label.clone());
         let nodes = self.plan.nodes.iter().filter_map(label);
         if matches!(self.subject, Subject::Real { .. }) {
-            let all: String = nodes.map(|at| format!(" --at {at}")).collect();
-            return vec![format!("vipdeck {command}{all}{quoted}")];
+            let all: Vec<String> = nodes.map(|at| format!(" --at {at}")).collect();
+            return vec![format!("vipdeck {command}{}{quoted}", all.concat())];
         }
         nodes.map(|at| format!("vipdeck {command} --at {at}{quoted}")).collect()
     }
