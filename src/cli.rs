@@ -1,6 +1,7 @@
 //! The command line as a plain value.
 
 use crate::kernel::{DestinationKey, ServiceKey};
+use crate::time::typed_seconds;
 use clap::{Args, Parser, Subcommand};
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -61,10 +62,16 @@ pub enum Mode {
     Takeover(OnInstance),
     /// Send no new connections to a real server; open ones go on.
     #[command(after_help = EXIT_STATUS)]
-    Drain(OnReal),
+    Drain(Drain),
     /// Put a real server back into service with the weight of the file.
+    #[command(visible_alias = "undrain", after_help = EXIT_STATUS)]
+    Return(Return),
+    /// Take a real server down for maintenance: its connections are reset, and it leaves the table.
     #[command(after_help = EXIT_STATUS)]
-    Return(OnReal),
+    Maint(OnReal),
+    /// Reset the connections that a draining real server still has.
+    #[command(after_help = EXIT_STATUS)]
+    Reset(OnReal),
     /// Give a real server another weight until it is returned.
     #[command(after_help = EXIT_STATUS)]
     Weight(Weight),
@@ -74,6 +81,8 @@ pub enum Mode {
     /// Ask a web server for a page and print its MD5, as `digest` of HTTP_GET and SSL_GET wants it.
     #[command(disable_version_flag = true)]
     Genhash(Genhash),
+    /// Show what operators asked for and nobody has lifted, or lift it.
+    Intent(Intent),
     /// Read the configuration anew; what did not change is not touched. A file with errors changes nothing.
     #[command(after_help = EXIT_STATUS)]
     Reload(Reload),
@@ -118,7 +127,16 @@ pub struct How {
     #[arg(long)]
     pub json: bool,
     #[command(flatten)]
-    pub at: At,
+    pub at: Ats,
+}
+
+/// Which engines.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Ats {
+    /// The engine's control socket, a name below /run/vipdeck, or ssh://HOST. Given several times, every one of them
+    /// is told: so a drain holds on whichever node becomes MASTER.
+    #[arg(long = "at", value_name = "SOCKET|NAME|ssh://HOST")]
+    pub targets: Vec<String>,
 }
 
 /// How a configuration is read.
@@ -215,6 +233,9 @@ pub struct Run {
     /// Where to listen for consoles and commands.
     #[arg(long, value_name = "SOCKET")]
     pub control: Option<PathBuf>,
+    /// Where to keep what outlives the engine: the journal of operator intent.
+    #[arg(long, value_name = "DIRECTORY")]
+    pub state: Option<PathBuf>,
     #[command(flatten)]
     pub look: Look,
 }
@@ -339,6 +360,62 @@ pub struct Genhash {
     /// Also print status and size.
     #[arg(short, long)]
     pub verbose: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Drain {
+    #[command(flatten)]
+    pub on: OnReal,
+    /// When its time is over: 90, 90s, 10m, 2h.
+    #[arg(long, value_name = "TIME", value_parser = typed_seconds)]
+    pub deadline: Option<u32>,
+    /// What happens if connections are left then: `ask` raises an alarm, `wait` goes on, `reset` ends them, `return`
+    /// puts the server back into service.
+    #[arg(long, value_name = "ask|wait|reset|return", default_value = "ask", requires = "deadline")]
+    pub then: String,
+    /// Send clients that stick to the server elsewhere. The kernel's IPVS then does so for every server of weight 0.
+    #[arg(long)]
+    pub ignore_persistence: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Return {
+    #[command(flatten)]
+    pub on: OnReal,
+    /// The weight grows to that of the file in ten steps over this time: 90, 90s, 10m.
+    #[arg(long, value_name = "TIME", value_parser = typed_seconds)]
+    pub slow_start: Option<u32>,
+}
+
+#[derive(Debug, Args)]
+pub struct Intent {
+    #[command(subcommand)]
+    pub action: Option<IntentAction>,
+    /// The list as JSON.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// The engine's control socket, a name below /run/vipdeck, or ssh://HOST; several: all of them. None: all of this
+    /// machine.
+    #[arg(long = "at", global = true, value_name = "SOCKET|NAME|ssh://HOST")]
+    pub targets: Vec<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum IntentAction {
+    /// What is in force, who asked for it, since when and why. Exit status 1 if the engines differ.
+    List,
+    /// Lift what is asked of these real servers and instances.
+    Clear {
+        /// ADDRESS:PORT or the name of an instance.
+        #[arg(value_name = "REAL_SERVER|INSTANCE", required_unless_present = "all")]
+        subjects: Vec<String>,
+        /// Everything.
+        #[arg(long, conflicts_with = "subjects")]
+        all: bool,
+        /// Goes to the log with your name.
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+    },
 }
 
 #[derive(Debug, Args)]

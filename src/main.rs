@@ -4,7 +4,7 @@ use clap::Parser;
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
-use vipdeck::cli::{Cli, Keepalived, Mode};
+use vipdeck::cli::{Cli, Keepalived, Mode, Return};
 use vipdeck::settings::{self, Settings};
 use vipdeck::status::Command;
 use vipdeck::{control, lab, launch, real_server, report, runtime, sys};
@@ -55,14 +55,31 @@ fn dispatch(mode: Mode, settings: &Settings, out: &mut dyn Write) -> anyhow::Res
         Mode::Takeover(on) => {
             report::verbs::run(Command::Takeover { instance: on.instance, seen: None }, &on.how, settings, out)
         }
-        Mode::Drain(on) => {
-            let service = on.service().map_err(anyhow::Error::msg)?;
-            report::verbs::run(Command::Drain { real: on.real, service }, &on.how, settings, out)
+        Mode::Drain(drain) => {
+            let on = drain.on;
+            let command = Command::Drain {
+                real: on.real,
+                service: on.service().map_err(anyhow::Error::msg)?,
+                deadline_seconds: drain.deadline,
+                then: drain.then.parse().map_err(anyhow::Error::msg)?,
+                ignore_persistence: drain.ignore_persistence,
+            };
+            report::verbs::run(command, &on.how, settings, out)
         }
-        Mode::Return(on) => {
+        Mode::Maint(on) => {
             let service = on.service().map_err(anyhow::Error::msg)?;
-            report::verbs::run(Command::Return { real: on.real, service }, &on.how, settings, out)
+            report::verbs::run(Command::Maint { real: on.real, service }, &on.how, settings, out)
         }
+        Mode::Reset(on) => {
+            let service = on.service().map_err(anyhow::Error::msg)?;
+            report::verbs::run(Command::Reset { real: on.real, service }, &on.how, settings, out)
+        }
+        Mode::Return(Return { on, slow_start }) => {
+            let service = on.service().map_err(anyhow::Error::msg)?;
+            let command = Command::Return { real: on.real, service, slow_start_seconds: slow_start };
+            report::verbs::run(command, &on.how, settings, out)
+        }
+        Mode::Intent(args) => report::intent::run(&args, settings, out),
         Mode::Weight(on) => {
             let (service, weight) = on.parts().map_err(anyhow::Error::msg)?;
             report::verbs::run(Command::Weight { real: on.real, service, weight }, &on.how, settings, out)

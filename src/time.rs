@@ -62,6 +62,19 @@ impl fmt::Display for Instant {
     }
 }
 
+/// A time that somebody has typed, in whole seconds: `90`, `90s`, `10m`, `2h`. Above zero.
+pub fn typed_seconds(text: &str) -> Result<u32, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = match text.get(digits.len()..).unwrap_or_default() {
+        "" | "s" => 1,
+        "m" | "min" => 60,
+        "h" => 3600,
+        other => return Err(format!("`{other}` is no unit of time: s, m or h")),
+    };
+    let number: u32 = digits.parse().map_err(|e| format!("`{digits}` is not a number of seconds: {e}"))?;
+    number.checked_mul(unit).filter(|s| *s > 0).ok_or_else(|| "a time above 0 that is no lifetime".to_owned())
+}
+
 /// The earlier of two optional moments.
 pub fn earliest(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
     match (a, b) {
@@ -73,6 +86,13 @@ pub fn earliest(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_time_is_typed_with_its_unit() {
+        let read = |text| typed_seconds(text).ok();
+        assert_eq!(["90", "90s", "10m", "2h"].map(read), [Some(90), Some(90), Some(600), Some(7200)]);
+        assert_eq!(["", "s", "0", "-1", "1d", "2000000h", "1 m"].map(read), [None; 7]);
+    }
 
     #[test]
     fn an_instant_prints_seconds_and_microseconds() {

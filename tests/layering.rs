@@ -24,7 +24,7 @@ const TABLE: &[(&str, &str, bool)] = &[
     ("engine", "time net wire bfd vrrp health kernel lvs conf status cluster", true),
     ("sim", "time net kernel health lvs conf status engine", true),
     // Arguments as values; the only words it shares are the names of services.
-    ("cli", "kernel", true),
+    ("cli", "time kernel", true),
     // `conf` for the loader alone: files of this machine as the language asks for them.
     ("sys", "time net wire kernel health conf", false),
     ("settings", "cli sys", false),

@@ -23,7 +23,11 @@ pub(super) async fn run(mut client: TcpStream, from: SocketAddr, key: ServiceKey
         let _ = stream.set_nodelay(true);
         let _ = SockRef::from(stream).set_tcp_keepalive(&KEEPALIVE);
     }
-    if !matches!(relay(&mut client, &mut server, &place).await, Ok(true)) {
+    let is_whole = tokio::select! {
+        ended = relay(&mut client, &mut server, &place) => matches!(ended, Ok(true)),
+        () = place.cut() => false,
+    };
+    if !is_whole {
         reset(&client);
         reset(&server);
     }

@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
+use tokio::sync::Notify;
 
 #[derive(Debug, Default)]
 pub(super) struct Live {
@@ -48,6 +49,8 @@ pub(super) struct Load {
     active: AtomicU32,
     inactive: AtomicU32,
     traffic: Traffic,
+    /// Tells its connections to end.
+    cut: Notify,
 }
 
 /// Totals since the entry was made.
@@ -100,6 +103,14 @@ impl Live {
                 self.part(*key, *to, &real);
                 Ok(())
             }
+            Change::ResetConnections(key, to) => {
+                let real = self.entry(key)?.destinations.get_mut(to).ok_or(NO_DESTINATION)?;
+                real.destination.weight = 0;
+                real.load.cut.notify_waiters();
+                Ok(())
+            }
+            // They are sent elsewhere anyhow.
+            Change::ExpireTemplates(_) => Ok(()),
             _ => Err(format!("this is not the balancer's: {change}")),
         }
     }
@@ -214,6 +225,7 @@ impl Entry {
                 weight: real.destination.weight,
                 upper: real.destination.upper,
                 lower: real.destination.lower,
+                // Whoever sticks to a server that drains is sent elsewhere.
                 persistent: 0,
                 active: real.load.active.load(Relaxed),
                 inactive: real.load.inactive.load(Relaxed),
@@ -256,6 +268,11 @@ impl Place {
     fn connecting(load: Arc<Load>, service: Arc<Traffic>) -> Self {
         load.inactive.fetch_add(1, Relaxed);
         Self { load, service, active: false.into() }
+    }
+
+    /// Until the connections of this real server are to be reset.
+    pub(super) async fn cut(&self) {
+        self.load.cut.notified().await;
     }
 
     pub(super) fn established(&self) {

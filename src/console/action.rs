@@ -39,6 +39,8 @@ pub enum Action {
     Weight,
     /// At once, without a question: it changes nothing.
     CheckNow,
+    Maint,
+    Reset,
     /// Its question opens with the node's own preview.
     Reload,
     // The stage.
@@ -69,6 +71,8 @@ impl Action {
                 | Self::Drain
                 | Self::Return
                 | Self::Weight
+                | Self::Maint
+                | Self::Reset
                 | Self::CheckNow
                 | Self::Reload
         )

@@ -17,17 +17,14 @@ pub(super) fn act_in_question(model: &mut Model, action: Action) -> Vec<Effect> 
         Action::PreviousField => question.move_focus(-1),
         Action::Left => question.move_button(-1),
         Action::Right => question.move_button(1),
-        Action::Toggle if question.focus == Field::Scope => {
-            question.everywhere = !question.everywhere;
-            question.replan(model);
-        }
+        Action::Toggle if question.toggle() => question.replan(model),
         Action::Press => match question.focus {
             Field::Button(button) => pressed = Some(button),
-            Field::Scope => {
-                question.everywhere = !question.everywhere;
+            Field::Scope | Field::Then | Field::Persistence => {
+                question.toggle();
                 question.replan(model);
             }
-            Field::Reason | Field::Weight => question.move_focus(1),
+            Field::Reason | Field::Weight | Field::Deadline | Field::SlowStart => question.move_focus(1),
         },
         Action::Confirm if question.plan.risk == Some(Risk::Low) => pressed = Some(1),
         Action::Confirm => say(model, Tone::Info, "y answers low-risk questions only: Tab to the button, then Enter"),
@@ -48,7 +45,7 @@ fn confirmed(model: &mut Model, question: Box<Question>, button: usize) -> Vec<E
         Subject::Stage(action) => vec![Effect::Stage(action.clone())],
         Subject::Instance { .. } | Subject::Real { .. } | Subject::Reload { .. } => {
             let Some(command) = question.command() else {
-                say(model, Tone::Bad, "nothing was sent: the weight is not a number");
+                say(model, Tone::Bad, "nothing was sent: a weight is a number, a time is 90s, 10m or 2h");
                 model.modal = Some(Modal::Question(question));
                 return Vec::new();
             };

@@ -107,10 +107,15 @@ fn subject(model: &Model, verb: Action) -> Result<(Subject, RowId), String> {
         (RowId::Instance(..), Action::Demote) => instance(model, &row, InstanceVerb::Demote)?,
         (RowId::Instance(..), Action::Restore) => instance(model, &row, InstanceVerb::Restore)?,
         (RowId::Instance(..), Action::Takeover) => instance(model, &row, InstanceVerb::Takeover)?,
-        (RowId::Real(service, real), Action::Drain | Action::Return | Action::Weight) => {
+        (
+            RowId::Real(service, real),
+            Action::Drain | Action::Return | Action::Weight | Action::Maint | Action::Reset,
+        ) => {
             let verb = match verb {
                 Action::Drain => RealVerb::Drain,
                 Action::Return => RealVerb::Return,
+                Action::Maint => RealVerb::Maint,
+                Action::Reset => RealVerb::Reset,
                 _ => RealVerb::Weight,
             };
             Subject::Real { verb, service: *service, real: *real }
@@ -183,7 +188,15 @@ pub(super) fn looks(model: &Model, row: &RowId, node: usize) -> String {
         RowId::Real(service, real) => {
             let snapshot = picture.nodes.get(node).and_then(|n| n.snapshot.as_ref());
             let found = snapshot.and_then(|s| s.service(service)?.reals.iter().find(|r| r.id == *real));
-            found.map_or(String::new(), |r| format!("{:?} {:?} {:?}", r.admin, r.weight_asked, r.weight_effective))
+            found.map_or(String::new(), |r| {
+                format!(
+                    "{:?} {:?} {:?} {:?}",
+                    r.admin,
+                    r.weight_asked,
+                    r.weight_effective,
+                    r.drain.as_ref().map(|d| (d.deadline_at, d.then, d.ignores_persistence))
+                )
+            })
         }
         _ => String::new(),
     }

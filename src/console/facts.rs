@@ -177,7 +177,9 @@ pub const fn health_of(real: &Real) -> State {
 
 pub const fn admin_of(real: &Real) -> State {
     match real.admin {
+        Admin::Ready if real.rising.is_some() => State::Rising,
         Admin::Ready => State::Ready,
+        Admin::Maint => State::Maint,
         Admin::Drain => State::Drain,
         Admin::Drained => State::Drained,
     }
@@ -234,6 +236,16 @@ pub fn real<'a>(picture: &'a Picture, service: &ServiceKey, real: &DestinationKe
 pub fn holders(picture: &Picture, service: Option<&ServiceKey>, real: &DestinationKey) -> Vec<usize> {
     let has = |s: &Service| service.is_none_or(|k| s.id == *k) && s.reals.iter().any(|r| r.id == *real);
     (0..picture.nodes.len()).filter(|n| picture.fresh(*n).is_some_and(|s| s.services.iter().any(has))).collect()
+}
+
+/// The other nodes that would give a server that is out of service here new connections, by name.
+pub fn in_service_elsewhere(picture: &Picture, served: &Served, real: &Real) -> Vec<String> {
+    let is_in = |snapshot: &Snapshot| {
+        let service = snapshot.service(&served.service.id);
+        service.and_then(|s| s.reals.iter().find(|r| r.id == real.id)).is_some_and(|r| r.drain.is_none())
+    };
+    let others = picture.nodes.iter().enumerate().filter(|(node, _)| *node != served.node);
+    others.filter(|(node, _)| picture.fresh(*node).is_some_and(is_in)).map(|(_, view)| view.name().to_owned()).collect()
 }
 
 /// The stage's name of a real server, else its address.

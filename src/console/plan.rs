@@ -4,10 +4,12 @@
 
 use super::facts::{self, Row};
 use super::model::{Model, NodeView, Picture};
-use super::question::{InstanceVerb, RealVerb, Risk, Subject};
+use super::question::{InstanceVerb, RealVerb, Risk, Subject, Wish};
 use super::text;
 use crate::kernel::{DestinationKey, ServiceKey};
-use crate::status::{HoldKind, Instance, Mode, Real, Role, StageAction};
+use crate::status::{
+    Admin, AtDeadline, DataplaneKind, HoldKind, Instance, Mode, Real, Role, Service, Snapshot, StageAction,
+};
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
@@ -20,6 +22,8 @@ pub struct Plan {
     pub buttons: Vec<String>,
     /// The nodes that are told.
     pub nodes: Vec<usize>,
+    /// Clients stick to the servers of the service.
+    pub is_persistent: bool,
 }
 
 /// Something that was looked at: whether it speaks for the deed, and what was found.
@@ -29,7 +33,7 @@ pub struct Check {
     pub text: String,
 }
 
-pub(super) fn of(model: &Model, subject: &Subject, everywhere: bool, weight: Option<u32>) -> Plan {
+pub(super) fn of(model: &Model, subject: &Subject, wish: Wish) -> Plan {
     let picture = &model.live;
     match subject {
         Subject::Instance { verb, node, instance, .. } => {
@@ -40,7 +44,7 @@ pub(super) fn of(model: &Model, subject: &Subject, everywhere: bool, weight: Opt
                 None => gone(&format!("{instance} is not there any more")),
             }
         }
-        Subject::Real { verb, service, real } => real_plan(picture, *verb, service, real, everywhere, weight),
+        Subject::Real { verb, service, real } => real_plan(picture, *verb, service, real, wish),
         Subject::Stage(action) => stage_plan(model, action),
         Subject::Reload { node, preview } => reload_plan(picture, *node, preview),
         Subject::Leave => leave_plan(picture),
@@ -261,54 +265,58 @@ impl<'a> Handover<'a> {
     }
 }
 
-fn real_plan(
-    picture: &Picture,
-    verb: RealVerb,
-    service: &ServiceKey,
-    id: &DestinationKey,
-    everywhere: bool,
-    weight: Option<u32>,
-) -> Plan {
+fn real_plan(picture: &Picture, verb: RealVerb, service: &ServiceKey, id: &DestinationKey, wish: Wish) -> Plan {
     let name = facts::server_name(picture, id);
     let Some((served, real)) = facts::real(picture, service, id) else {
         return gone(&format!("{name} is not in {service} on any fresh node"));
     };
-    let nodes = facts::holders(picture, (!everywhere).then_some(service), id);
+    let nodes = facts::holders(picture, (!wish.everywhere).then_some(service), id);
     let told: Vec<String> = nodes.iter().filter_map(|n| Some(picture.nodes.get(*n)?.name().to_owned())).collect();
     let on = text::listing(&told);
     let others: Vec<&Real> = served.service.reals.iter().filter(|r| r.id != *id && carries(r)).collect();
-    let mut plan = Plan { nodes, risk: Some(Risk::Low), ..Plan::default() };
-    let place = if everywhere { "every service".to_owned() } else { service.to_string() };
+    let is_persistent = served.service.persistence.is_some();
+    let mut plan = Plan { nodes, risk: Some(Risk::Low), is_persistent, ..Plan::default() };
+    let place = if wish.everywhere { "every service".to_owned() } else { service.to_string() };
     let now = real.weight_kernel.map_or("–".to_owned(), |w| w.to_string());
     match verb {
         RealVerb::Drain => {
             plan.title = format!("Drain {name} of {place}");
             plan.buttons = vec!["Cancel".into(), format!("Drain {name}")];
+            drain_steps(&mut plan, &served, real, &on, wish);
+        }
+        RealVerb::Maint => {
+            plan.title = format!("Maintenance of {name} in {place}");
+            plan.buttons = vec!["Cancel".into(), format!("Take {name} down")];
+            plan.risk = Some(Risk::Medium);
             plan.steps.push(format!("weight {now} → 0 on {on}: no new connections"));
-            // No count here: it moves all the time, and a plan that moves is marked as changed.
-            plan.steps.push("open connections go on; DRAINED when none is left".into());
-            plan.steps.push("health checks go on; R returns it".into());
+            plan.steps.push("its open connections are reset: their clients see an error".into());
+            plan.steps.push("it leaves the table; health checks go on; R returns it".into());
+        }
+        RealVerb::Reset => {
+            plan.title = format!("Reset the rest of {name} in {place}");
+            plan.buttons = vec!["Cancel".into(), "Reset the rest".into()];
+            plan.risk = Some(Risk::Medium);
+            if real.admin != Admin::Drain && real.admin != Admin::Drained {
+                return gone(&format!("{name} does not drain: only what drains is reset (D drains it)"));
+            }
+            plan.steps
+                .push(format!("the connections that {name} still has are reset on {on}: their clients see an error"));
+            plan.steps.push("it stays drained: R returns it".into());
+            return plan;
         }
         RealVerb::Return => {
             plan.title = format!("Return {name} to {place}");
             plan.buttons = vec!["Cancel".into(), format!("Return {name}")];
-            let file = real.weight_configured;
-            plan.steps.push(format!("weight {now} → {file} (the file's) on {on}"));
-            plan.checks.push(if facts::is_good(real) {
-                good(format!("{name} passes its checks: new connections again"))
-            } else {
-                bad(format!("{name} is DOWN: it gets no connections until its check passes"))
-            });
-            return plan;
+            return returned(plan, real, &name, &on, wish);
         }
         RealVerb::Weight => {
             plan.title = format!("Weight of {name} in {place}");
             plan.buttons = vec!["Cancel".into(), "Set weight".into()];
-            plan.steps.push(match weight {
+            plan.steps.push(match wish.weight {
                 Some(w) => format!("weight {now} → {w} on {on}, until returned"),
                 None => "type a weight: a number from 0 to 65535".into(),
             });
-            if weight != Some(0) {
+            if wish.weight != Some(0) {
                 return plan;
             }
             plan.steps.push("weight 0: no new connections, open ones go on".into());
@@ -328,6 +336,66 @@ fn real_plan(
         )));
     }
     plan
+}
+
+fn drain_steps(plan: &mut Plan, served: &facts::Served, real: &Real, on: &str, wish: Wish) {
+    let now = real.weight_kernel.map_or("–".to_owned(), |w| w.to_string());
+    plan.steps.push(match &real.drain {
+        Some(_) => format!("it drains already: it gets this deadline on {on}"),
+        None => format!("weight {now} → 0 on {on}: no new connections"),
+    });
+    // No count here: it moves all the time, and a plan that moves is marked as changed.
+    plan.steps.push("open connections go on; DRAINED when none is left".into());
+    plan.steps.push(at_deadline(wish));
+    plan.steps.push("health checks go on; R returns it".into());
+    plan.checks.extend(drain_checks(served.snapshot, served.service, wish));
+}
+
+fn returned(mut plan: Plan, real: &Real, name: &str, on: &str, wish: Wish) -> Plan {
+    let now = real.weight_kernel.map_or("–".to_owned(), |w| w.to_string());
+    let file = real.weight_configured;
+    plan.steps.push(match wish.slow_start {
+        None => format!("weight {now} → {file} (the file's) on {on}"),
+        Some(s) => format!("weight {now} → {file} (the file's) on {on}, in ten steps over {s} s"),
+    });
+    if wish.slow_start.is_some() && file < 2 {
+        plan.checks.push(bad(format!("a weight of {file} has no steps: it is whole at once")));
+    }
+    plan.checks.push(if facts::is_good(real) {
+        good(format!("{name} passes its checks: new connections again"))
+    } else {
+        bad(format!("{name} is DOWN: it gets no connections until its check passes"))
+    });
+    plan
+}
+
+fn at_deadline(wish: Wish) -> String {
+    let Some(seconds) = wish.deadline else { return "no deadline: it drains until it is empty or returned".into() };
+    let then = match wish.then {
+        AtDeadline::Ask => "an alarm asks what to do",
+        AtDeadline::Wait => "nothing happens, it is only said",
+        AtDeadline::Reset => "they are reset",
+        AtDeadline::Return => "it is put back into service",
+    };
+    format!("if connections are left in {seconds} s: {then}")
+}
+
+/// What keeps a drain from ending, or does more than it should.
+fn drain_checks(snapshot: &Snapshot, service: &Service, wish: Wish) -> Vec<Check> {
+    let mut checks = Vec::new();
+    // The balancer sends whoever sticks to a drained server elsewhere, and refuses nobody.
+    if snapshot.node.dataplane.kind != DataplaneKind::Ipvs {
+        return checks;
+    }
+    if service.persistence.is_some() && !wish.ignore_persistence {
+        checks.push(bad("clients that stick to it still come back, and are DRAINED last"));
+    } else if service.persistence.is_some() {
+        checks.push(bad("clients that stick to any server of weight 0 on these nodes are sent elsewhere"));
+    }
+    if service.scheduler.name() == "sh" {
+        checks.push(bad("sh without sh-fallback refuses the clients it would send here"));
+    }
+    checks
 }
 
 /// How long a restored router may wait until it takes its addresses back: the silence it counts began before.

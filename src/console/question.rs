@@ -4,7 +4,8 @@
 use super::model::{Model, RowId};
 use super::plan::{self, Plan};
 use crate::kernel::{DestinationKey, ServiceKey};
-use crate::status::{Command, Role, StageAction};
+use crate::status::{AtDeadline, Command, Role, StageAction};
+use crate::time::typed_seconds;
 
 /// Input is ignored for this long after a question opens, in microseconds: a held key or a paste confirms nothing.
 pub const GUARD: u64 = 300_000;
@@ -21,6 +22,13 @@ pub struct Question {
     pub reason: String,
     /// The weight as typed.
     pub weight: String,
+    /// The time of a drain as typed; none: it has no end.
+    pub deadline: String,
+    /// What happens then.
+    pub then: AtDeadline,
+    pub ignore_persistence: bool,
+    /// The time of a slow start as typed; none: the whole weight at once.
+    pub slow_start: String,
     /// Drain, return, weight: in every service that has the server, not only in this one.
     pub everywhere: bool,
     pub opened: u64,
@@ -62,6 +70,9 @@ pub enum InstanceVerb {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RealVerb {
     Drain,
+    Maint,
+    /// The rest of a drain.
+    Reset,
     Return,
     Weight,
 }
@@ -80,19 +91,48 @@ pub enum Field {
     Button(usize),
     Reason,
     Weight,
+    Deadline,
+    Then,
+    Persistence,
+    SlowStart,
     Scope,
+}
+
+/// What has been typed and chosen, as far as it makes sense.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wish {
+    pub everywhere: bool,
+    pub weight: Option<u32>,
+    pub deadline: Option<u32>,
+    pub then: AtDeadline,
+    pub ignore_persistence: bool,
+    pub slow_start: Option<u32>,
 }
 
 impl Question {
     pub fn new(model: &Model, subject: Subject, row: RowId) -> Self {
         let weight = plan::weight_now(model, &subject);
-        let everywhere = false;
-        let plan = plan::of(model, &subject, everywhere, parse_weight(&weight));
+        let wish = Wish { weight: parse_weight(&weight), ..Wish::default() };
+        let plan = plan::of(model, &subject, wish);
         let focus = match subject {
             Subject::Real { verb: RealVerb::Weight, .. } => Field::Weight,
             _ => Field::Button(0),
         };
-        Self { subject, row, plan, focus, reason: String::new(), weight, everywhere, opened: model.now, changed: false }
+        Self {
+            subject,
+            row,
+            plan,
+            focus,
+            reason: String::new(),
+            weight,
+            deadline: String::new(),
+            then: AtDeadline::Ask,
+            ignore_persistence: false,
+            slow_start: String::new(),
+            everywhere: false,
+            opened: model.now,
+            changed: false,
+        }
     }
 
     /// The fields in the order of Tab: Cancel, the deed, then what describes it.
@@ -103,6 +143,16 @@ impl Question {
             Subject::Real { verb: RealVerb::Weight, .. } => {
                 fields.extend([Field::Scope, Field::Reason]);
                 fields.insert(0, Field::Weight);
+            }
+            Subject::Real { verb: RealVerb::Drain, .. } => {
+                fields.extend([Field::Deadline, Field::Then]);
+                if self.plan.is_persistent {
+                    fields.push(Field::Persistence);
+                }
+                fields.extend([Field::Scope, Field::Reason]);
+            }
+            Subject::Real { verb: RealVerb::Return, .. } => {
+                fields.extend([Field::SlowStart, Field::Scope, Field::Reason]);
             }
             Subject::Real { .. } => fields.extend([Field::Scope, Field::Reason]),
             Subject::Stage(_) | Subject::Leave => {}
@@ -141,21 +191,63 @@ impl Question {
                 }
                 is_digit
             }
-            Field::Button(_) | Field::Scope => false,
+            Field::Deadline | Field::SlowStart => {
+                let text = if self.focus == Field::Deadline { &mut self.deadline } else { &mut self.slow_start };
+                let fits = (c.is_ascii_digit() || "smh".contains(c)) && text.len() < 6;
+                if fits {
+                    text.push(c);
+                }
+                fits
+            }
+            Field::Button(_) | Field::Scope | Field::Then | Field::Persistence => false,
         }
+    }
+
+    /// Turns a switch, or goes to the next of several words; false: that field is neither.
+    pub fn toggle(&mut self) -> bool {
+        match self.focus {
+            Field::Scope => self.everywhere = !self.everywhere,
+            Field::Persistence => self.ignore_persistence = !self.ignore_persistence,
+            Field::Then => {
+                let all = AtDeadline::ALL;
+                let next = all.iter().position(|a| *a == self.then).map_or(0, |at| (at + 1) % all.len());
+                self.then = all.get(next).copied().unwrap_or_default();
+            }
+            Field::Button(_) | Field::Reason | Field::Weight | Field::Deadline | Field::SlowStart => return false,
+        }
+        true
     }
 
     pub fn erase(&mut self) {
         match self.focus {
             Field::Reason => drop(self.reason.pop()),
             Field::Weight => drop(self.weight.pop()),
-            Field::Button(_) | Field::Scope => {}
+            Field::Deadline => drop(self.deadline.pop()),
+            Field::SlowStart => drop(self.slow_start.pop()),
+            Field::Button(_) | Field::Scope | Field::Then | Field::Persistence => {}
         }
+    }
+
+    fn wish(&self) -> Wish {
+        let seconds = |text: &str| typed_seconds(text).ok();
+        Wish {
+            everywhere: self.everywhere,
+            weight: parse_weight(&self.weight),
+            deadline: seconds(&self.deadline),
+            then: self.then,
+            ignore_persistence: self.ignore_persistence,
+            slow_start: seconds(&self.slow_start),
+        }
+    }
+
+    /// What is typed and no time.
+    fn has_no_time(&self) -> bool {
+        [&self.deadline, &self.slow_start].into_iter().any(|text| !text.is_empty() && typed_seconds(text).is_err())
     }
 
     /// Works the plan out again after something the operator changed in the question.
     pub fn replan(&mut self, model: &Model) {
-        self.plan = plan::of(model, &self.subject, self.everywhere, self.weight_typed());
+        self.plan = plan::of(model, &self.subject, self.wish());
     }
 
     /// Works the plan out again after something the cluster changed; if that matters, the keys go back to Cancel.
@@ -169,13 +261,9 @@ impl Question {
         }
     }
 
-    fn weight_typed(&self) -> Option<u32> {
-        parse_weight(&self.weight)
-    }
-
-    /// The command as it is sent; none for what is no command, and while the weight is no number.
+    /// The command as it is sent; none for what is no command, and while a number or a time is none.
     pub fn command(&self) -> Option<Command> {
-        command(&self.subject, self.everywhere, self.weight_typed())
+        if self.has_no_time() { None } else { command(&self.subject, self.wish()) }
     }
 
     pub fn reason(&self) -> Option<String> {
@@ -183,12 +271,16 @@ impl Question {
         (!reason.is_empty()).then(|| reason.to_owned())
     }
 
-    /// The same as command lines, one for each node that is told.
+    /// The same as command lines: one for all nodes that are told of a real server, else one for each.
     pub fn command_lines(&self, model: &Model) -> Vec<String> {
         let Some(command) = self.command() else { return Vec::new() };
         let quoted = self.reason().map_or(String::new(), |r| format!(" --reason '{}'", r.replace('\'', "'\\''")));
         let label = |n: &usize| Some(model.live.nodes.get(*n)?.label.clone());
         let nodes = self.plan.nodes.iter().filter_map(label);
+        if matches!(self.subject, Subject::Real { .. }) {
+            let all: Vec<String> = nodes.map(|at| format!(" --at {at}")).collect();
+            return vec![format!("vipdeck {command}{}{quoted}", all.concat())];
+        }
         nodes.map(|at| format!("vipdeck {command} --at {at}{quoted}")).collect()
     }
 }
@@ -197,7 +289,7 @@ fn parse_weight(text: &str) -> Option<u32> {
     text.parse::<u16>().ok().map(u32::from)
 }
 
-fn command(subject: &Subject, everywhere: bool, weight: Option<u32>) -> Option<Command> {
+fn command(subject: &Subject, wish: Wish) -> Option<Command> {
     Some(match subject.clone() {
         Subject::Instance { verb, instance, seen, .. } => match verb {
             InstanceVerb::Demote => Command::Demote { instance, seen: Some(seen) },
@@ -205,11 +297,19 @@ fn command(subject: &Subject, everywhere: bool, weight: Option<u32>) -> Option<C
             InstanceVerb::Takeover => Command::Takeover { instance, seen: Some(seen) },
         },
         Subject::Real { verb, service, real } => {
-            let service = (!everywhere).then_some(service);
+            let service = (!wish.everywhere).then_some(service);
             match verb {
-                RealVerb::Drain => Command::Drain { real, service },
-                RealVerb::Return => Command::Return { real, service },
-                RealVerb::Weight => Command::Weight { real, service, weight: weight? },
+                RealVerb::Drain => Command::Drain {
+                    real,
+                    service,
+                    deadline_seconds: wish.deadline,
+                    then: wish.then,
+                    ignore_persistence: wish.ignore_persistence,
+                },
+                RealVerb::Maint => Command::Maint { real, service },
+                RealVerb::Reset => Command::Reset { real, service },
+                RealVerb::Return => Command::Return { real, service, slow_start_seconds: wish.slow_start },
+                RealVerb::Weight => Command::Weight { real, service, weight: wish.weight? },
             }
         }
         Subject::Reload { .. } => Command::Reload { dry_run: false },

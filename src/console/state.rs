@@ -32,10 +32,14 @@ pub enum State {
     Ready,
     Drain,
     Drained,
+    /// Out of the table for maintenance.
+    Maint,
+    /// Back, with a weight that grows.
+    Rising,
 }
 
 impl State {
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 21] = [
         Self::Master,
         Self::Backup,
         Self::Held,
@@ -55,6 +59,8 @@ impl State {
         Self::Ready,
         Self::Drain,
         Self::Drained,
+        Self::Maint,
+        Self::Rising,
     ];
 
     pub const fn word(self) -> &'static str {
@@ -78,6 +84,8 @@ impl State {
             Self::Ready => "ready",
             Self::Drain => "DRAIN",
             Self::Drained => "DRAINED",
+            Self::Maint => "MAINT",
+            Self::Rising => "rising",
         }
     }
 
@@ -102,6 +110,8 @@ impl State {
             Self::Ready => " ",
             Self::Drain => "⇣",
             Self::Drained => "⊥",
+            Self::Maint => "⊘",
+            Self::Rising => "⇡",
         }
     }
 
@@ -111,14 +121,14 @@ impl State {
             Self::Backup | Self::Up | Self::Ready => Ink::Text,
             Self::Held => Ink::Held,
             Self::Init | Self::Unknown | Self::Absent | Self::Unchecked | Self::NoCheck => Ink::Dim,
-            Self::Yielding => Ink::Changing,
+            Self::Yielding | Self::Rising => Ink::Changing,
             Self::Falling => Ink::Warn,
             Self::Fault | Self::Down => Ink::Fault,
             Self::Dead => Ink::Dead,
             Self::Stale => Ink::Stale,
             Self::Split => Ink::Split,
             Self::Drain => Ink::Drain,
-            Self::Drained => Ink::Drained,
+            Self::Drained | Self::Maint => Ink::Drained,
         }
     }
 
@@ -149,6 +159,8 @@ pub const fn ascii(c: char) -> char {
         '◇' => 'u',
         '⇣' => 'd',
         '⊥' => 'D',
+        '⊘' => 'm',
+        '⇡' => 'r',
         '■' | '█' | '▉' | '▊' => '#',
         '║' | '│' | '▕' | '▏' => '|',
         '═' | '▋' | '▌' | '▅' => '=',
@@ -184,7 +196,7 @@ mod tests {
         let columns: [&[State]; 3] = [
             &[Master, Backup, Held, Init, Yielding, Fault, Dead, Stale, Split, Unknown, State::Absent],
             &[Up, Down, Falling, Unchecked, NoCheck],
-            &[Ready, Drain, Drained],
+            &[Ready, Drain, Drained, State::Maint, State::Rising],
         ];
         for column in columns {
             let glyphs: BTreeSet<String> = column.iter().map(|s| s.glyph().chars().map(ascii).collect()).collect();

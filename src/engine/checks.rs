@@ -163,7 +163,7 @@ impl Engine {
             self.log.add(now, Subject::Real(id.service, id.real), Severity::Notice, "weight", text, cause);
         }
         if tells || weight != weight_before {
-            self.settle_quorums(now, effects);
+            let _ = self.settle_quorums(now, effects);
             self.settle_table(effects);
         }
         if tells {

@@ -3,9 +3,7 @@
 use super::core::Engine;
 use super::effect::Effect;
 use super::router::HeldBy;
-use crate::kernel::{DestinationKey, ServiceKey};
-use crate::lvs;
-use crate::status::{Ask, Command, Reply, Role, Severity, Subject};
+use crate::status::{Ask, Command, Reply, Role, Severity, Slot, Subject};
 use crate::time::Instant;
 use crate::vrrp;
 
@@ -21,25 +19,25 @@ impl Engine {
             Command::Restore { instance } => self.on_instance(now, &ask, instance, None, vrrp::Input::Restore, effects),
             Command::Reload { .. } => return self.read_configuration(now, id, ask, effects),
             Command::Restart {} => return self.prepare_restart(now, id, ask, effects),
-            Command::Drain { real, service } => self.on_real(now, &ask, *real, *service, Verb::Drain, effects),
-            Command::Return { real, service } => self.on_real(now, &ask, *real, *service, Verb::Return, effects),
             Command::CheckNow { real, service } => self.check_now(now, *real, *service).inspect(|_| {
                 let text = ask.command.to_string();
                 self.log.add(now, subject(&ask.command), Severity::Info, "command", text, Some(by(&ask, "")));
             }),
-            Command::Weight { real, service, weight } => {
-                self.on_real(now, &ask, *real, *service, Verb::Weight(*weight), effects)
-            }
+            Command::Drain { real, service, .. }
+            | Command::Maint { real, service }
+            | Command::Reset { real, service }
+            | Command::Return { real, service, .. }
+            | Command::Weight { real, service, .. } => self.on_real(now, &ask, *real, *service, effects),
         };
-        let reply = match result {
-            Ok(text) => Reply::Accepted { text },
+        let reason = match result {
+            Ok(text) => return self.accept(now, id, text, effects),
             Err(reason) => {
                 let text = format!("rejected: {}", ask.command);
                 self.log.add(now, subject(&ask.command), Severity::Notice, "command", text, Some(by(&ask, &reason)));
-                Reply::Rejected { reason }
+                reason
             }
         };
-        effects.push(Effect::Reply { id, reply });
+        effects.push(Effect::Reply { id, reply: Reply::Rejected { reason } });
     }
 
     fn on_instance(
@@ -52,6 +50,9 @@ impl Engine {
         effects: &mut Vec<Effect>,
     ) -> Result<String, String> {
         let Some(index) = self.routers.iter().position(|r| r.machine.spec().name == name) else {
+            if input == vrrp::Input::Restore && self.lift_order(&Slot::Hold(name.to_owned())).is_some() {
+                return Ok(format!("{name}: lifted; the configuration has no such instance"));
+            }
             let known: Vec<_> = self.routers.iter().map(|r| r.machine.spec().name.as_str()).collect();
             return Err(format!("{} has no instance {name}; it has: {}", self.name, known.join(", ")));
         };
@@ -69,7 +70,9 @@ impl Engine {
         let lifts = input == vrrp::Input::Restore;
         for member in &members {
             let Some(router) = self.routers.get_mut(*member) else { continue };
+            let member = router.machine.spec().name.clone();
             router.held_by = (!lifts).then(|| HeldBy { since: now, by: ask.actor.clone(), reason: ask.reason.clone() });
+            self.order_hold(now, &member, &input, ask);
         }
         let text = ask.command.to_string();
         self.log.add(now, Subject::Instance(name.to_owned()), Severity::Notice, "command", text, Some(by(ask, "")));
@@ -92,89 +95,9 @@ impl Engine {
             _ => format!("{name}: {before}, now at priority {priority}"),
         }
     }
-
-    fn on_real(
-        &mut self,
-        now: Instant,
-        ask: &Ask,
-        real: DestinationKey,
-        service: Option<ServiceKey>,
-        verb: Verb,
-        effects: &mut Vec<Effect>,
-    ) -> Result<String, String> {
-        if self.stopping {
-            return Err("the engine is stopping".into());
-        }
-        let mut done = Vec::new();
-        let mut refused = None;
-        for s in self.services.iter_mut().filter(|s| service.is_none_or(|key| s.spec.key == key)) {
-            let key = s.spec.key;
-            let Some(target) = s.reals.iter_mut().find(|r| r.spec.key == real) else { continue };
-            match verb.apply(now, target) {
-                Ok(()) => done.push(key),
-                Err(reason) => refused = Some(format!("{real} of {key}: {reason}")),
-            }
-        }
-        if done.is_empty() {
-            let place = service.map(|key| format!(" of {key}")).unwrap_or_default();
-            return Err(refused.unwrap_or_else(|| format!("{} has no real server {real}{place}", self.name)));
-        }
-        self.node_unkept = true;
-        for key in &done {
-            let text = ask.command.to_string();
-            let subject = Subject::Real(*key, real);
-            self.log.add(now, subject, Severity::Notice, "command", text, Some(by(ask, "")));
-            if matches!(verb, Verb::Return) {
-                self.intents_by.remove(&(*key, real));
-            } else {
-                self.intents_by.insert((*key, real), (ask.actor.clone(), ask.reason.clone()));
-            }
-        }
-        let _ = self.settle_quorums(now, effects);
-        self.settle_table(effects);
-        let services: Vec<_> = done.iter().map(ToString::to_string).collect();
-        Ok(format!("{real} of {}: {}", services.join(", "), verb.consequence()))
-    }
 }
 
-#[derive(Clone, Copy)]
-enum Verb {
-    Drain,
-    Return,
-    Weight(u32),
-}
-
-impl Verb {
-    fn apply(self, now: Instant, real: &mut lvs::Real) -> Result<(), &'static str> {
-        match self {
-            Self::Drain if real.intent.drain.is_some() => Err("already draining"),
-            Self::Drain => {
-                real.drain(now);
-                Ok(())
-            }
-            Self::Return if real.intent == lvs::Intent::default() => Err("already as in the file"),
-            Self::Return => {
-                real.intent = lvs::Intent::default();
-                Ok(())
-            }
-            Self::Weight(weight) if weight > 65_535 => Err("a weight is 0 to 65535"),
-            Self::Weight(weight) => {
-                real.intent.weight = Some(weight);
-                Ok(())
-            }
-        }
-    }
-
-    fn consequence(self) -> String {
-        match self {
-            Self::Drain => "weight 0, no new connections; open ones go on until they end".into(),
-            Self::Return => "back in service with the weight of the file".into(),
-            Self::Weight(weight) => format!("weight {weight} until returned"),
-        }
-    }
-}
-
-fn by(ask: &Ask, rejection: &str) -> String {
+pub(super) fn by(ask: &Ask, rejection: &str) -> String {
     let reason = ask.reason.as_ref().map(|r| format!(": {r}")).unwrap_or_default();
     let rejection = if rejection.is_empty() { String::new() } else { format!(" — {rejection}") };
     format!("{}{reason}{rejection}", ask.actor)
@@ -186,9 +109,11 @@ fn subject(command: &Command) -> Subject {
             Subject::Instance(instance.clone())
         }
         Command::Reload { .. } | Command::Restart {} => Subject::Node,
-        Command::Drain { real, service }
-        | Command::Return { real, service }
+        Command::Drain { real, service, .. }
         | Command::CheckNow { real, service }
+        | Command::Maint { real, service }
+        | Command::Reset { real, service }
+        | Command::Return { real, service, .. }
         | Command::Weight { real, service, .. } => service.map_or(Subject::Node, |key| Subject::Real(key, *real)),
     }
 }

@@ -8,6 +8,7 @@ use super::effect::Effect;
 use super::firewall::Firewalling;
 use super::groups::Group;
 use super::input::Input;
+use super::intents::Overlay;
 use super::keeping::Keep;
 use super::legacy::Legacy;
 use super::link_delays::Seen;
@@ -22,10 +23,10 @@ use super::trackers::Trackers;
 use super::virtual_links::Made;
 use crate::cluster::Findings;
 use crate::conf::{Config, Globals, Origins, TableNamespace};
-use crate::kernel::{Address, Change, DestinationKey, Link, ServiceKey, Timeouts};
+use crate::kernel::{Address, Change, Link, ServiceKey, Timeouts};
 use crate::lvs;
 use crate::net::{Family, IpNet, LinkName};
-use crate::status::{Actor, Counters, Dataplane, Event, Severity, Subject};
+use crate::status::{Counters, Dataplane, Event, Severity, Subject};
 use crate::time::{Duration, Instant, earliest};
 use crate::vrrp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -121,7 +122,8 @@ pub struct Engine {
     pub(super) trackers: Trackers,
     pub(super) services: Vec<lvs::Service>,
     pub(super) checks: Checks,
-    pub(super) intents_by: BTreeMap<(ServiceKey, DestinationKey), (Actor, Option<String>)>,
+    /// What operators asked for.
+    pub(super) overlay: Overlay,
     pub(super) table: TableState,
     pub(super) findings: Findings,
     pub(super) counters: Counters,
@@ -211,7 +213,7 @@ impl Engine {
             bfds: Bfds::new(config.bfds),
             services,
             checks: Checks::default(),
-            intents_by: BTreeMap::new(),
+            overlay: Overlay::default(),
             table: TableState::default(),
             findings: Findings::default(),
             counters: Counters::default(),
@@ -260,6 +262,8 @@ impl Engine {
             Input::SendFailed { link, error } => self.send_failed(now, &link, &error),
             Input::Table(observed) => self.table_read(now, observed, &mut effects),
             Input::TableDone(failures) => self.table_done(now, failures),
+            Input::IntentsRead(read) => self.recall(now, read, &mut effects),
+            Input::IntentsKept { revision, result } => self.intents_kept(now, revision, result, &mut effects),
             Input::Checked { id, found } => self.checked(now, id, found, &mut effects),
             Input::ScriptDone { name, outcome } => self.script_done(now, &name, outcome, &mut effects),
             Input::Bfd(news) => self.bfd_news(now, news, &mut effects),
@@ -316,6 +320,7 @@ impl Engine {
             addresses,
             routing,
             self.table.retry_at,
+            self.intents_due(),
             self.renew_at,
             self.bfds.deadline(),
         ]
@@ -407,6 +412,7 @@ impl Engine {
         self.announce_extra(now, effects);
         self.announce_due(now, effects);
         self.probe_due(now, effects);
+        self.settle_intents(now, effects);
         self.start_scripts(now, effects);
         self.start_checks(now, effects);
     }

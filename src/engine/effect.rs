@@ -29,6 +29,11 @@ pub enum Effect {
     },
     /// Change the table, in order; failures and then the table as it stands come back as inputs.
     Table(Vec<Change>),
+    /// Write the journal of operator intent, whole, or remove it if there is none: an empty text.
+    KeepIntents {
+        revision: u64,
+        text: String,
+    },
     /// Run a health check; what it found comes back as an input.
     Check {
         id: CheckId,

@@ -47,6 +47,13 @@ pub enum Input {
     Table(ObservedTable),
     /// The steps of the last [`Effect::Table`](super::Effect::Table) that failed, each with its reason.
     TableDone(Vec<(Change, String)>),
+    /// What was in the journal of operator intent, if that was not known before the start; none: there is none.
+    IntentsRead(Result<Option<Vec<u8>>, String>),
+    /// What became of [`Effect::KeepIntents`](super::Effect::KeepIntents).
+    IntentsKept {
+        revision: u64,
+        result: Result<(), String>,
+    },
     Checked {
         id: CheckId,
         found: Found,

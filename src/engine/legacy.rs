@@ -3,11 +3,10 @@
 
 use super::core::Engine;
 use super::effect::Effect;
+use super::orders::Orders;
 use super::router::{HeldBy, Router};
 use super::scripts::Script;
 use super::trackers::TrackerRecord;
-use crate::kernel::{DestinationKey, ServiceKey};
-use crate::lvs;
 use crate::net::{Family, LinkName};
 use crate::status::{Actor, Ask, Reply, Severity, Subject};
 use crate::time::{Duration, Instant};
@@ -62,18 +61,9 @@ pub struct NodeRecord {
     /// What was known of tracked files and processes.
     #[serde(default)]
     trackers: TrackerRecord,
-    /// What operators asked of real servers.
-    intents: Vec<IntentRecord>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct IntentRecord {
-    service: ServiceKey,
-    real: DestinationKey,
-    draining_since: Option<Instant>,
-    weight: Option<u32>,
-    by: Actor,
-    reason: Option<String>,
+    /// What operators asked for.
+    #[serde(default)]
+    orders: Orders,
 }
 
 /// What a router's record depends on.
@@ -167,17 +157,8 @@ impl Engine {
         }
         self.bfds.inherit(&legacy.node.bfds, legacy.now);
         self.trackers.inherit(&legacy.node.trackers);
-        for intent in &legacy.node.intents {
-            let service = self.services.iter_mut().find(|s| s.spec.key == intent.service);
-            let real = service.and_then(|s| s.reals.iter_mut().find(|r| r.spec.key == intent.real));
-            let Some(real) = real else { continue };
-            if let Some(since) = intent.draining_since {
-                real.drain(since);
-            }
-            real.intent.weight = intent.weight;
-            let by = (intent.by.clone(), intent.reason.clone());
-            self.intents_by.insert((intent.service, intent.real), by);
-        }
+        self.overlay.orders = legacy.node.orders.clone();
+        self.lay_over(legacy.now);
         let (severity, why) = if legacy.planned {
             (Severity::Notice, "an operator asked for it".to_owned())
         } else {
@@ -203,25 +184,9 @@ impl Engine {
                 scripts: self.scripts.iter().filter_map(of).collect(),
                 bfds: self.bfds.good(),
                 trackers: self.trackers.record(),
-                intents: self.intents().collect(),
+                orders: self.overlay.orders.clone(),
             }
         })
-    }
-
-    fn intents(&self) -> impl Iterator<Item = IntentRecord> {
-        let of = |service: &lvs::Service, real: &lvs::Real| {
-            let (by, reason) = self.intents_by.get(&(service.spec.key, real.spec.key)).cloned().unwrap_or_default();
-            IntentRecord {
-                service: service.spec.key,
-                real: real.spec.key,
-                draining_since: real.intent.drain.as_ref().map(|d| d.since),
-                weight: real.intent.weight,
-                by,
-                reason,
-            }
-        };
-        let asked = |r: &&lvs::Real| r.intent != lvs::Intent::default();
-        self.services.iter().flat_map(move |s| s.reals.iter().filter(asked).map(move |r| of(s, r)))
     }
 
     /// Notes that a router's record has changed, if it has.

@@ -179,6 +179,7 @@ impl Engine {
         self.bfds.reload(&config.bfds);
         self.trackers.reload(now, &config);
         self.reload_services(now, &config);
+        self.lay_over(now);
         let Config { router_id, globals, instances, groups, statics, track_groups, origins, .. } = config;
         self.origins = origins;
         self.routing.statics = statics;
@@ -233,7 +234,7 @@ impl Engine {
                     }
                     router
                 }
-                None => Router::new(Instance::new(spec, now)),
+                None => self.held_from_before(now, Instance::new(spec, now)),
             };
             self.routers.push(router);
         }

@@ -9,9 +9,9 @@ use crate::kernel::{Address, ObservedTable};
 use crate::lvs;
 use crate::net::LinkName;
 use crate::status::{
-    Admin, CheckResult, CheckStatus, DataplaneKind, Drain, Health, Heard, Hold, HoldKind, Instance, LinkState, Node,
-    Presence, Quorum, Real, SCHEMA, Script as ScriptStatus, Service, ServiceGroup, Setting, Snapshot, Sorry, Term,
-    Track, Verdict, Vip,
+    Admin, Asked, AtDeadline, CheckResult, CheckStatus, DataplaneKind, Drain, Health, Heard, Hold, HoldKind, Instance,
+    LinkState, Node, Order, Presence, Quorum, Real, Rising, SCHEMA, Script as ScriptStatus, Service, ServiceGroup,
+    Setting, Snapshot, Sorry, Term, Track, Verdict, Vip,
 };
 use crate::time::{Duration, Instant};
 use crate::vrrp::{self, State};
@@ -31,13 +31,14 @@ impl Engine {
             node: self.node(now),
             instances: self.routers.iter().map(|r| self.instance(r, &defaults)).collect(),
             defaults,
-            services: self.services.iter().map(|s| self.service(s)).collect(),
+            services: self.services.iter().map(|s| self.service(now, s)).collect(),
             scripts: self.scripts.iter().map(script).collect(),
             files: self.trackers.files.iter().map(super::trackers::File::status).collect(),
             processes: self.trackers.processes.iter().map(|p| p.status(self.trackers.scanned.as_deref())).collect(),
             statics: self.statics(),
             bfd: self.bfd_snapshot(),
-            findings: self.findings.at(now),
+            findings: self.intent_finding(now).into_iter().chain(self.findings.at(now)).collect(),
+            intents: self.intents_view(),
             counters: self.counters,
             last_event: self.log.last_seq(),
         }
@@ -152,10 +153,19 @@ impl Engine {
         Vip { net: address.net, link: address.link.clone(), label: address.label.clone(), present, wanted }
     }
 
-    fn service(&self, service: &lvs::Service) -> Service {
-        let is_its = |a: &Address| service.spec.entries().iter().any(|key| key.ip() == Some(a.net.addr()));
-        let router = self.routers.iter().find(|r| r.machine.spec().addresses.iter().any(is_its));
-        let here = |r: &Router| r.machine.spec().addresses.iter().any(|a| is_its(a) && self.holds(a));
+    /// The router that has a service's address, or one of its addresses.
+    fn router_of(&self, service: &lvs::Service) -> Option<&Router> {
+        self.routers.iter().find(|r| r.machine.spec().addresses.iter().any(|a| is_its(service, a)))
+    }
+
+    /// Whether this node has a service's address at present; none: it is not one of ours.
+    pub(super) fn serves(&self, service: &lvs::Service) -> Option<bool> {
+        let here = |r: &Router| r.machine.spec().addresses.iter().any(|a| is_its(service, a) && self.holds(a));
+        self.router_of(service).map(here)
+    }
+
+    fn service(&self, now: Instant, service: &lvs::Service) -> Service {
+        let router = self.router_of(service);
         let present = |table: &ObservedTable| service.spec.entries().iter().all(|key| table.services.contains_key(key));
         let waits = self.is_suspended(service.spec.key);
         Service {
@@ -164,7 +174,7 @@ impl Engine {
             forwarding: service.spec.forwarding,
             persistence: service.spec.persistence.as_ref().map(|p| p.timeout),
             present: self.table.observed.as_ref().map(present),
-            serving: router.map(here),
+            serving: self.serves(service),
             instance: router.map(|r| r.machine.spec().name.clone()),
             group: service
                 .spec
@@ -183,21 +193,20 @@ impl Engine {
                 forwarding: s.forwarding,
                 serving: service.is_sorry(),
             }),
-            reals: service.reals.iter().map(|r| self.real(service, r, waits)).collect(),
+            reals: service.reals.iter().map(|r| self.real_view(now, service, r, waits)).collect(),
         }
     }
 
-    fn real(&self, service: &lvs::Service, real: &lvs::Real, waits: bool) -> Real {
-        let by = self.intents_by.get(&(service.spec.key, real.spec.key)).cloned().unwrap_or_default();
+    fn real_view(&self, now: Instant, service: &lvs::Service, real: &lvs::Real, waits: bool) -> Real {
+        let order = self.out_order(service.spec.key, real.spec.key);
         let drain = real.intent.drain.as_ref().map(|d| Drain {
-            since: d.since,
-            by: by.0,
-            reason: by.1,
-            active_at_start: d.active_at_start,
-            drained_at: d.drained_at,
+            deadline_at: order.and_then(|o| self.deadline_of(o)),
+            drained_before: order.map_or(Duration::ZERO, |o| self.drained_before(now, o)),
+            ..drain(d, order)
         });
         let admin = match &real.intent.drain {
             None => Admin::Ready,
+            Some(d) if d.maint => Admin::Maint,
             Some(d) if d.drained_at.is_some() => Admin::Drained,
             Some(_) => Admin::Drain,
         };
@@ -215,6 +224,13 @@ impl Engine {
             drain,
             active: seen.map(|o| o.active),
             inactive: seen.map(|o| o.inactive),
+            sticky: seen.map(|o| o.persistent),
+            rising: real.intent.rising.map(|r| Rising {
+                step: r.step(),
+                steps: lvs::STEPS,
+                over: r.over,
+                left: r.over.saturating_sub(now.since(r.since) + r.before),
+            }),
             rate: real.rate(),
             rates: real.rates().collect(),
             connections_total: seen.map(|o| o.counters.connections),
@@ -225,6 +241,32 @@ impl Engine {
             counted_at: real.observed_at,
         }
     }
+}
+
+fn drain(drain: &lvs::Drain, order: Option<&Order>) -> Drain {
+    let (then, overdue) = match order.map(|o| &o.asked) {
+        Some(Asked::Drain { then, overdue, .. }) => (*then, *overdue),
+        _ => (AtDeadline::default(), false),
+    };
+    Drain {
+        since: drain.since,
+        before: drain.before,
+        by: order.map(|o| o.by.clone()).unwrap_or_default(),
+        reason: order.and_then(|o| o.reason.clone()),
+        active_at_start: drain.active_at_start,
+        drained_at: drain.drained_at,
+        drained_before: Duration::ZERO,
+        deadline_at: None,
+        then,
+        overdue,
+        ignores_persistence: drain.ignores_persistence,
+        ending_per_second: drain.falling(),
+        empty_in: drain.empty_in(),
+    }
+}
+
+fn is_its(service: &lvs::Service, address: &Address) -> bool {
+    service.spec.entries().iter().any(|key| key.ip() == Some(address.net.addr()))
 }
 
 /// Next advert, next announcement, master down.

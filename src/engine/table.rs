@@ -82,7 +82,10 @@ impl Engine {
         self.write_table(steps, effects);
     }
 
-    fn write_table(&mut self, steps: Vec<Change>, effects: &mut Vec<Effect>) {
+    fn write_table(&mut self, mut steps: Vec<Change>, effects: &mut Vec<Effect>) {
+        self.forget_resets();
+        // What is in maintenance is reset while it is still there, and leaves with the next batch.
+        steps.extend(self.intent_steps());
         if steps.is_empty() {
             return;
         }
@@ -169,6 +172,7 @@ impl Engine {
             self.table.retry_at = Some(now + RETRY);
         }
         for (change, error) in failures {
+            self.intent_step_failed(&change);
             self.counters.change_errors += 1;
             let text = format!("could not {change}");
             let subject = change.to_string();
@@ -179,14 +183,15 @@ impl Engine {
     }
 
     pub(super) fn table_read(&mut self, now: Instant, observed: ObservedTable, effects: &mut Vec<Effect>) {
+        let mut drained = Vec::new();
         for service in &mut self.services {
+            let empty = service.observe(now, &observed);
             let key = service.spec.key;
-            for index in service.observe(now, &observed) {
-                let Some(real) = service.reals.get(index) else { continue };
-                let text = format!("{} is DRAINED: no connection is left in {key}", real.spec.key);
-                self.log.add(now, Subject::Real(key, real.spec.key), Severity::Notice, "drain", text, None);
-            }
+            drained.extend(empty.iter().filter_map(|index| Some((key, service.reals.get(*index)?.spec.key))));
         }
+        // What a drain asks for next follows from what was read.
+        let drains = self.services.iter().flat_map(|s| &s.reals).any(|real| real.intent.drain.is_some());
+        self.follow_drains(now, &drained, effects);
         if std::mem::take(&mut self.table.written) {
             self.table.busy = false;
         }
@@ -198,7 +203,7 @@ impl Engine {
         let counts_only = before.is_some() && before == observed.fingerprint;
         self.table.observed = Some(observed);
         self.table.observed_at = Some(now);
-        if self.settle_quorums(now, effects) || self.table.desired.services.is_empty() {
+        if self.settle_quorums(now, effects) || drains || self.table.desired.services.is_empty() {
             self.settle_table(effects);
         }
         let waits = self.table.retry_at.is_some() && !self.has_handed_over();

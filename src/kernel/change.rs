@@ -34,6 +34,10 @@ pub enum Change {
     AddDestination(ServiceKey, DestinationKey, Destination),
     EditDestination(ServiceKey, DestinationKey, Destination),
     RemoveDestination(ServiceKey, DestinationKey),
+    /// Ends the connections of a destination that is in the table; it stays, with weight 0.
+    ResetConnections(ServiceKey, DestinationKey),
+    /// Clients that stick to a destination of weight 0 are sent elsewhere, in the whole table.
+    ExpireTemplates(bool),
     /// The kernel's thread that tells other directors of connections, or learns of theirs.
     StartDaemon(SyncRole, SyncDaemon),
     StopDaemon(SyncRole),
@@ -69,6 +73,9 @@ impl fmt::Display for Change {
                 write!(f, "set real server {to} of {key} to {} weight {}", d.forwarding, d.weight)
             }
             Self::RemoveDestination(key, to) => write!(f, "remove real server {to} from {key}"),
+            Self::ResetConnections(key, to) => write!(f, "reset the connections of real server {to} of {key}"),
+            Self::ExpireTemplates(true) => write!(f, "let clients leave real servers of weight 0"),
+            Self::ExpireTemplates(false) => write!(f, "keep clients on real servers of weight 0"),
             Self::StartDaemon(role, how) => {
                 write!(f, "start the {role} sync daemon on {}, id {}", how.link, how.id)
             }

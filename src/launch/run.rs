@@ -106,6 +106,9 @@ pub(super) fn engine_arguments(args: &cli::Run, settings: Option<&Path>) -> Vec<
     if let Some(socket) = &args.control {
         arguments.extend(["--control".into(), socket.into()]);
     }
+    if let Some(directory) = &args.state {
+        arguments.extend(["--state".into(), directory.into()]);
+    }
     if let Some(id) = &args.reading.config_id {
         arguments.extend(["--config-id".into(), id.into()]);
     }

@@ -1,5 +1,6 @@
 //! One virtual service with its real servers: checks, intent, and what the table should hold.
 
+use super::intent::Intent;
 use super::spec::{RealSpec, ServiceSpec};
 use crate::health::Check;
 use crate::kernel::{self, Destination, ObservedDestination, ObservedTable, ServiceKey};
@@ -8,22 +9,6 @@ use std::collections::{BTreeMap, VecDeque};
 
 /// How many one-second samples of the rate of new connections are kept.
 const SAMPLES: usize = 60;
-
-/// What an operator asked of a real server; apart from health and configuration.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Intent {
-    pub drain: Option<Drain>,
-    pub weight: Option<u32>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Drain {
-    pub since: Instant,
-    /// Connections when it began, as far as they were known.
-    pub active_at_start: Option<u32>,
-    /// When the last connection ended.
-    pub drained_at: Option<Instant>,
-}
 
 #[derive(Clone, Debug)]
 pub struct Service {
@@ -142,8 +127,8 @@ impl Service {
     /// connections at weight 0: a server that is drained, or with `inhibit_on_failure`.
     pub fn desired_weight(&self, real: &Real) -> Option<u32> {
         if self.is_sorry() {
-            let stays = real.spec.inhibit_on_failure || (real.is_up() && real.intent.drain.is_some());
-            return stays.then_some(0);
+            let is_kept = real.is_up() && real.intent.drain.is_some();
+            return if is_kept { real.desired_weight() } else { real.spec.inhibit_on_failure.then_some(0) };
         }
         real.desired_weight()
     }
@@ -206,18 +191,7 @@ impl Real {
 
     /// None: the server should not be in the table. Its service may know better: [`Service::desired_weight`].
     pub fn desired_weight(&self) -> Option<u32> {
-        if !self.is_up() {
-            return self.spec.inhibit_on_failure.then_some(0);
-        }
-        if self.intent.drain.is_some() {
-            return Some(0);
-        }
-        Some(self.weight())
-    }
-
-    pub fn drain(&mut self, now: Instant) {
-        let active_at_start = self.observed.map(|o| o.active);
-        self.intent.drain = Some(Drain { since: now, active_at_start, drained_at: None });
+        self.intent.over(self.spec.weight, self.is_up(), self.spec.inhibit_on_failure)
     }
 
     /// New connections a second; none: not known yet.
@@ -230,19 +204,9 @@ impl Real {
     }
 
     fn drain_has_ended(&mut self, now: Instant) -> bool {
-        let Some(drain) = &mut self.intent.drain else { return false };
         // Not in the table: what connections it still has cannot be known.
-        let Some(observed) = self.observed else { return false };
-        drain.active_at_start.get_or_insert(observed.active);
-        if observed.weight > 0 || observed.active > 0 {
-            drain.drained_at = None;
-            return false;
-        }
-        let first = drain.drained_at.is_none() && now > drain.since;
-        if first {
-            drain.drained_at = Some(now);
-        }
-        first
+        let (Some(drain), Some(observed)) = (&mut self.intent.drain, &self.observed) else { return false };
+        drain.observe(now, observed)
     }
 }
 

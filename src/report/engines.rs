@@ -1,6 +1,6 @@
 //! Finding the engines a command line means, and waiting for their answers.
 
-use crate::cli::At;
+use crate::cli::{At, Ats};
 use crate::control::client::{self, Failure};
 use crate::control::{self, Target};
 use crate::settings::Settings;
@@ -25,11 +25,11 @@ pub(super) async fn statuses(targets: &[Target]) -> Vec<(Target, Result<Snapshot
     futures_util::future::join_all(asked).await
 }
 
-/// The one engine that a verb is for: several are an error that names them.
-pub(super) async fn only(at: &At, settings: &Settings) -> anyhow::Result<Target> {
-    let mut targets = targets(at, settings)?;
-    if targets.len() == 1 {
-        return Ok(targets.remove(0));
+/// The engines that a verb is for: those named, or the only one that runs here.
+pub(super) async fn meant(at: &Ats, settings: &Settings) -> anyhow::Result<Vec<Target>> {
+    let targets = control::resolve(&at.targets, &settings.control.directory)?;
+    if targets.len() == 1 || !at.targets.is_empty() {
+        return Ok(targets);
     }
     let mut alive: Vec<_> = statuses(&targets).await.into_iter().filter(|(_, answer)| answer.is_ok()).collect();
     if alive.len() > 1 {
@@ -37,7 +37,7 @@ pub(super) async fn only(at: &At, settings: &Settings) -> anyhow::Result<Target>
         bail!("several engines run here: {}; say which one with --at NAME", names.join(", "));
     }
     if let Some((target, _)) = alive.pop() {
-        return Ok(target);
+        return Ok(vec![target]);
     }
     let names: Vec<_> = targets.iter().map(|target| target.label.as_str()).collect();
     bail!("no engine answers; there are sockets of {}", names.join(", "))

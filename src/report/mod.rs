@@ -6,6 +6,7 @@ pub mod dump;
 mod engines;
 pub mod events;
 pub mod explain;
+pub mod intent;
 pub mod keepalived;
 mod outcome;
 pub mod status;

@@ -47,11 +47,16 @@ impl Watch {
             // Carried out when it is answered.
             Command::Reload { .. } => Outcome::Done("as answered".into()),
             Command::Restart {} => self.restarted(s),
-            Command::Drain { real, service } => {
+            // The end of a drain, however it came about; a reset has one, too.
+            Command::Drain { real, service, .. } | Command::Reset { real, service } => {
                 let reals = reals(s, |r| r.id == real, service);
                 self.drained(&reals, is_settled)
             }
-            Command::Return { real, service } => {
+            Command::Maint { real, service } => {
+                let reals = reals(s, |r| r.id == real, service);
+                self.in_maintenance(&reals, is_settled)
+            }
+            Command::Return { real, service, .. } => {
                 let reals = reals(s, |r| r.id == real, service);
                 self.weighed(&reals, None, is_settled)
             }
@@ -151,7 +156,7 @@ impl Watch {
             return Outcome::Waiting("not seen in the status yet".into());
         }
         self.is_applied = true;
-        if reals.iter().all(|r| r.admin == Admin::Drained) {
+        if reals.iter().all(|r| matches!(r.admin, Admin::Drained | Admin::Maint)) {
             return Outcome::Done(format!("drained in {}", services(reals)));
         }
         let left: Option<u32> = reals.iter().map(|r| r.active).sum();
@@ -159,6 +164,24 @@ impl Watch {
             Some(left) => format!("{left} connections are left"),
             None => "how many connections are left is not known".into(),
         })
+    }
+
+    fn in_maintenance(&mut self, reals: &[&Real], is_settled: bool) -> Outcome {
+        if reals.is_empty() {
+            return Outcome::Different("the real server is gone from the configuration".into());
+        }
+        if reals.iter().any(|r| r.admin != Admin::Maint) {
+            return if self.is_applied || is_settled {
+                Outcome::Different("somebody asked for something else meanwhile".into())
+            } else {
+                Outcome::Waiting("not seen in the status yet".into())
+            };
+        }
+        self.is_applied = true;
+        if reals.iter().any(|r| r.weight_kernel.is_some()) {
+            return Outcome::Waiting("it is still in the table".into());
+        }
+        Outcome::Done(format!("out of the table of {}", services(reals)))
     }
 
     /// `asked` is the operator's weight; none: that of the file, and in service.
@@ -375,6 +398,9 @@ mod tests {
     #[test]
     fn a_drain_is_done_when_the_last_service_is_drained() {
         let drain = |service: Option<&str>| Command::Drain {
+            deadline_seconds: None,
+            then: crate::status::AtDeadline::Ask,
+            ignore_persistence: false,
             real: "192.0.2.21:80".parse().unwrap(),
             service: service.map(|s| s.parse().unwrap()),
         };

@@ -8,7 +8,7 @@ use super::text::{UNKNOWN, known, plain, span};
 use crate::cli;
 use crate::control::Target;
 use crate::settings::Settings;
-use crate::status::{Admin, Health, HoldKind, Instance, Presence, Real, Role, Service, Snapshot, Verdict};
+use crate::status::{Admin, Health, HoldKind, Instance, Presence, Real, Rising, Role, Service, Snapshot, Verdict};
 use crate::time::Duration;
 use std::io::{self, Write};
 
@@ -283,6 +283,7 @@ fn write_service(s: &Snapshot, service: &Service, out: &mut dyn Write) -> io::Re
         "ADMIN",
         "ACTIVE",
         "INACTIVE",
+        "STICKY",
         "CONN/S",
         "LAST CHECK",
     ];
@@ -297,6 +298,7 @@ fn write_service(s: &Snapshot, service: &Service, out: &mut dyn Write) -> io::Re
             admin(real),
             known(real.active),
             known(real.inactive),
+            known(real.sticky),
             known(real.rate.map(|r| format!("{r:.1}"))),
             last_check(s, &real.health),
         ]);
@@ -323,9 +325,13 @@ const fn health(health: &Health) -> &'static str {
 
 fn admin(real: &Real) -> String {
     let word = match real.admin {
-        Admin::Ready => return "ready".into(),
+        Admin::Ready => {
+            let step = |r: &Rising| format!("rising {}/{}", r.step, r.steps);
+            return real.rising.as_ref().map_or_else(|| "ready".into(), step);
+        }
         Admin::Drain => "DRAIN",
         Admin::Drained => "DRAINED",
+        Admin::Maint => "MAINT",
     };
     real.drain.as_ref().map_or_else(|| word.into(), |d| format!("{word} by {}", d.by.user))
 }

@@ -16,13 +16,62 @@ use std::io::Write;
 use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout_at};
 
-/// Sends one command to one engine and prints the answer.
+/// Sends one command to one engine, or to each of several, and prints the answers.
 pub fn run(command: Command, how: &cli::How, settings: &Settings, out: &mut dyn Write) -> anyhow::Result<u8> {
     let patience = Duration::try_from_secs_f64(how.timeout).unwrap_or_default();
     ensure!(!patience.is_zero(), "--timeout {}: a number of seconds above 0", how.timeout);
-    let answer = engines::runtime()?.block_on(carry_out(command, how, patience, settings))?;
-    until_closed(answer.write(how.json, out))?;
-    Ok(answer.exit())
+    engines::runtime()?.block_on(async {
+        let mut targets = engines::meant(&how.at, settings).await?;
+        if targets.len() == 1 {
+            let answer = carry_out(command, how, patience, targets.remove(0)).await?;
+            until_closed(answer.write(how.json, out))?;
+            return Ok(answer.exit());
+        }
+        let is_everywhere = matches!(
+            command,
+            Command::Drain { .. }
+                | Command::Maint { .. }
+                | Command::Reset { .. }
+                | Command::Return { .. }
+                | Command::Weight { .. }
+        );
+        ensure!(is_everywhere, "{} is for one engine: give --at once", command.verb());
+        let asked = targets.iter().map(|target| carry_out(command.clone(), how, patience, target.clone()));
+        let answers = futures_util::future::join_all(asked).await;
+        tell_all(&targets, answers, how.json, out)
+    })
+}
+
+/// The answers of several engines; the exit status is the worst. Whoever was not told does not have it.
+fn tell_all(
+    targets: &[Target],
+    answers: Vec<anyhow::Result<Answer>>,
+    json: bool,
+    out: &mut dyn Write,
+) -> anyhow::Result<u8> {
+    let mut exit = exit::DONE;
+    let mut told = Vec::new();
+    for (target, answer) in targets.iter().zip(answers) {
+        match answer {
+            Ok(answer) => told.push(answer),
+            Err(error) => {
+                exit = exit::NOT_ASKED;
+                engines::complain(&format!("{}: was not told, ask it again: {error:#}", target.label));
+            }
+        }
+    }
+    exit = told.iter().map(Answer::exit).fold(exit, u8::max);
+    if json {
+        serde_json::to_writer_pretty(&mut *out, &told)?;
+        until_closed(writeln!(out))?;
+        return Ok(exit);
+    }
+    for answer in &told {
+        if !until_closed(answer.write(false, out))? {
+            break;
+        }
+    }
+    Ok(exit)
 }
 
 /// What became of a command; printed as JSON with `--json`.
@@ -73,13 +122,7 @@ impl Answer {
     }
 }
 
-async fn carry_out(
-    command: Command,
-    how: &cli::How,
-    patience: Duration,
-    settings: &Settings,
-) -> anyhow::Result<Answer> {
-    let target = engines::only(&how.at, settings).await?;
+async fn carry_out(command: Command, how: &cli::How, patience: Duration, target: Target) -> anyhow::Result<Answer> {
     // Before the command, so that nothing is missed that comes about at once.
     let feed = how.wait.then(|| client::connect(target.clone(), &Handle::current()));
     let ask = Ask { command: command.clone(), reason: how.reason.clone(), actor: crate::status::Actor::default() };

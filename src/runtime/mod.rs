@@ -17,6 +17,7 @@ mod fifos;
 mod files;
 pub mod genhash;
 mod hooks;
+mod intents;
 mod journal;
 mod keep;
 mod links;

@@ -1,6 +1,7 @@
 //! Effects become verbs, in their order.
 
 use super::checkers::Job;
+use super::intents;
 use super::turn::{Ended, Turning};
 use crate::engine::{Effect, Input};
 use crate::health::Found;
@@ -75,6 +76,11 @@ impl Turning {
                     tracing::error!("the thread for scripts has ended: restart vipdeck");
                 }
                 None
+            }
+            Effect::KeepIntents { revision, text } => {
+                let told = self.intents.send(intents::Order { revision, text }).is_ok();
+                let result = Err("the thread for the journal has ended: restart vipdeck".to_owned());
+                (!told).then_some(Input::IntentsKept { revision, result })
             }
             Effect::ReadConfiguration { id, ask } => {
                 self.read_configuration(id, ask);

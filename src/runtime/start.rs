@@ -9,7 +9,7 @@ use super::log::Log;
 use super::reload::Reader;
 use super::turn::{Ended, STOP_WITHIN, Turning};
 use super::watches::Watches;
-use super::{addresses, checkers, dataplane, hooks, keep, plumbing, routing, workers};
+use super::{addresses, checkers, dataplane, hooks, intents, keep, plumbing, routing, workers};
 use crate::cli;
 use crate::conf::{self, Config, Severity};
 use crate::control::{Access, Board, default_socket, server};
@@ -59,6 +59,7 @@ pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> 
     hooks::before_start(&config.globals, legacy.is_none(), &keeper, &runtime, &results_in)?;
     let _entered = runtime.enter();
     let socket_name = config.socket_name(&host()?);
+    let goes_on = legacy.is_some();
     let mut engine = Engine::new(Setup {
         config,
         host: host()?,
@@ -73,6 +74,9 @@ pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> 
         legacy,
         dataplane: Dataplane { kind: DataplaneKind::None, note: None },
     });
+    let file = std::path::absolute(&args.file).with_context(|| format!("find {}", args.file.display()))?;
+    let journal = intents::path(args.state.as_deref().unwrap_or(&settings.engine.state_directory), &socket_name, &file);
+    let intents = intents::start(&mut engine, started, journal, goes_on, &results_in)?;
     engine.adopt_drift(settings.engine.table_drift == TableDrift::Adopt);
     let table = if engine.has_services() {
         let (table, kind) = dataplane::start(results_in.clone(), engine.table_namespace())?;
@@ -95,7 +99,6 @@ pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> 
     if args.farewell {
         let _ = stop_in.try_send(());
     }
-    let file = std::path::absolute(&args.file).with_context(|| format!("find {}", args.file.display()))?;
     let dumps = Dumps::start(results_in.clone())?;
     let bfd = Bfd::start(clock, results_in.clone(), engine.bfds());
     let sweep = engine.firewall().is_empty().then(|| engine.firewall().table.clone());
@@ -116,6 +119,7 @@ pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> 
         unannounced: VecDeque::new(),
         plumbing,
         addresses,
+        intents,
         monitor,
         hears_routing,
         table,

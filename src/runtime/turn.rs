@@ -8,6 +8,7 @@ use super::bfd::Bfd;
 use super::checkers;
 use super::dumps::{Dumps, Wanted};
 use super::hooks;
+use super::intents;
 use super::keep::Keeper;
 use super::links::Links;
 use super::reload::Reader;
@@ -78,6 +79,7 @@ pub(super) struct Turning {
     pub(super) table: Option<std::sync::mpsc::Sender<Vec<Change>>>,
     pub(super) workers: mpsc::UnboundedSender<ScriptSpec>,
     pub(super) checkers: mpsc::UnboundedSender<checkers::Job>,
+    pub(super) intents: std::sync::mpsc::Sender<intents::Order>,
     pub(super) results: mpsc::UnboundedReceiver<Input>,
     pub(super) requests: mpsc::Receiver<Request>,
     pub(super) replies: BTreeMap<u64, oneshot::Sender<Reply>>,

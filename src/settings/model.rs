@@ -54,6 +54,8 @@ pub struct Engine {
     /// Ask the links now and then who else has the addresses this node is master of (ARP probes, neighbour
     /// solicitations), and raise an alarm if somebody does.
     pub probe_addresses: bool,
+    /// Where what outlives an engine and its machine is kept: the journal of operator intent.
+    pub state_directory: PathBuf,
     /// What is done when somebody else (`ipvsadm`) changes what is ours in the load balancer's table.
     pub table_drift: TableDrift,
 }
@@ -70,7 +72,12 @@ pub enum TableDrift {
 
 impl Default for Engine {
     fn default() -> Self {
-        Self { lease_seconds: None, probe_addresses: true, table_drift: TableDrift::default() }
+        Self {
+            lease_seconds: None,
+            probe_addresses: true,
+            state_directory: "/var/lib/vipdeck".into(),
+            table_drift: TableDrift::default(),
+        }
     }
 }
 

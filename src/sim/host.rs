@@ -169,6 +169,11 @@ impl Host {
             Change::StopDaemon(role) => {
                 self.table.daemons.remove(role);
             }
+            Change::ResetConnections(key, to) => {
+                if let Some(destination) = services.get_mut(key).and_then(|s| s.destinations.get_mut(to)) {
+                    (destination.weight, destination.active, destination.inactive) = (0, 0, 0);
+                }
+            }
             Change::RemoveDestination(key, to) => {
                 if let Some(service) = services.get_mut(key) {
                     service.destinations.remove(to);

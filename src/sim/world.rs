@@ -509,7 +509,8 @@ impl World {
             Effect::PrepareRestart { id } => inputs.push_back(Input::Restartable { id, able: Ok(()) }),
             Effect::Restart => self.end_engine(host, RESTARTED),
             Effect::Relisten => inputs.extend(self.trackers_of(host)),
-            Effect::Notify(_) | Effect::Tell(..) | Effect::Mail(_) => {}
+            // Nothing of a virtual machine outlives it.
+            Effect::Notify(_) | Effect::Tell(..) | Effect::Mail(_) | Effect::KeepIntents { .. } => {}
             Effect::Announce { link, address } => self.announce(host, &link, address),
             Effect::Probe { link, address, .. } => self.probe(host, &link, address),
             Effect::Table(steps) => {

@@ -1,5 +1,6 @@
 //! What an operator asks for.
 
+use super::intent::AtDeadline;
 use super::snapshot::Role;
 use crate::kernel::{DestinationKey, ServiceKey};
 use serde::{Deserialize, Serialize};
@@ -37,17 +38,43 @@ pub enum Command {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         seen: Option<Role>,
     },
-    /// No new connections to this real server; in one virtual service, or in all that have it.
+    /// No new connections to this real server; in one virtual service, or in all that have it. Of one that drains
+    /// already, another deadline and so on.
     Drain {
         real: DestinationKey,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         service: Option<ServiceKey>,
+        /// From now on; none: no deadline.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        deadline_seconds: Option<u32>,
+        /// What happens if connections are left then.
+        #[serde(default)]
+        then: AtDeadline,
+        /// Clients that stick to the server are sent elsewhere.
+        #[serde(default)]
+        ignore_persistence: bool,
     },
-    /// Back into service with the weight of the file: lifts drain and weight.
+    /// Down for maintenance: like a drain that resets everything at once, and leaves the table.
+    Maint {
+        real: DestinationKey,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        service: Option<ServiceKey>,
+    },
+    /// Reset the connections that a draining server still has.
+    Reset {
+        real: DestinationKey,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        service: Option<ServiceKey>,
+    },
+    /// Back into service with the weight of the file: lifts drain, maintenance and weight.
+    #[serde(alias = "undrain")]
     Return {
         real: DestinationKey,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         service: Option<ServiceKey>,
+        /// The weight grows for so long; none: it is whole at once.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        slow_start_seconds: Option<u32>,
     },
     /// Read the configuration anew and change what differs; or only say what would change.
     Reload {
@@ -80,6 +107,8 @@ impl Command {
             Self::Restore { .. } => "restore",
             Self::Takeover { .. } => "takeover",
             Self::Drain { .. } => "drain",
+            Self::Maint { .. } => "maint",
+            Self::Reset { .. } => "reset",
             Self::Return { .. } => "return",
             Self::Weight { .. } => "weight",
             Self::CheckNow { .. } => "check-now",
@@ -95,6 +124,8 @@ impl Command {
                 Some(instance)
             }
             Self::Drain { .. }
+            | Self::Maint { .. }
+            | Self::Reset { .. }
             | Self::Return { .. }
             | Self::CheckNow { .. }
             | Self::Weight { .. }
@@ -112,9 +143,20 @@ impl fmt::Display for Command {
             Self::Demote { instance, .. } => write!(f, "demote {instance}"),
             Self::Restore { instance } => write!(f, "restore {instance}"),
             Self::Takeover { instance, .. } => write!(f, "takeover {instance}"),
-            Self::Drain { real, service } => write!(f, "drain {real}{}", of(service)),
-            Self::Return { real, service } => write!(f, "return {real}{}", of(service)),
             Self::CheckNow { real, service } => write!(f, "check-now {real}{}", of(service)),
+            Self::Drain { real, service, deadline_seconds, then, ignore_persistence } => {
+                write!(f, "drain {real}{}", of(service))?;
+                if let Some(seconds) = deadline_seconds {
+                    write!(f, " --deadline {seconds}s --then {then}")?;
+                }
+                if *ignore_persistence { write!(f, " --ignore-persistence") } else { Ok(()) }
+            }
+            Self::Maint { real, service } => write!(f, "maint {real}{}", of(service)),
+            Self::Reset { real, service } => write!(f, "reset {real}{}", of(service)),
+            Self::Return { real, service, slow_start_seconds } => {
+                write!(f, "return {real}{}", of(service))?;
+                slow_start_seconds.map_or(Ok(()), |seconds| write!(f, " --slow-start {seconds}s"))
+            }
             Self::Reload { dry_run: false } => write!(f, "reload"),
             Self::Reload { dry_run: true } => write!(f, "reload --dry-run"),
             Self::Restart {} => write!(f, "restart"),

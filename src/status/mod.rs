@@ -7,6 +7,7 @@
 mod checks;
 mod command;
 mod event;
+mod intent;
 mod setting;
 mod snapshot;
 mod stage;
@@ -15,6 +16,7 @@ pub use crate::health::{Found, Record, Weight as CheckWeight};
 pub use checks::{CheckList, CheckStatus, RealChecks, Runs};
 pub use command::{Actor, Ask, Command, Reply};
 pub use event::{Event, Severity, Subject};
+pub use intent::{Asked, AtDeadline, IntentView, Intents, Order, Rising, Slot};
 pub use setting::{Setting, SettingFrom};
 pub use snapshot::{
     Admin, Bfd, BfdSession, BfdState, CheckResult, Counters, Dataplane, DataplaneKind, Drain, Finding, FirewallStatus,

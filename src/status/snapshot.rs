@@ -3,6 +3,7 @@
 use super::checks::CheckStatus;
 use super::command::Actor;
 use super::event::Severity;
+use super::intent::{AtDeadline, Intents, Rising};
 use super::setting::Setting;
 use crate::kernel::{DestinationKey, Forwarding, Scheduler, ServiceKey};
 use crate::net::{IpNet, LinkName, Mac};
@@ -45,6 +46,9 @@ pub struct Snapshot {
     #[serde(default)]
     pub bfd: Bfd,
     pub findings: Vec<Finding>,
+    /// What operators asked for and nobody has lifted.
+    #[serde(default)]
+    pub intents: Intents,
     pub counters: Counters,
     /// The sequence number of the newest event.
     pub last_event: u64,
@@ -516,6 +520,12 @@ pub struct Real {
     pub active: Option<u32>,
     /// Connections in other states; none: not known.
     pub inactive: Option<u32>,
+    /// Clients that stick to it (persistence); none: not known.
+    #[serde(default)]
+    pub sticky: Option<u32>,
+    /// Its weight grows after its return.
+    #[serde(default)]
+    pub rising: Option<Rising>,
     /// New connections a second, over the last second; none: not known yet.
     pub rate: Option<f64>,
     /// New connections in each of the last seconds, the newest last, at most [`RATE_SAMPLES`].
@@ -572,17 +582,49 @@ pub enum Admin {
     Drain,
     /// Drained: no connection is left.
     Drained,
+    /// Out of the table for maintenance; its connections were reset.
+    Maint,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Drain {
     pub since: Instant,
+    /// How long it had been going on when `since` was, of one that an engine before began.
+    #[serde(default)]
+    pub before: Duration,
     pub by: Actor,
     pub reason: Option<String>,
-    /// Connections when it began, and now; none: not known.
+    /// Connections when it began; none: not known.
     pub active_at_start: Option<u32>,
     /// When the last connection ended.
     pub drained_at: Option<Instant>,
+    /// How much earlier that was, if an engine before saw it.
+    #[serde(default)]
+    pub drained_before: Duration,
+    /// When `then` happens if connections are left.
+    #[serde(default)]
+    pub deadline_at: Option<Instant>,
+    #[serde(default)]
+    pub then: AtDeadline,
+    /// The deadline has passed.
+    #[serde(default)]
+    pub overdue: bool,
+    /// Clients that stick to it are sent elsewhere.
+    #[serde(default)]
+    pub ignores_persistence: bool,
+    /// Connections that end in a second, over the last minute; none: none has ended, or it is not known.
+    #[serde(default)]
+    pub ending_per_second: Option<f64>,
+    /// Until it is empty, if they go on ending like that.
+    #[serde(default)]
+    pub empty_in: Option<Duration>,
+}
+
+impl Drain {
+    /// How long it has been going on at `at`.
+    pub fn age(&self, at: Instant) -> Duration {
+        at.since(self.since) + self.before
+    }
 }
 
 /// One `vrrp_script`.

@@ -28,7 +28,27 @@ pub fn write(path: &Path, text: &str) -> io::Result<()> {
     let _ = fs::remove_file(&fresh);
     let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o644).open(&fresh)?;
     let written = io::Write::write_all(&mut file, text.as_bytes()).and_then(|()| file.sync_all());
-    written.and_then(|()| fs::rename(&fresh, path)).inspect_err(|_| drop(fs::remove_file(&fresh)))
+    written.and_then(|()| fs::rename(&fresh, path)).inspect_err(|_| drop(fs::remove_file(&fresh)))?;
+    // The name, too, is to be there after a loss of power.
+    path.parent().map_or(Ok(()), |directory| fs::File::open(directory)?.sync_all())
+}
+
+/// Puts a copy of the file beside it, under its name with that ending.
+pub fn copy(path: &Path, ending: &str) -> io::Result<()> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    fs::copy(path, Path::new(&name)).map(drop)
+}
+
+/// The bytes of the file, at most so many; none if there is no such file.
+pub fn read_bytes(path: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
+    let file = match fs::File::open(path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        other => other?,
+    };
+    let mut bytes = Vec::new();
+    io::Read::read_to_end(&mut io::Read::take(file, limit), &mut bytes)?;
+    Ok(Some(bytes))
 }
 
 /// Makes a symbolic link to `target`, in place of a link that is there; of a file it is an error.

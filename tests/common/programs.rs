@@ -32,6 +32,8 @@ impl Running {
         let file = File::options().append(true).create(true).open(&log).unwrap();
         let child = Command::new(argv[0])
             .args(&argv[1..])
+            // Nothing of one test is known to the next.
+            .env("VIPDECK_ENGINE__STATE_DIRECTORY", directory.join("state"))
             .stdin(Stdio::null())
             .stdout(file.try_clone().unwrap())
             .stderr(file)

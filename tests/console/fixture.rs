@@ -15,9 +15,10 @@ use vipdeck::console::update::{Effect, Msg, update};
 use vipdeck::kernel::{Forwarding, Scheduler, ServiceKey};
 use vipdeck::net::LinkName;
 use vipdeck::status::{
-    Actor, Admin, Bfd, CheckResult, ClientView, Counters, Dataplane, DataplaneKind, Drain, Event, Health, Heard, Hold,
-    HoldKind, Instance, Mode, Node, Presence, Real, Role, SCHEMA, ServerState, Service, Setting, SettingFrom, Severity,
-    Snapshot, Stage, StageClock, StageNode, StageServer, Subject, Term, Transition, Verdict, Vip,
+    Actor, Admin, AtDeadline, Bfd, CheckResult, ClientView, Counters, Dataplane, DataplaneKind, Drain, Event, Health,
+    Heard, Hold, HoldKind, Instance, Mode, Node, Presence, Real, Role, SCHEMA, ServerState, Service, Setting,
+    SettingFrom, Severity, Snapshot, Stage, StageClock, StageNode, StageServer, Subject, Term, Transition, Verdict,
+    Vip,
 };
 use vipdeck::time::Instant;
 
@@ -155,6 +156,8 @@ fn real(n: u8, serving: bool) -> Real {
         drain: None,
         active: Some(if serving { 12 } else { 0 }),
         inactive: Some(if serving { 31 } else { 0 }),
+        sticky: Some(0),
+        rising: None,
         rate: Some(if serving { 49.0 + f64::from(n) } else { 0.0 }),
         rates,
         connections_total: Some(if serving { 35_120 } else { 0 }),
@@ -210,6 +213,7 @@ pub(crate) fn snapshot(node: u8) -> Snapshot {
         processes: vec![],
         statics: vec![],
         findings: vec![],
+        intents: vipdeck::status::Intents::default(),
         counters: Counters::default(),
         last_event: 3,
     }
@@ -255,6 +259,14 @@ pub(crate) fn draining(real: &mut Real, active: u32) {
         reason: Some("CHG-1042".into()),
         active_at_start: Some(12),
         drained_at: (active == 0).then(|| at(AT - 4_000_000)),
+        before: Duration::ZERO,
+        drained_before: Duration::ZERO,
+        deadline_at: None,
+        then: AtDeadline::Ask,
+        overdue: false,
+        ignores_persistence: false,
+        ending_per_second: (active > 0).then_some(0.25),
+        empty_in: (active > 0).then(|| Duration::from_secs(u64::from(active) * 4)),
     });
 }
 

@@ -2,10 +2,11 @@
 
 use crate::fixture::{AT, Console, DARK, Look, at, down, draining, hold, snapshot, stage};
 use std::sync::Arc;
+use std::time::Duration;
 use vipdeck::console::model::Link;
 use vipdeck::console::theme::Depth;
 use vipdeck::console::update::Msg;
-use vipdeck::status::{HoldKind, Mode, Role, ServerState};
+use vipdeck::status::{Admin, AtDeadline, HoldKind, Mode, Rising, Role, ServerState};
 
 const MONO: Look = Look { theme: "mono", depth: Depth::None, ..DARK };
 const ASCII: Look = Look { ascii: true, ..MONO };
@@ -80,6 +81,41 @@ fn a_drain_from_its_beginning_to_drained() {
     picture!("drained_120x36", console);
     console.keys("1");
     picture!("drained_overview_120x36", console);
+}
+
+#[test]
+fn deadlines_sticky_clients_maintenance_and_slow_start() {
+    let mut console = Console::live(DARK);
+    let (mut first, mut second) = (snapshot(1), snapshot(2));
+    first.services[0].persistence = Some(300);
+    let [real, rising] = first.services[0].reals.as_mut_slice() else { panic!() };
+    draining(real, 5);
+    real.sticky = Some(41);
+    real.drain.as_mut().unwrap().deadline_at = Some(first.at + Duration::from_secs(540));
+    real.drain.as_mut().unwrap().then = AtDeadline::Reset;
+    let (over, left) = (Duration::from_secs(60), Duration::from_secs(35));
+    rising.rising = Some(Rising { step: 5, steps: 10, over, left });
+    rising.weight_effective = Some(5);
+    rising.weight_kernel = Some(5);
+    draining(&mut second.services[1].reals[0], 0);
+    second.services[1].reals[0].admin = Admin::Maint;
+    console.show(first.clone(), second.clone());
+    console.keys("2j");
+    picture!("deadline_120x36", console);
+    let drain = first.services[0].reals[0].drain.as_mut().unwrap();
+    (drain.deadline_at, drain.overdue) = (Some(first.at), true);
+    (drain.then, drain.ending_per_second, drain.empty_in) = (AtDeadline::Ask, None, None);
+    console.show(first, second);
+    console.keys("D");
+    picture!("deadline_question_120x36", console);
+    console.keys("<Esc>E");
+    picture!("reset_question_120x36", console);
+    console.keys("<Esc>M");
+    picture!("maint_question_120x36", console);
+    console.keys("<Esc>R");
+    picture!("return_question_120x36", console);
+    console.keys("<Esc>");
+    picture!("overdue_120x36", console);
 }
 
 #[test]

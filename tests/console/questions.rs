@@ -5,7 +5,7 @@ use vipdeck::console::action::Action;
 use vipdeck::console::keymap::Keymap;
 use vipdeck::console::model::{Link, Modal, Tone};
 use vipdeck::console::update::{About, Answer, Effect, Msg};
-use vipdeck::status::{Command, Mode, Reply, Role, StageAction};
+use vipdeck::status::{AtDeadline, Command, Mode, Reply, Role, StageAction};
 
 fn commands(console: &Console) -> Vec<(usize, Command, Option<String>)> {
     let sent = console.effects.iter().filter_map(|e| match e {
@@ -25,7 +25,8 @@ fn every_verb_has_a_question() {
     // Reload asks the node first: its question is the next test's. A check changes nothing.
     let asks = |action: Action| action.is_verb() && ![Action::Reload, Action::CheckNow].contains(&action);
     for entry in map.entries().iter().filter(|e| asks(e.action)) {
-        let on_server = matches!(entry.action, Action::Drain | Action::Return | Action::Weight);
+        let on_server =
+            matches!(entry.action, Action::Drain | Action::Return | Action::Weight | Action::Maint | Action::Reset);
         let mut console = Console::live(DARK);
         if entry.action == Action::Restore {
             let mut first = snapshot(1);
@@ -91,13 +92,18 @@ fn a_chosen_column_is_the_node_that_is_asked() {
     assert_eq!(commands(&console), [(1, Command::Takeover { instance: "VI_1".into(), seen }, None)]);
 }
 
+fn drain_of(service: Option<vipdeck::kernel::ServiceKey>) -> Command {
+    let then = AtDeadline::Ask;
+    Command::Drain { real: web(1), service, deadline_seconds: None, then, ignore_persistence: false }
+}
+
 #[test]
 fn a_medium_risk_takes_the_button_and_a_low_one_takes_y() {
     let mut console = Console::live(DARK);
     console.keys("D~y");
     assert!(is_asking(&console) && console.effects.is_empty());
     console.keys("<Esc>2jD~y");
-    let drain = Command::Drain { real: web(1), service: Some(key(1)) };
+    let drain = drain_of(Some(key(1)));
     assert_eq!(commands(&console), [(0, drain.clone(), None), (1, drain, None)]);
 }
 
@@ -211,8 +217,8 @@ fn a_weight_is_a_number() {
 #[test]
 fn every_service_is_one_toggle_away() {
     let mut console = Console::live(DARK);
-    console.keys("2jD~<Tab><Tab><Space>y");
-    assert_eq!(commands(&console)[0].1, Command::Drain { real: web(1), service: None });
+    console.keys("2jD~<Tab><Tab><Tab><Tab><Space>y");
+    assert_eq!(commands(&console)[0].1, drain_of(None));
 }
 
 #[test]

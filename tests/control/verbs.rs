@@ -254,7 +254,7 @@ fn several_engines_are_an_array_and_a_verb_must_say_which() {
         report::status::run(&args, &settings, &mut out).map(|code| (code, String::from_utf8(out).unwrap()))
     };
     let restore = || {
-        let at = cli::At { target: None };
+        let at = cli::Ats::default();
         let how = cli::How { reason: None, wait: false, timeout: 60.0, json: false, at };
         let command = status::Command::Restore { instance: "VI_1".into() };
         report::verbs::run(command, &how, &settings, &mut Vec::new()).map_err(|e| e.to_string())

@@ -42,6 +42,7 @@ pub(crate) fn snapshot(name: &str, pid: u32) -> Snapshot {
         processes: Vec::new(),
         statics: Vec::new(),
         findings: Vec::new(),
+        intents: vipdeck::status::Intents::default(),
         counters: vipdeck::status::Counters::default(),
         last_event: 0,
     }
@@ -140,6 +141,8 @@ fn real(address: &str) -> Real {
         drain: None,
         active: Some(7),
         inactive: None,
+        sticky: None,
+        rising: None,
         rate: None,
         rates: Vec::new(),
         connections_total: None,

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 use vipdeck::sim::{Pace, World, act, scenario, stage};
-use vipdeck::status::{Actor, Ask, Command, StageAction};
+use vipdeck::status::{Actor, Ask, AtDeadline, Command, StageAction};
 
 enum Deed {
     Stage(StageAction),
@@ -14,13 +14,20 @@ fn script() -> Vec<(u64, Deed)> {
     let node = || "lvs1".to_owned();
     let instance = || "VI_1".to_owned();
     let web1 = "192.168.10.31:80".parse().unwrap();
+    let drain = Command::Drain {
+        real: web1,
+        service: None,
+        deadline_seconds: None,
+        then: AtDeadline::Ask,
+        ignore_persistence: false,
+    };
     vec![
         (12_345, Deed::Command(0, Command::Demote { instance: instance(), seen: None })),
         (4000, Deed::Command(0, Command::Restore { instance: instance() })),
         (3333, Deed::Command(1, Command::Takeover { instance: instance(), seen: None })),
         (5000, Deed::Command(1, Command::Restore { instance: instance() })),
-        (700, Deed::Command(0, Command::Drain { real: web1, service: None })),
-        (9000, Deed::Command(0, Command::Return { real: web1, service: None })),
+        (700, Deed::Command(0, drain)),
+        (9000, Deed::Command(0, Command::Return { real: web1, service: None, slow_start_seconds: None })),
         (1, Deed::Stage(StageAction::ToggleServer { server: "web2".into() })),
         (15_000, Deed::Stage(StageAction::ToggleServer { server: "web2".into() })),
         (20_000, Deed::Stage(StageAction::Crash { node: node() })),

@@ -162,7 +162,9 @@ fn a_drain_ends(lab: &Lab) {
     };
     let only = |service: &str| Some(service.parse().unwrap());
     let (real, service) = (WEB1.parse().unwrap(), only("tcp/192.168.10.20:80"));
-    command(lab, "lvs1", Verb::Drain { real, service });
+    let then = vipdeck::status::AtDeadline::Ask;
+    let drain = Verb::Drain { real, service, deadline_seconds: None, then, ignore_persistence: false };
+    command(lab, "lvs1", drain);
     eventually("its weight is 0", || drained().weight_kernel == Some(0));
     if drained().connections_total.is_some() && std::env::var(IN_GUEST).is_ok() {
         // The kernel's totals lag by two seconds. Connections whose end the kernel missed while its processor was busy
@@ -177,7 +179,7 @@ fn a_drain_ends(lab: &Lab) {
         assert_eq!(drained().active, Some(0));
         say("a drain ended with no connection left");
     }
-    command(lab, "lvs1", Verb::Return { real, service });
+    command(lab, "lvs1", Verb::Return { real, service, slow_start_seconds: None });
     eventually("its weight is back", || drained().weight_kernel == Some(1));
 }
 

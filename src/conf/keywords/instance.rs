@@ -3,7 +3,7 @@
 use super::Takes::{Block, Ip, Line, Link, Nothing, OneOf, Script, Seconds, Switch, Text, Whole};
 use super::options::Options;
 use super::signed::{self, Signed};
-use super::{Keyword, key, noted, old, refused, root, virtual_link, warned};
+use super::{Keyword, key, noted, old, root, virtual_link, warned};
 use crate::conf::check_routing::RuleLines;
 use crate::conf::diagnostic::Diagnostic;
 use crate::conf::lower::{Cx, Failed, addresses, peer_lines, script, track_line, track_lines, walk};

@@ -293,11 +293,12 @@ fn real(model: &Model, served: &facts::Served, r: &Real, width: usize) -> Vec<Li
     for check in r.checks.iter().filter(|_| r.checks.len() > 1) {
         lines.extend(fact(&check.method.to_lowercase(), &told(picture, served.view, check), width));
     }
+    let sticky = served.service.persistence.map_or(String::new(), |_| format!(", {} sticky", shown(r.sticky)));
     let total = r.connections_total.map_or("–".into(), text::count);
     let bytes = |n: Option<u64>| n.map_or("–".into(), text::count);
     lines.extend(fact(
         "connections",
-        &format!("{} active, {} inactive, {total} in all", shown(r.active), shown(r.inactive)),
+        &format!("{} active, {} inactive{sticky}, {total} in all", shown(r.active), shown(r.inactive)),
         width,
     ));
     lines.extend(fact("bytes", &format!("{} in, {} out", bytes(r.bytes_in), bytes(r.bytes_out)), width));
@@ -305,7 +306,11 @@ fn real(model: &Model, served: &facts::Served, r: &Real, width: usize) -> Vec<Li
         let why = drain.reason.as_deref().unwrap_or("no reason given");
         lines.extend(fact(
             "drain",
-            &format!("by {}, {} ago: {why}", drain.by, text::age(picture.age(served.view, drain.since))),
+            &format!(
+                "by {}, {} ago: {why}",
+                drain.by,
+                text::age(picture.age(served.view, drain.since) + drain.before.as_micros() as u64)
+            ),
             width,
         ));
     }

@@ -47,7 +47,9 @@ pub(super) fn draw(canvas: &mut Canvas, question: &Question) {
     for (i, (field, line)) in fields.iter().enumerate() {
         let at = line_of(inner, start + i);
         let end = canvas.put(at, line);
-        if *field == question.focus && matches!(field, Field::Reason | Field::Weight) {
+        if *field == question.focus
+            && matches!(field, Field::Reason | Field::Weight | Field::Deadline | Field::SlowStart)
+        {
             canvas.cursor = Some(Position { x: end.min(inner.right().saturating_sub(1)).saturating_sub(2), y: at.y });
         }
     }
@@ -111,6 +113,30 @@ fn fields(question: &Question, width: usize) -> Vec<(Field, Line)> {
             Field::Weight => {
                 vec![dim("Weight   "), (ink, format!("[ {} ]", text::left(&question.weight, 5).trim_end()))]
             }
+            Field::Deadline => vec![
+                dim("Deadline "),
+                (ink, format!("[ {} ]", text::left(&question.deadline, 6).trim_end())),
+                dim("  90s, 10m, 2h; none: it drains until it is empty"),
+            ],
+            Field::Then => vec![
+                dim("Then     "),
+                (ink, format!("[{}]", question.then)),
+                dim("  ask, wait, reset the rest, or return; Space"),
+            ],
+            Field::Persistence => {
+                let mark = if question.ignore_persistence { "x" } else { " " };
+                vec![
+                    dim("Sticky   "),
+                    (ink, format!("[{mark}]")),
+                    t(" clients that stick to it go elsewhere"),
+                    dim("  Space"),
+                ]
+            }
+            Field::SlowStart => vec![
+                dim("Slowly   "),
+                (ink, format!("[ {} ]", text::left(&question.slow_start, 6).trim_end())),
+                dim("  90s, 10m: the weight grows for so long; none: at once"),
+            ],
             Field::Reason => {
                 let room = width.saturating_sub(30).max(10);
                 // The end of a long reason is what is being typed.
@@ -123,6 +149,8 @@ fn fields(question: &Question, width: usize) -> Vec<(Field, Line)> {
                 let verb = match question.subject {
                     Subject::Real { verb: RealVerb::Weight, .. } => "set it",
                     Subject::Real { verb: RealVerb::Return, .. } => "return it",
+                    Subject::Real { verb: RealVerb::Maint, .. } => "take it down",
+                    Subject::Real { verb: RealVerb::Reset, .. } => "reset it",
                     _ => "drain it",
                 };
                 vec![

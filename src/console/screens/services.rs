@@ -7,12 +7,12 @@
 //! ```
 
 use super::super::facts::{self, Served};
-use super::super::model::{Model, Pane, RowId};
+use super::super::model::{Model, Pane, Picture, RowId};
 use super::super::rows;
 use super::super::text;
 use super::super::theme::Ink;
 use super::canvas::{Canvas, Hit, Line, dim, first_shown, line_of, t, title};
-use crate::status::{DataplaneKind, Real, Service};
+use crate::status::{Admin, AtDeadline, DataplaneKind, Drain, Real, Service};
 use ratatui::layout::Rect;
 
 /// How wide each column is; zero: left out.
@@ -230,9 +230,10 @@ fn server(model: &Model, real: &Real, row: &RowId, c: &Columns) -> Line {
     line.push(weight(real, c.weight));
     line.push(health(real, c.health));
     let admin = facts::admin_of(real);
-    line.push(match model.asked(row, None) {
-        Some(_) => (Ink::Changing, text::left("asked", c.admin)),
-        None => (admin.ink(), text::left(admin.label().trim_start(), c.admin)),
+    line.push(match (model.asked(row, None), real.rising) {
+        (Some(_), _) => (Ink::Changing, text::left("asked", c.admin)),
+        (None, Some(r)) => (admin.ink(), text::left(&format!("{} {}/{}", admin.glyph(), r.step, r.steps), c.admin)),
+        (None, None) => (admin.ink(), text::left(admin.label().trim_start(), c.admin)),
     });
     let number = |value: Option<String>, width: usize| t(format!("{}  ", text::right(&known(value), width - 2)));
     line.push(number(real.active.map(|n| text::count(u64::from(n))), c.active));
@@ -387,8 +388,11 @@ fn drain(canvas: &mut Canvas, area: Rect) {
     };
     let Some(drain) = &real.drain else { return };
     let name = facts::server_name(model.shown(), &real.id);
-    let done = drain.drained_at.is_some();
-    let head = if done { "Drained" } else { "Draining" };
+    let head = match real.admin {
+        Admin::Maint => "In maintenance:",
+        Admin::Drained => "Drained",
+        Admin::Drain | Admin::Ready => "Draining",
+    };
     let inner = canvas.pane(
         area,
         &[(Ink::Drained, format!("{head} {name}")), dim(format!(" of {}", served.service.id))],
@@ -396,41 +400,71 @@ fn drain(canvas: &mut Canvas, area: Rect) {
         None,
     );
     let inner = Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner };
+    let picture = model.shown();
     let now = known(real.active.map(|n| n.to_string()));
     let start = known(drain.active_at_start.map(|n| n.to_string()));
     let mut lines: Vec<Line> = Vec::new();
-    let gone = match (real.active, drain.active_at_start) {
-        (Some(now), Some(start)) => Some((u64::from(start.saturating_sub(now)), u64::from(start))),
-        _ => None,
-    };
     let mut active = vec![dim("active    "), t(format!("{now} of {start}  "))];
-    if let Some((gone, start)) = gone {
-        active.push((Ink::Bar, text::progress(gone, start, 24)));
+    if let (Some(now), Some(start)) = (real.active, drain.active_at_start) {
+        active.push((Ink::Bar, text::progress(u64::from(start.saturating_sub(now)), u64::from(start), 24)));
     }
     lines.push(active);
-    lines.push(vec![
-        dim("inactive  "),
-        t(known(real.inactive.map(|n| n.to_string()))),
-        dim("  waiting out their timers"),
-    ]);
+    let sticky = known(real.sticky.map(|n| n.to_string()));
+    let sticky = match (served.service.persistence, drain.ignores_persistence) {
+        (None, _) => dim("  waiting out their timers"),
+        (Some(_), false) => t(format!(", {sticky} clients stick to it")),
+        (Some(_), true) => t(", who sticks to it goes elsewhere"),
+    };
+    lines.push(vec![dim("others    "), t(format!("{} inactive", known(real.inactive.map(|n| n.to_string())))), sticky]);
     let why = drain.reason.as_ref().map_or(String::new(), |r| format!(", {r}"));
-    let ago = text::age(model.shown().age(served.view, drain.since));
+    let ago = text::age(picture.age(served.view, drain.since) + drain.before.as_micros() as u64);
     lines.push(vec![dim("asked     "), t(format!("by {} {ago} ago{why}", drain.by))]);
     let health = facts::health_of(real);
     if !facts::is_good(real) {
         lines.push(vec![dim("health    "), (health.ink(), health.label()), t(format!("  {}", check(real)))]);
     }
-    lines.push(match drain.drained_at {
-        Some(at) => {
-            let ago = text::age(model.shown().age(served.view, at));
-            vec![(Ink::Drained, "⊥ DRAINED".into()), t(format!(" {ago} ago: no connection is left, safe to touch"))]
-        }
-        None => vec![dim("DRAINED when no connection is left")],
-    });
-    lines.push(vec![dim(format!("R returns it: weight → {}", real.weight_configured))]);
+    lines.extend(ending(picture, &served, real, drain));
+    let elsewhere = facts::in_service_elsewhere(picture, &served, real);
+    if !elsewhere.is_empty() {
+        let warning = format!("! not asked of {}: a failover there ends it; D tells", text::listing(&elsewhere));
+        lines.push(vec![(Ink::Warn, warning)]);
+    }
+    lines.push(vec![dim(match real.admin {
+        Admin::Drain => format!("E ends the rest; R returns it: weight → {}", real.weight_configured),
+        _ => format!("R returns it: weight → {}", real.weight_configured),
+    })]);
     for (i, line) in lines.iter().enumerate() {
         canvas.put(line_of(inner, i), line);
     }
+}
+
+/// When it is over, as far as can be told.
+fn ending(picture: &Picture, served: &Served, real: &Real, drain: &Drain) -> Vec<Line> {
+    if real.admin == Admin::Maint {
+        return vec![vec![(Ink::Drained, "⊘ MAINT".into()), t("  its connections were reset")]];
+    }
+    if let Some(at) = drain.drained_at {
+        let ago = text::age(picture.age(served.view, at) + drain.drained_before.as_micros() as u64);
+        return vec![vec![
+            (Ink::Drained, "⊥ DRAINED".into()),
+            t(format!(" {ago} ago: no connection is left, safe to touch")),
+        ]];
+    }
+    let empty = match (drain.empty_in, drain.ending_per_second) {
+        (Some(left), Some(rate)) => {
+            t(format!("in about {}: {rate:.1} end a second", text::age(left.as_micros() as u64)))
+        }
+        _ => dim("no telling: none has ended in the last minute"),
+    };
+    let deadline = match (drain.deadline_at, drain.overdue) {
+        (None, _) => dim("none: DRAINED when no connection is left"),
+        (Some(_), true) if drain.then == AtDeadline::Ask => {
+            (Ink::Warn, "has passed: E ends the rest, D gives time, R returns".into())
+        }
+        (Some(_), true) => (Ink::Warn, format!("has passed: {}", drain.then)),
+        (Some(at), false) => t(format!("in {}: {}", text::age(picture.remaining(served.view, at)), drain.then)),
+    };
+    vec![vec![dim("empty     "), empty], vec![dim("deadline  "), deadline]]
 }
 
 /// The selected server's three weights, its health and its admin state, each with its source.

@@ -31,7 +31,7 @@ const TAKE: Duration = Duration::from_secs(2);
 /// For the engine to answer it.
 const ANSWER: Duration = Duration::from_secs(6);
 
-const EXPECTED: &str = r#"expected one of {"command":"demote|restore|takeover","instance":NAME}, {"command":"drain|return|check-now","real":"ADDRESS:PORT"}, {"command":"weight","real":"ADDRESS:PORT","weight":NUMBER}; a real server also takes "service":"tcp/ADDRESS:PORT", demote and takeover "seen":"MASTER|BACKUP", all take "reason":TEXT"#;
+const EXPECTED: &str = r#"expected one of {"command":"demote|restore|takeover","instance":NAME}, {"command":"drain|maint|reset|return|check-now","real":"ADDRESS:PORT"}, {"command":"weight","real":"ADDRESS:PORT","weight":NUMBER}; a real server also takes "service":"tcp/ADDRESS:PORT", drain "deadline_seconds":NUMBER, "then":"ask|wait|reset|return", "ignore_persistence":true, return "slow_start_seconds":NUMBER, demote and takeover "seen":"MASTER|BACKUP", all take "reason":TEXT"#;
 
 pub(super) fn router(shared: Arc<Shared>) -> Router {
     Router::new()

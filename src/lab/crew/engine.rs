@@ -40,7 +40,8 @@ impl Engine {
         small_files::write(&file, self.director.configuration)?;
         let (file, socket) = (path(file)?, path(self.socket(starter))?);
         // The lab is the machine: it switches engines off, and nothing in that machine is to start them again.
-        let arguments = ["run", "--headless", "--no-guard", "--file", &file, "--control", &socket];
+        let state = path(starter.file(self.name(), "state"))?;
+        let arguments = ["run", "--headless", "--no-guard", "--file", &file, "--control", &socket, "--state", &state];
         self.child = Some(starter.start(self.name(), &arguments, Stdio::null())?);
         self.problem = None;
         Ok(())

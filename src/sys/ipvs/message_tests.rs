@@ -139,6 +139,7 @@ fn reported_destination(to: &DestinationKey, forwarding: u32, weight: u32) -> At
         .put_u32(destination::WEIGHT, weight)
         .put_u32(destination::ACTIVE, 4)
         .put_u32(destination::INACTIVE, 5)
+        .put_u32(destination::PERSISTENT, 6)
         .put_nested(destination::STATS64, &stats64([1, 2, 3, 4, 5]));
     let mut top = Attributes::default();
     top.put_nested(top::DESTINATION, &entry);
@@ -151,7 +152,8 @@ fn a_destination_is_read_back_and_a_foreign_method_is_none() {
     let of = Family::V4;
     let (seen, observed) = read_destination(reported_destination(&to, 3, 7).as_bytes(), of).unwrap();
     assert_eq!((seen, observed.forwarding, observed.weight), (to, Some(Forwarding::Dr), 7));
-    assert_eq!((observed.active, observed.inactive, observed.counters.bytes_out), (4, 5, 5));
+    assert_eq!((observed.active, observed.inactive, observed.persistent), (4, 5, 6));
+    assert_eq!(observed.counters.bytes_out, 5);
     let (_, old_tunnel) = read_destination(reported_destination(&to, 2, 1).as_bytes(), of).unwrap();
     assert_eq!(old_tunnel.forwarding, Some(Forwarding::Tun(Tunnel::Ipip)));
     let (_, bypass) = read_destination(reported_destination(&to, 4, 1).as_bytes(), of).unwrap();

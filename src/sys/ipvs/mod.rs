@@ -7,6 +7,7 @@
 mod codec;
 mod error;
 mod message;
+mod reset;
 mod socket;
 mod whole;
 
@@ -23,12 +24,14 @@ use socket::Socket;
 #[derive(Debug)]
 pub struct Ipvs {
     socket: Socket,
+    /// This program made clients leave destinations of weight 0.
+    templates_expire_by_us: bool,
 }
 
 impl Ipvs {
     /// Opens the table of this thread's network namespace. The kernel loads ip_vs by itself if it may and can.
     pub fn open() -> Result<Self, IpvsError> {
-        Ok(Self { socket: Socket::open()? })
+        Ok(Self { socket: Socket::open()?, templates_expire_by_us: false })
     }
 
     /// All services and their real servers with their counters.
@@ -76,6 +79,11 @@ impl Ipvs {
     /// Carries out one step. To remove what is gone is [`Outcome::AlreadySo`]; to add what is there is an error,
     /// because it may be there with other parameters: read the table again.
     pub fn apply(&mut self, change: &Change) -> Result<Outcome, IpvsError> {
+        match change {
+            Change::ResetConnections(key, to) => return self.reset(key, to),
+            Change::ExpireTemplates(expire) => return self.expire_templates(*expire),
+            _ => {}
+        }
         let Some((command, attributes)) = message::request(change) else {
             return Err(IpvsError::NotATableChange(change.to_string()));
         };
