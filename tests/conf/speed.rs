@@ -44,7 +44,7 @@ fn cost(text: &str) -> Duration {
     let once = || {
         let before = now();
         let (config, diagnostics, _) = conf::parse(Path::new("keepalived.conf"), &loader);
-        let cost = now() - before;
+        let cost = now().saturating_sub(before);
         assert!(config.services.iter().map(|service| service.reals.len()).sum::<usize>() >= 500, "{diagnostics:?}");
         cost
     };
@@ -108,5 +108,5 @@ fn run(argv: &[&str]) -> (Duration, Duration) {
     let (before, start) = (used(), Instant::now());
     let status = Command::new(argv[0]).args(&argv[1..]).stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap();
     assert!(status.code().is_some(), "{argv:?}: {status}");
-    (start.elapsed(), used() - before)
+    (start.elapsed(), used().saturating_sub(before))
 }

@@ -66,7 +66,7 @@ fn walk(directory: &Path, all: &mut String) {
         if path.is_dir() {
             walk(&path, all);
         } else if let Ok(value) = std::fs::read_to_string(&path) {
-            all.push_str(&format!("{}={value}", path.display()));
+            all.extend([path.display().to_string(), "=".into(), value]);
         }
     }
 }
