@@ -11,6 +11,7 @@ mod addresses;
 mod beside;
 mod bfd;
 mod dataplane;
+mod embedded;
 mod fifos;
 mod files;
 mod hooks;

@@ -74,7 +74,7 @@ pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> 
     });
     engine.adopt_drift(settings.engine.table_drift == TableDrift::Adopt);
     let table = if engine.has_services() {
-        let (table, kind) = dataplane::start(results_in.clone())?;
+        let (table, kind) = dataplane::start(results_in.clone(), &settings.balancer)?;
         engine.set_dataplane(clock.now(), kind);
         Some(table)
     } else {
@@ -120,7 +120,12 @@ pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> 
         bfd,
         beside,
         watches,
-        reader: Reader { file, reading: args.reading.clone(), results: results_in },
+        reader: Reader {
+            file,
+            reading: args.reading.clone(),
+            results: results_in,
+            balancer: settings.balancer.clone(),
+        },
         hangups,
         board,
         asked: 0,

@@ -39,7 +39,8 @@ fn a_farm_next_to_keepalived() {
         return guest::again("a_farm_next_to_keepalived", &["-m", "2048M", "-t", seconds], "measured:");
     }
     let is_long = std::env::var_os("VIPDECK_LONG").is_some();
-    let (checks, tables): (&[usize], &[usize]) = if is_long { (&[1000, 5000], &[1000, 10_000]) } else { (&[100], &[300]) };
+    let (checks, tables): (&[usize], &[usize]) =
+        if is_long { (&[1000, 5000], &[1000, 10_000]) } else { (&[100], &[300]) };
     for count in checks {
         compare(&format!("{count} TCP checks every 2 s"), |program| measure::checks(program, *count, is_long));
     }

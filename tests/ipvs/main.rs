@@ -11,6 +11,7 @@ mod checks;
 mod engine;
 mod ipvsadm;
 mod same;
+mod schedulers;
 mod tunnel;
 
 use std::io::Write;
