@@ -27,7 +27,7 @@ const TABLE: &[(&str, &str, bool)] = &[
     ("cli", "time kernel", true),
     // `conf` for the loader alone: files of this machine as the language asks for them.
     ("sys", "time net wire kernel health conf", false),
-    ("settings", "cli sys", false),
+    ("settings", "kernel cli sys", false),
     ("balancer", "time kernel lvs sys", false),
     ("control", "time status settings cli sys", false),
     ("report", "time net kernel vrrp lvs status conf control settings cli sys", false),

@@ -1,24 +1,26 @@
-//! The balancer's thread and the handle to it.
+//! The balancer's handle, and the task that carries out orders.
 
-use super::listener;
-use super::table::Live;
-use crate::kernel::{Change, ObservedTable, ServiceKey, Table, plan_table};
-use crate::sys::clock::Clock;
-use crate::sys::limits;
+use super::descriptors::Descriptors;
+use super::shared::{Options, Shared};
+use super::workers::{self, Running};
+use super::{datagrams, listener};
+use crate::kernel::{Change, DestinationKey, ObservedTable, Protocol, ServiceKey, Table, plan_table};
+use crate::time::Duration;
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
-use tokio::runtime::Builder;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle as Task;
+use tokio::time::sleep;
 
-/// A running balancer. Dropping it ends its thread, its listeners and all its connections.
+/// A running balancer. Dropping it ends its threads, its listeners and all its connections.
 #[derive(Debug)]
 pub struct Balancer {
     shared: Arc<Shared>,
-    orders: Option<mpsc::Sender<Order>>,
-    thread: Option<JoinHandle<()>>,
+    orders: mpsc::Sender<Order>,
+    _running: Running,
 }
 
 /// A change that was not carried out as asked, and why.
@@ -35,47 +37,31 @@ struct Order {
     reply: oneshot::Sender<Result<(), String>>,
 }
 
-/// What the thread's tasks and the handle have in common.
-#[derive(Debug)]
-pub(super) struct Shared {
-    live: Mutex<Live>,
-    pub(super) clock: Clock,
-}
-
-impl Shared {
-    /// Held for a few instructions, never across an await.
-    pub(super) fn live(&self) -> MutexGuard<'_, Live> {
-        self.live.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 impl Balancer {
     /// Starts with an empty table, in the network namespace of the calling thread.
-    pub fn start() -> io::Result<Self> {
-        // Each connection takes two descriptors. A limit that cannot be raised is met as an error of accept.
-        let _ = limits::raise_open_files();
-        let runtime = Builder::new_current_thread().enable_all().build()?;
-        let shared = Arc::new(Shared { live: Mutex::default(), clock: Clock::start() });
+    pub fn start(options: Options) -> io::Result<Self> {
+        let (workers, running) = workers::start(options.threads)?;
+        let shared = Arc::new(Shared::new(workers, Descriptors::of_this_process()?, options));
         let (orders, received) = mpsc::channel(16);
-        let theirs = shared.clone();
-        let thread = std::thread::Builder::new()
-            .name("balancer".into())
-            .spawn(move || runtime.block_on(work(received, theirs)))?;
-        Ok(Self { shared, orders: Some(orders), thread: Some(thread) })
+        let ours = shared.clone();
+        // Both end with the threads.
+        drop(shared.workers.spawn_listener(|_| work(received, ours.clone())));
+        drop(shared.workers.spawn_listener(|_| count_seconds(ours.clone())));
+        Ok(Self { shared, orders, _running: running })
     }
 
     /// Carries out one step. A virtual service whose address cannot be listened on is in the table all the same: this
     /// returns the reason, [`Balancer::problems`] goes on saying it, and listening is tried again until it works.
     pub async fn apply(&self, change: &Change) -> Result<(), Refused> {
         let refused = |reason: String| Refused { change: change.clone(), reason };
-        let ended = || refused("the balancer's thread has ended".into());
+        let ended = || refused("the balancer's threads have ended".into());
         let (reply, answer) = oneshot::channel();
-        let orders = self.orders.as_ref().ok_or_else(ended)?;
-        orders.send(Order { change: change.clone(), reply }).await.ok().ok_or_else(ended)?;
+        self.orders.send(Order { change: change.clone(), reply }).await.ok().ok_or_else(ended)?;
         answer.await.ok().ok_or_else(ended)?.map_err(refused)
     }
 
-    /// Brings the whole table to `desired`, and returns what did not work.
+    /// Brings the whole table to `desired`, and returns what did not work. What stays is not touched: no listener is
+    /// closed, no connection ends.
     pub async fn set_table(&self, desired: &Table) -> Vec<Refused> {
         let mut refused = Vec::new();
         for change in plan_table(desired, &self.read(), |_| true) {
@@ -84,27 +70,28 @@ impl Balancer {
         refused
     }
 
-    /// The table with its counts as they are. Packets are never counted: those fields are 0 and mean nothing.
+    /// The table with its counts as they are.
     pub fn read(&self) -> ObservedTable {
-        self.shared.live().observed()
+        let now = self.shared.clock.now();
+        self.shared.live().observed(now)
     }
 
     /// The virtual services that do not take connections at present, and why.
     pub fn problems(&self) -> BTreeMap<ServiceKey, String> {
         self.shared.live().problems()
     }
-}
 
-impl Drop for Balancer {
-    fn drop(&mut self) {
-        self.orders = None;
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
+    /// Ends all connections of this real server in this virtual service, both sides with RST, also if it has left the
+    /// table. Returns how many there were.
+    pub fn reset(&self, key: &ServiceKey, real: DestinationKey) -> u32 {
+        let Some(load) = self.shared.live().loads(key, real) else { return 0 };
+        let connections = load.connections();
+        load.cut.notify_waiters();
+        connections
     }
 }
 
-/// The thread: carries out orders until the handle is dropped. Sessions are tasks of the same runtime and end with it.
+/// Carries out orders until the handle is dropped.
 async fn work(mut orders: mpsc::Receiver<Order>, shared: Arc<Shared>) {
     let mut listeners = Listeners::default();
     while let Some(Order { change, reply }) = orders.recv().await {
@@ -118,7 +105,14 @@ async fn work(mut orders: mpsc::Receiver<Order>, shared: Arc<Shared>) {
     }
 }
 
-/// One accepting task for each virtual service.
+async fn count_seconds(shared: Arc<Shared>) {
+    loop {
+        sleep(Duration::from_secs(1)).await;
+        shared.seconds.fetch_add(1, Relaxed);
+    }
+}
+
+/// One task for each virtual service.
 #[derive(Default)]
 struct Listeners {
     running: BTreeMap<ServiceKey, Task<()>>,
@@ -127,18 +121,10 @@ struct Listeners {
 impl Listeners {
     async fn follow(&mut self, change: &Change, shared: &Arc<Shared>) -> Result<(), String> {
         match change {
-            Change::AddService(key, _) => {
-                let Some(address) = key.address() else { return Err("a mark has no address to listen on".into()) };
-                let bound = listener::bind(address).map_err(|error| listener::describe(address, &error));
-                shared.live().set_problem(key, bound.as_ref().err().cloned());
-                let (listener, result) = match bound {
-                    Ok(listener) => (Some(listener), Ok(())),
-                    Err(reason) => (None, Err(reason + "; it is tried again until it works")),
-                };
-                let task = tokio::spawn(listener::serve(*key, address, listener, shared.clone()));
-                self.running.insert(*key, task);
-                result
-            }
+            Change::AddService(key, _) => match (key.protocol(), key.address()) {
+                (Some(protocol), Some(address)) => self.listen(*key, protocol, address, shared),
+                _ => Ok(()),
+            },
             Change::RemoveService(key) => {
                 if let Some(task) = self.running.remove(key) {
                     task.abort();
@@ -149,5 +135,27 @@ impl Listeners {
             }
             _ => Ok(()),
         }
+    }
+
+    fn listen(
+        &mut self,
+        key: ServiceKey,
+        protocol: Protocol,
+        address: SocketAddr,
+        shared: &Arc<Shared>,
+    ) -> Result<(), String> {
+        let bound = listener::bind(protocol, address).map_err(|error| listener::describe(address, &error));
+        shared.live().set_problem(&key, bound.as_ref().err().cloned());
+        let (socket, result) = match bound {
+            Ok(socket) => (Some(socket), Ok(())),
+            Err(reason) => (None, Err(reason + "; it is tried again until it works")),
+        };
+        let task = if protocol == Protocol::Udp {
+            shared.workers.spawn_listener(|_| datagrams::serve(key, address, socket, shared.clone()))
+        } else {
+            shared.workers.spawn_listener(|home| listener::serve(key, address, socket, shared.clone(), home))
+        };
+        self.running.extend(task.map(|task| (key, task)));
+        result
     }
 }

@@ -1,99 +1,182 @@
 //! One connection: choose a real server, connect, relay until both sides are done.
 
-use super::handle::Shared;
-use super::table::Place;
+use super::descriptors::Permit;
+use super::listener::KEEPALIVE;
+use super::proxy;
+use super::relay::{End, Flow};
+use super::shared::Shared;
+use super::table::Choice;
 use crate::kernel::{DestinationKey, ServiceKey};
+use crate::sys::tcp_info::{self, Segments};
 use crate::time::Duration;
-use socket2::{SockRef, TcpKeepalive};
-use std::io;
-use std::net::{IpAddr, SocketAddr};
+use socket2::SockRef;
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::os::fd::AsFd;
+use std::pin::pin;
 use std::sync::Arc;
-use tokio::io::AsyncWriteExt;
+use std::sync::atomic::Ordering::Relaxed;
+use std::task::{Context, Poll};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::time::timeout;
 
-/// Serves `client` from the moment it was accepted to the end of the connection.
-pub(super) async fn run(mut client: TcpStream, from: SocketAddr, key: ServiceKey, shared: Arc<Shared>) {
-    let Some((mut server, place)) = reach(key, from.ip(), &shared).await else {
-        return reset(&client);
-    };
-    // A peer that vanished is noticed after two minutes; a socket that refuses the option works without it.
-    for stream in [&client, &server] {
-        let _ = stream.set_nodelay(true);
-        let _ = SockRef::from(stream).set_tcp_keepalive(&KEEPALIVE);
-    }
-    let is_whole = tokio::select! {
-        ended = relay(&mut client, &mut server, &place) => matches!(ended, Ok(true)),
-        () = place.cut() => false,
-    };
-    if !is_whole {
-        reset(&client);
-        reset(&server);
-    }
+/// A client that was accepted.
+#[derive(Debug)]
+pub(super) struct Arrival {
+    pub(super) client: std::net::TcpStream,
+    pub(super) from: SocketAddr,
+    pub(super) key: ServiceKey,
+    /// What it asked for.
+    pub(super) address: SocketAddr,
+    pub(super) permit: Permit,
 }
 
-/// Connects to the server that the scheduler names; if it does not answer, once to another.
-async fn reach(key: ServiceKey, client: IpAddr, shared: &Shared) -> Option<(TcpStream, Place)> {
-    let mut failed: Option<DestinationKey> = None;
-    for _ in 0..2 {
+/// Serves a client from the moment it was accepted to the end of the connection, on this thread.
+pub(super) async fn run(arrival: Arrival, worker: usize, shared: Arc<Shared>) {
+    let _leaving = Leaving(worker, shared.clone());
+    let Arrival { client, from, key, address, permit: _permit } = arrival;
+    let Ok(client) = TcpStream::from_std(client) else { return };
+    let mut client = Ended::early(client);
+    let Some((server, choice)) = reach(key, address, from, &shared).await else { return };
+    let mut server = Ended::early(server);
+    choice.place.established();
+    let header = shared.options.proxy.get(&key).map(|version| proxy::header(*version, from, address));
+    let up = header.map_or_else(Flow::default, Flow::beginning_with);
+    let mut relay = Relay { up, down: Flow::default(), ended: [None; 2], counted: Segments::default(), second: 0 };
+    let complete = {
+        let mut cut = pin!(choice.place.load.cut.notified());
+        // From here on; not only from the first time it is asked.
+        cut.as_mut().enable();
+        let mut halves = Halves::of(&mut client.stream, &mut server.stream);
+        poll_fn(|cx| match cut.as_mut().poll(cx) {
+            Poll::Ready(()) => Poll::Ready(false),
+            Poll::Pending => relay.poll(cx, &mut halves, &choice, &shared),
+        })
+        .await
+    };
+    relay.count_packets(&client.stream, &choice);
+    (client.complete, server.complete) = (complete, complete);
+}
+
+/// Connects to the server that the scheduler names; if it does not answer, to another.
+async fn reach(
+    key: ServiceKey,
+    address: SocketAddr,
+    client: SocketAddr,
+    shared: &Shared,
+) -> Option<(TcpStream, Choice)> {
+    let mut failed: Vec<DestinationKey> = Vec::new();
+    for _ in 0..TRIES {
         let now = shared.clock.now();
-        let choice = shared.live().choose(&key, client, now, failed)?;
-        if let Ok(Ok(server)) = timeout(CONNECT, TcpStream::connect(choice.real)).await {
-            choice.place.established();
-            return Some((server, choice.place));
+        let choice = shared.live().choose(&key, client, now, &failed)?;
+        if let Ok(Ok(server)) = timeout(CONNECT, TcpStream::connect(choice.target(address))).await {
+            // A socket that refuses one of them works without it.
+            let _ = server.set_nodelay(true);
+            let _ = SockRef::from(&server).set_tcp_keepalive(&KEEPALIVE);
+            return Some((server, choice));
         }
-        failed = Some(choice.real);
+        failed.push(choice.real);
     }
     None
 }
 
-/// Both directions at once. True if both ended with an end of stream that was passed on; an error if one broke.
-async fn relay(client: &mut TcpStream, server: &mut TcpStream, place: &Place) -> io::Result<bool> {
-    let (client_reads, client_writes) = client.split();
-    let (server_reads, server_writes) = server.split();
-    let up = pump(client_reads, server_writes, place, |bytes| place.count_in(bytes));
-    let down = pump(server_reads, client_writes, place, |bytes| place.count_out(bytes));
-    let (up, down) = tokio::try_join!(up, down)?;
-    Ok(up && down)
+/// Both directions of one connection.
+struct Relay {
+    up: Flow,
+    down: Flow,
+    ended: [Option<End>; 2],
+    counted: Segments,
+    /// When segments were counted last.
+    second: u32,
 }
 
-/// One direction, to its end of stream, which is passed on. A broken reader ends the connection. A writer that takes
-/// nothing more (false) ends only this direction: what that side said before it closed still has to arrive.
-///
-/// Nothing is read while the last piece is unwritten: that is the backpressure. A buffer lives only while it is full,
-/// so thousands of idle connections hold none.
-async fn pump(from: ReadHalf<'_>, mut to: WriteHalf<'_>, place: &Place, count: impl Fn(usize)) -> io::Result<bool> {
-    loop {
-        from.readable().await?;
-        let mut piece = Vec::with_capacity(PIECE);
-        match from.try_read_buf(&mut piece) {
-            Ok(0) => break,
-            Ok(bytes) => {
-                if to.write_all(&piece).await.is_err() {
-                    place.closing();
-                    return Ok(false);
-                }
-                count(bytes);
+struct Halves<'a> {
+    client: (ReadHalf<'a>, WriteHalf<'a>),
+    server: (ReadHalf<'a>, WriteHalf<'a>),
+}
+
+impl<'a> Halves<'a> {
+    fn of(client: &'a mut TcpStream, server: &'a mut TcpStream) -> Self {
+        Self { client: client.split(), server: server.split() }
+    }
+}
+
+impl Relay {
+    /// True: both directions ended with an end of stream that was passed on.
+    fn poll(&mut self, cx: &mut Context<'_>, halves: &mut Halves<'_>, choice: &Choice, shared: &Shared) -> Poll<bool> {
+        let Halves { client, server } = halves;
+        let place = &choice.place;
+        let second = shared.seconds.load(Relaxed);
+        if second != self.second {
+            self.second = second;
+            self.count_packets(client.0.as_ref(), choice);
+        }
+        let [up, down] = &mut self.ended;
+        if up.is_none() {
+            match self.up.poll(cx, &mut client.0, &mut server.1, &shared.descriptors, |bytes| place.count_in(bytes)) {
+                Poll::Ready(Ok(end)) => *up = Some(end),
+                Poll::Ready(Err(_)) => return Poll::Ready(false),
+                Poll::Pending => {}
             }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(error) => return Err(error),
+        }
+        if down.is_none() {
+            match self.down.poll(cx, &mut server.0, &mut client.1, &shared.descriptors, |bytes| place.count_out(bytes))
+            {
+                Poll::Ready(Ok(end)) => *down = Some(end),
+                Poll::Ready(Err(_)) => return Poll::Ready(false),
+                Poll::Pending => {}
+            }
+        }
+        match (*up, *down) {
+            (Some(up), Some(down)) => Poll::Ready(up == End::Passed && down == End::Passed),
+            (None, None) => Poll::Pending,
+            _ => {
+                place.closing();
+                Poll::Pending
+            }
         }
     }
-    place.closing();
-    Ok(to.shutdown().await.is_ok())
+
+    fn count_packets(&mut self, client: &TcpStream, choice: &Choice) {
+        let Ok(Segments { received, sent }) = tcp_info::segments(client.as_fd()) else { return };
+        let new = |now: u32, before: u32| u64::from(now.wrapping_sub(before));
+        choice.place.count_packets(new(received, self.counted.received), new(sent, self.counted.sent));
+        self.counted = Segments { received, sent };
+    }
 }
 
-/// The connection is to end with RST: a broken one must not look like one that is complete. The socket itself is
-/// closed when it is dropped.
-fn reset(stream: &TcpStream) {
-    let _ = stream.set_zero_linger();
+/// A socket that ends with RST unless its connection was complete: a broken one must not look like one that is.
+struct Ended {
+    stream: TcpStream,
+    complete: bool,
+}
+
+impl Ended {
+    const fn early(stream: TcpStream) -> Self {
+        Self { stream, complete: false }
+    }
+}
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        if !self.complete {
+            let _ = self.stream.set_zero_linger();
+        }
+    }
+}
+
+/// Tells the threads when a session is over, however it ends.
+struct Leaving(usize, Arc<Shared>);
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        self.1.workers.ended(self.0);
+    }
 }
 
 /// How long a real server may take to accept.
 const CONNECT: Duration = Duration::from_secs(3);
 
-const PIECE: usize = 16 * 1024;
-
-const KEEPALIVE: TcpKeepalive =
-    TcpKeepalive::new().with_time(Duration::from_secs(60)).with_interval(Duration::from_secs(15)).with_retries(4);
+/// Servers that are tried.
+const TRIES: usize = 3;

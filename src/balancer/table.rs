@@ -1,26 +1,27 @@
-//! What the balancer serves, with its counts.
+//! What the balancer serves.
 //!
-//! The structure lies behind one lock that is held for a few instructions; the counts are atomics that outlive their
-//! entry, so a connection goes on counting when its real server has left the table.
+//! It lies behind one lock that is held for a few instructions.
 
-use super::affinity::Affinity;
+use super::affinity::{self, Affinity};
+use super::place::{Load, Place, Traffic};
 use crate::kernel::{
-    Change, Counters, Destination, DestinationKey, ObservedDestination, ObservedService, ObservedTable, Persistence,
-    Protocol, Scheduler, SchedulerFlags, Service, ServiceKey,
+    Change, Destination, DestinationKey, ObservedDestination, ObservedService, ObservedTable, Persistence, Protocol,
+    Scheduler, SchedulerFlags, Service, ServiceKey, Timeouts,
 };
-use crate::lvs::scheduler::{Candidate, Rotation, serves};
+use crate::lvs::scheduler::{Edit, Request, Server, State};
 use crate::time::{Duration, Instant};
-use std::collections::BTreeMap;
-use std::net::IpAddr;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Weak};
-use tokio::sync::Notify;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Live {
     services: BTreeMap<ServiceKey, Entry>,
     /// Real servers that left while they had connections: those still count if the server comes back.
     parted: BTreeMap<(ServiceKey, DestinationKey), Weak<Load>>,
+    timeouts: Timeouts,
+    seed: u64,
 }
 
 #[derive(Debug)]
@@ -29,36 +30,47 @@ struct Entry {
     flags: SchedulerFlags,
     one_packet: bool,
     persistence: Option<Persistence>,
-    rotation: Rotation,
+    state: State,
     affinity: Affinity,
     traffic: Arc<Traffic>,
-    destinations: BTreeMap<DestinationKey, Real>,
-    /// Why it does not listen.
+    /// The newest first, as in IPVS.
+    servers: VecDeque<Real>,
+    /// Why it does not take connections.
     problem: Option<String>,
 }
 
 #[derive(Debug)]
 struct Real {
+    key: DestinationKey,
     destination: Destination,
+    last_weight: u32,
     load: Arc<Load>,
 }
 
-/// The connections of one real server in one virtual service.
-#[derive(Debug, Default)]
-pub(super) struct Load {
-    active: AtomicU32,
-    inactive: AtomicU32,
-    traffic: Traffic,
-    /// Tells its connections to end.
-    cut: Notify,
-}
+impl Server for Real {
+    fn key(&self) -> DestinationKey {
+        self.key
+    }
 
-/// Totals since the entry was made.
-#[derive(Debug, Default)]
-pub(super) struct Traffic {
-    connections: AtomicU64,
-    bytes_in: AtomicU64,
-    bytes_out: AtomicU64,
+    fn weight(&self) -> u32 {
+        self.destination.weight
+    }
+
+    fn last_weight(&self) -> u32 {
+        self.last_weight
+    }
+
+    fn active(&self) -> u32 {
+        self.load.active.load(Relaxed)
+    }
+
+    fn inactive(&self) -> u32 {
+        self.load.inactive.load(Relaxed)
+    }
+
+    fn is_overloaded(&self) -> bool {
+        self.load.is_overloaded()
+    }
 }
 
 /// A real server chosen for a connection.
@@ -68,19 +80,29 @@ pub(super) struct Choice {
     pub(super) place: Place,
 }
 
+impl Choice {
+    /// Where it is reached; port 0 of a real server is the port of its virtual service.
+    pub(super) fn target(&self, service: SocketAddr) -> SocketAddr {
+        match self.real.port() {
+            0 => SocketAddr::new(self.real.ip(), service.port()),
+            _ => self.real,
+        }
+    }
+}
+
 impl Live {
+    /// `seed`: any number, for what is drawn.
+    pub(super) fn new(seed: u64) -> Self {
+        Self { services: BTreeMap::new(), parted: BTreeMap::new(), timeouts: TIMEOUTS, seed }
+    }
+
     /// Changes the table only: listening is the caller's business.
     pub(super) fn change(&mut self, change: &Change) -> Result<(), String> {
         match change {
-            Change::AddService(key, _) if key.protocol() != Some(Protocol::Tcp) => {
-                Err("the embedded balancer serves TCP only; anything else needs the kernel's ip_vs".into())
-            }
-            Change::AddService(_, service) | Change::EditService(_, service) if !serves(service.scheduler) => Err(
-                format!("the embedded balancer has no scheduler {}; it needs the kernel's ip_vs", service.scheduler),
-            ),
             Change::AddService(key, _) if self.services.contains_key(key) => Err("it is there already".into()),
             Change::AddService(key, service) => {
-                self.services.insert(*key, Entry::new(service));
+                can_listen(key)?;
+                self.services.insert(*key, Entry::new(service, self.seed));
                 Ok(())
             }
             Change::EditService(key, service) => {
@@ -89,44 +111,68 @@ impl Live {
             }
             Change::RemoveService(key) => {
                 let entry = self.services.remove(key).ok_or(NO_SERVICE)?;
-                entry.destinations.into_iter().for_each(|(to, real)| self.part(*key, to, &real));
+                entry.servers.into_iter().for_each(|real| self.part(*key, &real));
                 Ok(())
             }
             Change::AddDestination(key, to, destination) => self.add(*key, *to, *destination),
-            Change::EditDestination(key, to, destination) => {
-                let real = self.entry(key)?.destinations.get_mut(to).ok_or(NO_DESTINATION)?;
-                real.destination = *destination;
-                Ok(())
-            }
+            Change::EditDestination(key, to, destination) => self.entry(key)?.weigh(*to, *destination),
             Change::RemoveDestination(key, to) => {
-                let real = self.entry(key)?.destinations.remove(to).ok_or(NO_DESTINATION)?;
-                self.part(*key, *to, &real);
+                let entry = self.entry(key)?;
+                let place = entry.place_of(*to).ok_or(NO_DESTINATION)?;
+                let real = entry.servers.remove(place).ok_or(NO_DESTINATION)?;
+                entry.edited(Edit::Removed(place));
+                self.part(*key, &real);
                 Ok(())
             }
             Change::ResetConnections(key, to) => {
-                let real = self.entry(key)?.destinations.get_mut(to).ok_or(NO_DESTINATION)?;
-                real.destination.weight = 0;
+                let entry = self.entry(key)?;
+                let place = entry.place_of(*to).ok_or(NO_DESTINATION)?;
+                let real = entry.servers.get(place).ok_or(NO_DESTINATION)?;
+                let out = Destination { weight: 0, ..real.destination };
                 real.load.cut.notify_waiters();
+                entry.weigh(*to, out)
+            }
+            // Whoever sticks to a server that drains is sent elsewhere in any case.
+            Change::ExpireTemplates(_) => Ok(()),
+            Change::SetTimeouts(wanted) => {
+                let choose = |wanted: u32, now: u32| if wanted == 0 { now } else { wanted };
+                self.timeouts.tcp = choose(wanted.tcp, self.timeouts.tcp);
+                self.timeouts.tcp_fin = choose(wanted.tcp_fin, self.timeouts.tcp_fin);
+                self.timeouts.udp = choose(wanted.udp, self.timeouts.udp);
                 Ok(())
             }
-            // They are sent elsewhere anyhow.
-            Change::ExpireTemplates(_) => Ok(()),
+            Change::StartDaemon(..) => {
+                Err("the embedded balancer's connections are this node's alone; a sync daemon needs ip_vs".into())
+            }
+            Change::StopDaemon(_) => Ok(()),
             _ => Err(format!("this is not the balancer's: {change}")),
         }
     }
 
-    /// The real server for a new connection, and a place in its counts. `except` did not answer just now.
+    /// The real server for a new connection, and a place in its counts. Those in `except` did not answer just now.
     pub(super) fn choose(
         &mut self,
         key: &ServiceKey,
-        client: IpAddr,
+        client: SocketAddr,
         now: Instant,
-        except: Option<DestinationKey>,
+        except: &[DestinationKey],
     ) -> Option<Choice> {
-        let entry = self.services.get_mut(key)?;
-        let real = entry.choose(client, now, except)?;
-        let load = &entry.destinations.get(&real)?.load;
-        Some(Choice { real, place: Place::connecting(load.clone(), entry.traffic.clone()) })
+        self.services.get_mut(key)?.choose(key.address()?, client, now, except)
+    }
+
+    /// What all connections to this server are told to end by.
+    pub(super) fn loads(&self, key: &ServiceKey, to: DestinationKey) -> Option<Arc<Load>> {
+        let there = self.services.get(key).and_then(|entry| entry.servers.iter().find(|real| real.key == to));
+        there.map(|real| real.load.clone()).or_else(|| self.parted.get(&(*key, to))?.upgrade())
+    }
+
+    pub(super) fn is_one_packet(&self, key: &ServiceKey) -> bool {
+        self.services.get(key).is_some_and(|entry| entry.one_packet)
+    }
+
+    /// How long a session over UDP may be silent.
+    pub(super) fn udp_timeout(&self) -> Duration {
+        Duration::from_secs(self.timeouts.udp.into())
     }
 
     pub(super) fn set_problem(&mut self, key: &ServiceKey, problem: Option<String>) {
@@ -139,9 +185,14 @@ impl Live {
         self.services.iter().filter_map(|(key, e)| Some((*key, e.problem.clone()?))).collect()
     }
 
-    pub(super) fn observed(&self) -> ObservedTable {
-        let services = self.services.iter().map(|(key, entry)| (*key, entry.observed()));
-        ObservedTable { services: services.collect(), ..ObservedTable::default() }
+    pub(super) fn observed(&self, now: Instant) -> ObservedTable {
+        let services = self.services.iter().map(|(key, entry)| (*key, entry.observed(now)));
+        ObservedTable {
+            services: services.collect(),
+            daemons: BTreeMap::new(),
+            timeouts: Some(self.timeouts),
+            fingerprint: None,
+        }
     }
 
     fn entry(&mut self, key: &ServiceKey) -> Result<&mut Entry, String> {
@@ -150,88 +201,132 @@ impl Live {
 
     fn add(&mut self, key: ServiceKey, to: DestinationKey, destination: Destination) -> Result<(), String> {
         let entry = self.services.get_mut(&key).ok_or(NO_SERVICE)?;
-        if entry.destinations.contains_key(&to) {
+        if entry.place_of(to).is_some() {
             return Err("it is there already".into());
         }
         let load = self.parted.remove(&(key, to)).and_then(|weak| weak.upgrade()).unwrap_or_default();
-        entry.destinations.insert(to, Real { destination, load });
+        load.parted.store(false, Relaxed);
+        load.limit(destination.upper, destination.lower);
+        entry.servers.push_front(Real { key: to, destination, last_weight: destination.weight, load });
+        entry.edited(Edit::Added);
         Ok(())
     }
 
-    fn part(&mut self, key: ServiceKey, to: DestinationKey, real: &Real) {
+    fn part(&mut self, key: ServiceKey, real: &Real) {
+        real.load.parted.store(true, Relaxed);
         self.parted.retain(|_, load| load.strong_count() > 0);
-        self.parted.insert((key, to), Arc::downgrade(&real.load));
+        self.parted.insert((key, real.key), Arc::downgrade(&real.load));
+    }
+}
+
+/// What a socket can be bound to.
+fn can_listen(key: &ServiceKey) -> Result<(), String> {
+    let needs = "it needs the kernel's ip_vs (modprobe ip_vs, then restart vipdeck)";
+    match (key.protocol(), key.address()) {
+        (Some(Protocol::Tcp | Protocol::Udp), Some(address)) if address.port() != 0 => Ok(()),
+        (Some(Protocol::Sctp), _) => Err(format!("the embedded balancer serves TCP and UDP; {needs}")),
+        (_, Some(_)) => Err(format!("the embedded balancer cannot listen on all ports; {needs}")),
+        (_, None) => Err(format!("the embedded balancer cannot listen on a firewall mark; {needs}")),
     }
 }
 
 impl Entry {
-    fn new(service: &Service) -> Self {
+    fn new(service: &Service, seed: u64) -> Self {
         Self {
             scheduler: service.scheduler,
             flags: service.flags,
             one_packet: service.one_packet,
             persistence: service.persistence.clone(),
-            rotation: Rotation::default(),
+            state: State::new(seed),
             affinity: Affinity::default(),
             traffic: Arc::default(),
-            destinations: BTreeMap::new(),
+            servers: VecDeque::new(),
             problem: None,
         }
     }
 
     fn edit(&mut self, service: &Service) {
-        if self.scheduler != service.scheduler {
-            self.rotation = Rotation::default();
-        }
-        if service.persistence.is_none() {
+        let is_other = self.scheduler != service.scheduler;
+        let granularity = |persistence: &Option<Persistence>| persistence.as_ref().map(|p| p.granularity);
+        if granularity(&service.persistence) != granularity(&self.persistence) {
             self.affinity.clear();
         }
-        self.scheduler = service.scheduler;
-        (self.flags, self.one_packet) = (service.flags, service.one_packet);
+        (self.scheduler, self.flags, self.one_packet) = (service.scheduler, service.flags, service.one_packet);
         self.persistence.clone_from(&service.persistence);
+        if is_other {
+            self.state.restart();
+            self.edited(Edit::Weighed);
+        }
+    }
+
+    fn edited(&mut self, edit: Edit) {
+        self.state.edited(edit, self.scheduler, self.servers.iter().map(Server::weight));
+    }
+
+    fn weigh(&mut self, to: DestinationKey, destination: Destination) -> Result<(), String> {
+        let place = self.place_of(to).ok_or(NO_DESTINATION)?;
+        let real = self.servers.get_mut(place).ok_or(NO_DESTINATION)?;
+        real.destination = destination;
+        if destination.weight > 0 {
+            real.last_weight = destination.weight;
+        }
+        real.load.limit(destination.upper, destination.lower);
+        self.edited(Edit::Weighed);
+        Ok(())
+    }
+
+    fn place_of(&self, to: DestinationKey) -> Option<usize> {
+        self.servers.iter().position(|real| real.key == to)
     }
 
     /// A persistent client goes where it was while that server takes new connections: weight 0 sends it elsewhere, as
     /// IPVS does with expire_quiescent_template, so that a drain of persistent clients ends.
-    fn choose(&mut self, client: IpAddr, now: Instant, except: Option<DestinationKey>) -> Option<DestinationKey> {
-        let usable = |key: &DestinationKey, real: &Real| real.destination.weight > 0 && Some(*key) != except;
-        let kept = self.persistence.as_ref().and_then(|_| self.affinity.of(client, now));
-        let kept = kept.filter(|key| self.destinations.get(key).is_some_and(|real| usable(key, real)));
-        let chosen = match kept {
-            Some(key) => key,
-            None => self.rotation.pick(self.scheduler, &self.candidates(except), client)?,
+    fn choose(
+        &mut self,
+        service: SocketAddr,
+        client: SocketAddr,
+        now: Instant,
+        except: &[DestinationKey],
+    ) -> Option<Choice> {
+        let (scheduler, flags, target) = (self.scheduler, self.flags, service.ip());
+        let request = Request { scheduler, flags, client: client.ip(), port: client.port(), target, except };
+        let Some((home, timeout)) = self.persistence.as_ref().map(|p| {
+            let timeout = Duration::from_secs(p.timeout.into());
+            (affinity::prefix(client.ip(), p.granularity), timeout)
+        }) else {
+            let place = self.state.pick(self.servers.make_contiguous(), &request)?;
+            return self.choice(place, None);
         };
-        if let Some(persistence) = &self.persistence {
-            self.affinity.remember(client, chosen, now, Duration::from_secs(persistence.timeout.into()));
-        }
-        Some(chosen)
+        let usable = |real: &Real| real.destination.weight > 0 && !except.contains(&real.key);
+        let kept = self.affinity.of(home, now).and_then(|key| self.place_of(key));
+        let kept = kept.filter(|place| self.servers.get(*place).is_some_and(usable));
+        let place = match kept {
+            Some(place) => place,
+            None => self.state.pick(self.servers.make_contiguous(), &request)?,
+        };
+        let stays = self.affinity.remember(home, self.servers.get(place)?.key, now, timeout);
+        self.choice(place, Some(stays))
     }
 
-    fn candidates(&self, except: Option<DestinationKey>) -> Vec<Candidate> {
-        let all = self.destinations.iter();
-        all.map(|(key, real)| Candidate {
-            key: *key,
-            weight: if Some(*key) == except { 0 } else { real.destination.weight },
-            active: real.load.active.load(Relaxed),
-            inactive: real.load.inactive.load(Relaxed),
-        })
-        .collect()
+    fn choice(&self, place: usize, home: Option<Arc<()>>) -> Option<Choice> {
+        let real = self.servers.get(place)?;
+        Some(Choice { real: real.key, place: Place::connecting(real.load.clone(), self.traffic.clone(), home) })
     }
 
-    fn observed(&self) -> ObservedService {
-        let destinations = self.destinations.iter().map(|(key, real)| {
+    fn observed(&self, now: Instant) -> ObservedService {
+        let clients = self.affinity.count(now);
+        let destinations = self.servers.iter().map(|real| {
             let seen = ObservedDestination {
                 forwarding: Some(real.destination.forwarding),
                 weight: real.destination.weight,
                 upper: real.destination.upper,
                 lower: real.destination.lower,
-                // Whoever sticks to a server that drains is sent elsewhere.
-                persistent: 0,
-                active: real.load.active.load(Relaxed),
-                inactive: real.load.inactive.load(Relaxed),
+                active: real.active(),
+                inactive: real.inactive(),
+                persistent: clients.get(&real.key).copied().unwrap_or(0),
                 counters: real.load.traffic.counters(),
             };
-            (*key, seen)
+            (real.key, seen)
         });
         ObservedService {
             scheduler: self.scheduler.name().into(),
@@ -244,72 +339,9 @@ impl Entry {
     }
 }
 
-impl Traffic {
-    fn counters(&self) -> Counters {
-        Counters {
-            connections: self.connections.load(Relaxed),
-            bytes_in: self.bytes_in.load(Relaxed),
-            bytes_out: self.bytes_out.load(Relaxed),
-            ..Counters::default()
-        }
-    }
-}
-
-/// One connection's place in the counts: inactive while it connects, active while both directions are open, inactive
-/// again from its first end of stream, gone when dropped.
-#[derive(Debug)]
-pub(super) struct Place {
-    load: Arc<Load>,
-    service: Arc<Traffic>,
-    active: std::sync::atomic::AtomicBool,
-}
-
-impl Place {
-    fn connecting(load: Arc<Load>, service: Arc<Traffic>) -> Self {
-        load.inactive.fetch_add(1, Relaxed);
-        Self { load, service, active: false.into() }
-    }
-
-    /// Until the connections of this real server are to be reset.
-    pub(super) async fn cut(&self) {
-        self.load.cut.notified().await;
-    }
-
-    pub(super) fn established(&self) {
-        if !self.active.swap(true, Relaxed) {
-            self.load.active.fetch_add(1, Relaxed);
-            self.load.inactive.fetch_sub(1, Relaxed);
-            self.load.traffic.connections.fetch_add(1, Relaxed);
-            self.service.connections.fetch_add(1, Relaxed);
-        }
-    }
-
-    pub(super) fn closing(&self) {
-        if self.active.swap(false, Relaxed) {
-            self.load.inactive.fetch_add(1, Relaxed);
-            self.load.active.fetch_sub(1, Relaxed);
-        }
-    }
-
-    /// From the client.
-    pub(super) fn count_in(&self, bytes: usize) {
-        self.load.traffic.bytes_in.fetch_add(bytes as u64, Relaxed);
-        self.service.bytes_in.fetch_add(bytes as u64, Relaxed);
-    }
-
-    /// To the client.
-    pub(super) fn count_out(&self, bytes: usize) {
-        self.load.traffic.bytes_out.fetch_add(bytes as u64, Relaxed);
-        self.service.bytes_out.fetch_add(bytes as u64, Relaxed);
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let count = if *self.active.get_mut() { &self.load.active } else { &self.load.inactive };
-        count.fetch_sub(1, Relaxed);
-    }
-}
+/// IPVS's own (ipvsadm(8), --set), seconds. Of TCP they are kept and shown, and without effect: a connection lives until
+/// one of its ends says otherwise.
+const TIMEOUTS: Timeouts = Timeouts { tcp: 900, tcp_fin: 120, udp: 300 };
 
 const NO_SERVICE: &str = "there is no such virtual service";
 const NO_DESTINATION: &str = "there is no such real server in it";

@@ -239,7 +239,6 @@ fn one<D>(
         }
         (Takes::Noted { argument, severity, why }, _) => required(keyword.name, argument, statement)
             .map(|()| cx.noted(block, keyword.name, *severity, why, first.span)),
-        (Takes::Refused { .. }, _) => Err(refusal(keyword, statement, first)),
         (takes, _) => argument(cx, keyword, takes, draft, statement, first),
     };
     if let Some(instead) = keyword.instead {
@@ -254,14 +253,6 @@ fn one<D>(
     }
     cx.report(problem);
     false
-}
-
-fn refusal<D>(keyword: &Keyword<D>, statement: &Statement, first: &Word) -> Diagnostic {
-    let message = format!("`{}` is keepalived's, vipdeck does not support it yet", keyword.name);
-    let effect = if statement.body.is_some() { "this block is not read" } else { "this line is not read" };
-    Diagnostic::error("not-supported", message)
-        .at(first.span, effect)
-        .help(format!("it means: {}; without it the cluster would not do what this file says", keyword.help))
 }
 
 /// Accepted keywords must still have their argument: keepalived ends at once without it.
@@ -357,7 +348,7 @@ fn argument<D>(
         }
         Takes::Line { read, .. } => return read(cx, draft, statement),
         // Handled before.
-        Takes::Block { .. } | Takes::Noted { .. } | Takes::Refused { .. } => return Ok(()),
+        Takes::Block { .. } | Takes::Noted { .. } => return Ok(()),
     }
     cx.no_more_words(statement, used);
     Ok(())

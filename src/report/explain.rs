@@ -87,7 +87,6 @@ pub fn support(support: Support) -> &'static str {
     match support {
         Support::Acts => "acts",
         Support::Noted => "accepted, has no effect",
-        Support::Refused => "an error: not supported yet",
     }
 }
 

@@ -1,10 +1,11 @@
 //! What serves the virtual services: the kernel's IPVS, or the embedded balancer where there is none. On a thread of
 //! its own, since a large table takes its time.
 
-use crate::balancer::Balancer;
+use super::embedded::Embedded;
 use crate::conf::TableNamespace;
 use crate::engine::Input;
 use crate::kernel::{Change, ObservedTable};
+use crate::settings;
 use crate::status::{Dataplane, DataplaneKind};
 use crate::sys::clock::Clock;
 use crate::sys::ipvs::{Ipvs, IpvsError};
@@ -25,10 +26,11 @@ const READ_AT_ONCE: usize = 2000;
 pub(super) fn start(
     results: UnboundedSender<Input>,
     namespace: &TableNamespace,
+    balancer: &settings::Balancer,
 ) -> anyhow::Result<(Sender<Vec<Change>>, Dataplane)> {
     let (table, dataplane) = match namespace {
-        TableNamespace::Same => open()?,
-        other => open_in(other.clone()).context("net_namespace_ipvs")?,
+        TableNamespace::Same => open(balancer)?,
+        other => open_in(other.clone(), balancer.clone()).context("net_namespace_ipvs")?,
     };
     let (orders, received) = channel();
     std::thread::Builder::new()
@@ -40,33 +42,42 @@ pub(super) fn start(
 
 enum Table {
     Ipvs(Ipvs),
-    Balancer(Balancer, tokio::runtime::Runtime),
+    Balancer(Embedded),
 }
 
 /// In another namespace: a thread goes there, and what it opens stays.
-fn open_in(namespace: TableNamespace) -> anyhow::Result<(Table, Dataplane)> {
+fn open_in(namespace: TableNamespace, balancer: settings::Balancer) -> anyhow::Result<(Table, Dataplane)> {
     let there = move || {
         match (namespace, netns::started_in()) {
             (TableNamespace::Named(name), _) => netns::enter(&name)?,
             (TableNamespace::Start, Some(start)) => netns::enter_file(start)?,
             (TableNamespace::Start, None) | (TableNamespace::Same, _) => {}
         }
-        open()
+        open(&balancer)
     };
     let thread = std::thread::Builder::new().name("dataplane".into()).spawn(there).context("start a thread")?;
     thread.join().unwrap_or_else(|_| anyhow::bail!("the thread that opens the table has ended"))
 }
 
-fn open() -> anyhow::Result<(Table, Dataplane)> {
+fn open(balancer: &settings::Balancer) -> anyhow::Result<(Table, Dataplane)> {
+    let embedded = |note: String| {
+        let dataplane = Dataplane { kind: DataplaneKind::Balancer, note: Some(note) };
+        anyhow::Ok((Table::Balancer(Embedded::start(balancer)?), dataplane))
+    };
+    if balancer.always {
+        return embedded("`balancer.always` is set: the embedded balancer serves, in user space".into());
+    }
     match Ipvs::open() {
-        Ok(ipvs) => Ok((Table::Ipvs(ipvs), Dataplane { kind: DataplaneKind::Ipvs, note: None })),
+        Ok(ipvs) => {
+            let proxied = balancer.proxy_v1.iter().chain(&balancer.proxy_v2).next().is_some();
+            let idle = "`balancer.proxy_v1` and `proxy_v2` have no effect: the kernel's ip_vs serves, and real servers \
+                        see the client itself (`balancer.always = true` has the balancer serve)";
+            let dataplane = Dataplane { kind: DataplaneKind::Ipvs, note: proxied.then(|| idle.to_owned()) };
+            Ok((Table::Ipvs(ipvs), dataplane))
+        }
         Err(missing @ IpvsError::NoModule) => {
-            let balancer = Balancer::start().context("start the embedded balancer")?;
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             let missing = missing.to_string().replace('\n', "; ");
-            let note = format!("{missing}; until then the embedded balancer serves, in user space");
-            let dataplane = Dataplane { kind: DataplaneKind::Balancer, note: Some(note) };
-            Ok((Table::Balancer(balancer, runtime), dataplane))
+            embedded(format!("{missing}; until then the embedded balancer serves, in user space"))
         }
         Err(other) => Err(other).context("open the kernel's IPVS table"),
     }
@@ -96,7 +107,7 @@ impl Table {
 
     /// How many real servers there are in it.
     fn report(&mut self, results: &UnboundedSender<Input>) -> usize {
-        match self.read() {
+        match self.read(results) {
             Ok(table) => {
                 let reals = table.services.values().map(|service| service.destinations.len()).sum();
                 let _ = results.send(Input::Table(table));
@@ -110,10 +121,10 @@ impl Table {
         }
     }
 
-    fn read(&mut self) -> Result<ObservedTable, IpvsError> {
+    fn read(&mut self, results: &UnboundedSender<Input>) -> Result<ObservedTable, IpvsError> {
         match self {
             Self::Ipvs(ipvs) => ipvs.read(),
-            Self::Balancer(balancer, _) => Ok(balancer.read()),
+            Self::Balancer(embedded) => Ok(embedded.read(results)),
         }
     }
 
@@ -121,9 +132,7 @@ impl Table {
     fn apply(&mut self, change: Change) -> Option<(Change, String)> {
         match self {
             Self::Ipvs(ipvs) => ipvs.apply(&change).err().map(|error| (change, error.to_string())),
-            Self::Balancer(balancer, runtime) => {
-                runtime.block_on(balancer.apply(&change)).err().map(|refused| (change, refused.reason))
-            }
+            Self::Balancer(embedded) => embedded.apply(&change).err().map(|reason| (change, reason)),
         }
     }
 }

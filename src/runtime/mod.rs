@@ -13,6 +13,7 @@ mod bfd;
 mod checkers;
 mod dataplane;
 mod dumps;
+mod embedded;
 mod fifos;
 mod files;
 pub mod genhash;

@@ -5,6 +5,7 @@ use super::turn::Turning;
 use super::{dataplane, routing};
 use crate::cli;
 use crate::engine::Input;
+use crate::settings;
 use crate::status::{Actor, Ask, Command};
 use crate::sys::guarded::would_take;
 use std::path::PathBuf;
@@ -15,6 +16,7 @@ pub(super) struct Reader {
     pub(super) file: PathBuf,
     pub(super) reading: cli::Reading,
     pub(super) results: mpsc::UnboundedSender<Input>,
+    pub(super) balancer: settings::Balancer,
 }
 
 impl Turning {
@@ -34,7 +36,7 @@ impl Turning {
             // Without a service manager there is nobody to tell.
             let _ = sd_notify::notify(&[sd_notify::NotifyState::Reloading, now]);
         }
-        let Reader { file, reading, results } = &self.reader;
+        let Reader { file, reading, results, .. } = &self.reader;
         let (file, reading, results) = (file.clone(), reading.clone(), results.clone());
         let (refusal_to, refused) = (results.clone(), ask.clone());
         let keep = self.keeper.keeping();
@@ -92,7 +94,7 @@ impl Turning {
             }
         }
         if self.table.is_none() && self.engine.has_services() {
-            match dataplane::start(self.reader.results.clone(), self.engine.table_namespace()) {
+            match dataplane::start(self.reader.results.clone(), self.engine.table_namespace(), &self.reader.balancer) {
                 Ok((table, kind)) => {
                     self.engine.set_dataplane(self.clock.now(), kind);
                     self.table = Some(table);

@@ -79,7 +79,7 @@ pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> 
     let intents = intents::start(&mut engine, started, journal, goes_on, &results_in)?;
     engine.adopt_drift(settings.engine.table_drift == TableDrift::Adopt);
     let table = if engine.has_services() {
-        let (table, kind) = dataplane::start(results_in.clone(), engine.table_namespace())?;
+        let (table, kind) = dataplane::start(results_in.clone(), engine.table_namespace(), &settings.balancer)?;
         engine.set_dataplane(clock.now(), kind);
         Some(table)
     } else {
@@ -131,7 +131,12 @@ pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> 
         bfd,
         beside,
         watches,
-        reader: Reader { file, reading: args.reading.clone(), results: results_in },
+        reader: Reader {
+            file,
+            reading: args.reading.clone(),
+            results: results_in,
+            balancer: settings.balancer.clone(),
+        },
         hangups,
         dumps,
         board,

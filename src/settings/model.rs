@@ -1,16 +1,32 @@
 //! The settings and their defaults.
 
+use crate::kernel::ServiceKey;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
+    pub balancer: Balancer,
     pub console: Console,
     pub control: Control,
     pub engine: Engine,
     pub mail: Mail,
     pub notify: Notify,
+}
+
+/// The embedded balancer: what keepalived.conf has no words for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Balancer {
+    /// It serves even where the kernel has ip_vs.
+    pub always: bool,
+    /// 0: as many as there are processors, at most eight.
+    pub threads: usize,
+    /// Virtual services over TCP (`tcp/192.0.2.10:80`) whose real servers are told who the client is, by the PROXY
+    /// protocol in its version 1 (text) or 2 (binary).
+    pub proxy_v1: Vec<ServiceKey>,
+    pub proxy_v2: Vec<ServiceKey>,
 }
 
 /// How mail is given to the relay that keepalived.conf names (`smtp_server`); keepalived itself knows clear text alone.

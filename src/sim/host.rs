@@ -197,7 +197,9 @@ impl Host {
             .iter()
             .map(|(key, d)| Candidate { key: *key, weight: d.weight, active: d.active, inactive: d.inactive })
             .collect();
-        let chosen = self.rotations.entry(key).or_default().pick(scheduler, &candidates, client)?;
+        let rotation = self.rotations.entry(key).or_default();
+        let how = (scheduler, service.flags);
+        let chosen = rotation.pick(how, &candidates, client, key.ip().unwrap_or(client))?;
         let destination = service.destinations.get_mut(&chosen)?;
         destination.active += 1;
         destination.counters.connections += 1;

@@ -5,6 +5,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "the only module that touches the host")]
 
+pub mod acceptor;
 pub mod advert_socket;
 pub mod advert_socket6;
 pub mod announcement_socket;
@@ -28,6 +29,7 @@ pub mod netlink;
 pub mod netns;
 pub mod nft;
 pub mod packet_socket;
+pub mod pipe;
 pub mod process;
 pub mod process_events;
 pub mod process_list;
@@ -37,6 +39,7 @@ pub mod small_files;
 pub mod state_file;
 pub mod succession;
 pub mod sysctl;
+pub mod tcp_info;
 pub mod timer;
 pub mod virtual_link;
 pub mod watched_files;

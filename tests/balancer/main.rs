@@ -1,9 +1,36 @@
 //! The embedded balancer with real servers and clients on loopback.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods, reason = "test code")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::explicit_write,
+    clippy::unchecked_time_subtraction,
+    clippy::disallowed_methods,
+    reason = "test code"
+)]
 
 mod arrival;
+#[path = "../common/capture.rs"]
+#[expect(dead_code, reason = "shared with other tests")]
+mod capture;
+mod crowd;
+mod datagrams;
+#[path = "../common/engine.rs"]
+#[expect(dead_code, reason = "shared with other tests")]
+mod engine;
 mod flow;
+#[path = "../punctuality/gaps.rs"]
+mod gaps;
+mod load;
+#[path = "../kernel/namespaces.rs"]
+#[expect(dead_code, reason = "shared with other tests")]
+mod namespaces;
+mod options;
+#[path = "../common/programs.rs"]
+mod programs;
+mod side;
 mod stage;
 
 use stage::{Stage, Web, ask, eventually};

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::AbortHandle;
-use vipdeck::balancer::{Balancer, Refused};
+use vipdeck::balancer::{Balancer, Options, Refused};
 use vipdeck::kernel::{
     Destination, Forwarding, ObservedDestination, ObservedService, Persistence, Protocol, Scheduler, Service,
     ServiceKey, Table,
@@ -34,16 +34,22 @@ impl Drop for Web {
 pub(crate) struct Stage {
     pub(crate) vip: SocketAddr,
     pub(crate) balancer: Balancer,
+    protocol: Protocol,
 }
 
 impl Stage {
     pub(crate) fn idle(vip: SocketAddr) -> Self {
-        Self { vip, balancer: Balancer::start().unwrap() }
+        Self { vip, balancer: Balancer::start(Options::default()).unwrap(), protocol: Protocol::Tcp }
+    }
+
+    /// On a free port of loopback, without a service yet.
+    pub(crate) async fn free(protocol: Protocol, options: Options) -> Self {
+        Self { vip: closed_port().await, balancer: Balancer::start(options).unwrap(), protocol }
     }
 
     /// On a free port of loopback.
     pub(crate) async fn start(scheduler: Scheduler, persistence: Option<u32>, reals: &[(SocketAddr, u32)]) -> Self {
-        let stage = Self::idle(closed_port().await);
+        let stage = Self::free(Protocol::Tcp, Options::default()).await;
         stage.set(scheduler, persistence, reals).await;
         stage
     }
@@ -58,11 +64,20 @@ impl Stage {
         persistence: Option<u32>,
         reals: &[(SocketAddr, u32)],
     ) -> Vec<Refused> {
-        let entry = |(key, weight): &(SocketAddr, u32)| (*key, Destination::new(Forwarding::Dr, *weight));
         let persistence = persistence.map(|seconds| Persistence::of(&self.key(), seconds));
-        let destinations = reals.iter().map(entry).collect();
-        let service = Service { scheduler, persistence, destinations, ..Service::default() };
+        let service = Service { scheduler, persistence, ..Self::service(reals) };
         self.balancer.set_table(&Table { services: [(self.key(), service)].into() }).await
+    }
+
+    pub(crate) async fn set_service(&self, service: Service) {
+        let table = Table { services: [(self.key(), service)].into() };
+        assert_eq!(self.balancer.set_table(&table).await, []);
+    }
+
+    /// With the default scheduler.
+    pub(crate) fn service(reals: &[(SocketAddr, u32)]) -> Service {
+        let entry = |(key, weight): &(SocketAddr, u32)| (*key, Destination::new(Forwarding::Nat, *weight));
+        Service { destinations: reals.iter().map(entry).collect(), ..Service::default() }
     }
 
     pub(crate) async fn clear(&self) {
@@ -85,12 +100,12 @@ impl Stage {
         self.real(real).counters.connections
     }
 
-    fn real(&self, real: SocketAddr) -> ObservedDestination {
+    pub(crate) fn real(&self, real: SocketAddr) -> ObservedDestination {
         self.observed().destinations[&real]
     }
 
-    fn key(&self) -> ServiceKey {
-        ServiceKey::new(Protocol::Tcp, self.vip)
+    pub(crate) fn key(&self) -> ServiceKey {
+        ServiceKey::new(self.protocol, self.vip)
     }
 }
 

@@ -63,17 +63,14 @@ fn listed() -> String {
         let column = match keyword.support {
             Support::Acts => "acts",
             Support::Noted => "noted",
-            Support::Refused => "refused",
         };
         words.entry((keyword.block, column)).or_default().push(keyword.name);
     }
-    let mut text = String::from(
-        "\n| block | works | accepted, has no effect | an error: not supported yet |\n|---|---|---|---|\n",
-    );
+    let mut text = String::from("\n| block | works | accepted, has no effect |\n|---|---|---|\n");
     for block in blocks {
         let cell = |column| words.get(&(block, column)).map_or(String::new(), |w| format!("`{}`", w.join("` `")));
         let name = if block.is_empty() { "top level".into() } else { format!("`{block}`") };
-        writeln!(text, "| {name} | {} | {} | {} |", cell("acts"), cell("noted"), cell("refused")).unwrap();
+        writeln!(text, "| {name} | {} | {} |", cell("acts"), cell("noted")).unwrap();
     }
     text.push('\n');
     text

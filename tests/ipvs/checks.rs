@@ -15,6 +15,7 @@ use vipdeck::sys::ipvs::{Ipvs, IpvsError, Refusal};
 type Check = (&'static str, fn());
 
 pub(crate) const ALL: &[Check] = &[
+    ("the balancer's schedulers pick as the kernel's do", crate::schedulers::as_the_kernels),
     ("every kind of entry is written and read back", every_kind_of_entry),
     ("every option is written and read back", every_option),
     ("entries are edited in place", edits),

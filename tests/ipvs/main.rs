@@ -12,6 +12,7 @@ mod engine;
 mod ipvsadm;
 mod notify;
 mod same;
+mod schedulers;
 mod sync;
 
 use std::io::Write;

@@ -116,10 +116,6 @@ pub(super) enum Takes<D: 'static> {
         severity: Severity,
         why: &'static str,
     },
-    /// keepalived's, and ignoring it would run another configuration than the one written.
-    Refused {
-        argument: &'static str,
-    },
 }
 
 /// The path of a named pipe, and who owns it.
@@ -178,10 +174,6 @@ pub(super) const fn warned<D>(
     }
 }
 
-pub(super) const fn refused<D>(name: &'static str, argument: &'static str, help: &'static str) -> Keyword<D> {
-    Keyword { name, default: "", help, instead: None, takes: Takes::Refused { argument } }
-}
-
 impl<D> Clone for Keyword<D> {
     fn clone(&self) -> Self {
         *self
@@ -223,26 +215,21 @@ impl<D> Takes<D> {
             Self::Factor(_) => "-254..254 [reverse]".into(),
             Self::Block { head: "", .. } => "{ }".into(),
             Self::Block { head, .. } => format!("{head} {{ }}"),
-            Self::Line { argument, .. } | Self::Noted { argument, .. } | Self::Refused { argument } => {
-                (*argument).into()
-            }
+            Self::Line { argument, .. } | Self::Noted { argument, .. } => (*argument).into(),
         }
     }
 
     pub(super) fn is_block(&self) -> bool {
         match self {
             Self::Block { .. } => true,
-            Self::Noted { argument, .. } | Self::Refused { argument } => argument.ends_with('}'),
+            Self::Noted { argument, .. } => argument.ends_with('}'),
             _ => false,
         }
     }
 
     /// Whether writing it twice in one block is a mistake.
     pub(super) fn is_single(&self) -> bool {
-        !matches!(
-            self,
-            Self::Nothing(_) | Self::Line { .. } | Self::Block { .. } | Self::Noted { .. } | Self::Refused { .. }
-        )
+        !matches!(self, Self::Nothing(_) | Self::Line { .. } | Self::Block { .. } | Self::Noted { .. })
     }
 
     /// What a missing or a wrong argument gets, for people. An error keeps the file from being used.
@@ -270,14 +257,12 @@ impl<D> Takes<D> {
             Self::Block { .. } => "no `{`: an error; what is wrong inside is told line by line",
             Self::Noted { argument, .. } if argument.is_empty() || argument.starts_with(['[', '{']) => "",
             Self::Noted { .. } => "none: an error; nothing else is looked at",
-            Self::Refused { .. } => "an error in any case",
         }
     }
 
     fn support(&self) -> Support {
         match self {
             Self::Noted { .. } => Support::Noted,
-            Self::Refused { .. } => Support::Refused,
             _ => Support::Acts,
         }
     }
@@ -298,8 +283,6 @@ pub enum Support {
     Acts,
     /// Accepted with a note or a warning, without effect.
     Noted,
-    /// An error: not supported yet.
-    Refused,
 }
 
 /// One keyword as people see it.

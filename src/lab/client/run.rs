@@ -21,7 +21,7 @@ use tokio::time::{MissedTickBehavior, interval_at, timeout};
 pub fn run(args: &cli::LabClient, _settings: &Settings, out: &mut dyn Write) -> anyhow::Result<u8> {
     ensure!(args.interval > 0, "--interval is a number of milliseconds, at least 1");
     // An outage leaves a second's worth of requests waiting for each address.
-    let _ = limits::raise_open_files();
+    let _ = limits::raise_open_files(0);
     let every = Duration::from_millis(args.interval);
     let runtime = Builder::new_current_thread().enable_all().build()?;
     LocalSet::new().block_on(&runtime, async {
