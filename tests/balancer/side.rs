@@ -53,7 +53,8 @@ virtual_server 10.9.0.20 80 {
 "
     .to_owned();
     for (server, weight) in SERVERS.iter().zip(weights) {
-        text += &format!("    real_server {} {} {{\n        weight {weight}\n    }}\n", server.ip(), server.port());
+        let (ip, port) = (server.ip(), server.port());
+        text += format!("    real_server {ip} {port} {{\n        weight {weight}\n    }}\n").as_str();
     }
     text + "}\n"
 }

@@ -194,6 +194,8 @@ fn compare(port: u16, scheduler: Scheduler, flags: SchedulerFlags) -> Vec<String
     both.weigh(3, 6);
     both.add(5, 5, 0);
     both.connect(16, "after it came back");
+    // The kernel keeps the namespace, and with it the scheduler's module, while connections linger.
+    both.apply(&Change::RemoveService(both.key));
     both.other
 }
 
