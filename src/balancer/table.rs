@@ -132,8 +132,6 @@ impl Live {
                 real.load.cut.notify_waiters();
                 entry.weigh(*to, out)
             }
-            // Whoever sticks to a server that drains is sent elsewhere in any case.
-            Change::ExpireTemplates(_) => Ok(()),
             Change::SetTimeouts(wanted) => {
                 let choose = |wanted: u32, now: u32| if wanted == 0 { now } else { wanted };
                 self.timeouts.tcp = choose(wanted.tcp, self.timeouts.tcp);
@@ -144,7 +142,8 @@ impl Live {
             Change::StartDaemon(..) => {
                 Err("the embedded balancer's connections are this node's alone; a sync daemon needs ip_vs".into())
             }
-            Change::StopDaemon(_) => Ok(()),
+            // Whoever sticks to a server that drains is sent elsewhere in any case.
+            Change::StopDaemon(_) | Change::ExpireTemplates(_) => Ok(()),
             _ => Err(format!("this is not the balancer's: {change}")),
         }
     }

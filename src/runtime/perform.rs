@@ -44,15 +44,7 @@ impl Turning {
         match effect {
             // Gone already, before anything else: see `send`.
             Effect::Send(_) => None,
-            Effect::Apply(change) => {
-                let gone = "the thread for such changes has ended".to_owned();
-                let told = self.apply(change.clone());
-                if !told {
-                    // Without it nothing can be moved or renewed: another engine can.
-                    self.ended = Some(Ended::Failed);
-                }
-                (!told).then_some(Input::Applied { change, result: Err(gone) })
-            }
+            Effect::Apply(change) => self.apply_or_end(change),
             Effect::Announce { link, address } => {
                 self.unannounced.push_back((link, address));
                 None
@@ -117,6 +109,15 @@ impl Turning {
                 None
             }
         }
+    }
+
+    fn apply_or_end(&mut self, change: Change) -> Option<Input> {
+        if self.apply(change.clone()) {
+            return None;
+        }
+        // Without it nothing can be moved or renewed: another engine can.
+        self.ended = Some(Ended::Failed);
+        Some(Input::Applied { change, result: Err("the thread for such changes has ended".into()) })
     }
 
     /// Hands a change of the kernel to its thread; false if that has ended.

@@ -207,8 +207,10 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 fn configuration(director: usize) -> String {
     let priority = [150, 100][director];
     let service = |port: u16, more: &str, weight: u32| {
-        let reals: String =
-            (0..SERVERS).map(|s| format!("real_server 10.8.0.{} {port} {{\nweight {weight}\n}}\n", 31 + s)).collect();
+        let reals: String = (0..SERVERS)
+            .map(|s| format!("real_server 10.8.0.{} {port} {{\nweight {weight}\n}}\n", 31 + s))
+            .collect::<Vec<_>>()
+            .concat();
         format!("virtual_server {VIP} {port} {{\nlb_algo rr\nlb_kind DR\nprotocol TCP\n{more}{reals}}}\n")
     };
     format!(
