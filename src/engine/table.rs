@@ -58,7 +58,9 @@ impl TableState {
 impl Engine {
     /// Whether nothing of ours is left in it, as far as it can be known.
     pub(super) fn table_is_cleared(&self) -> bool {
-        !self.table.busy && ((self.table.clearing && self.table.failed) || self.table_steps().is_empty())
+        // Until that is settled, what is desired is what was while this engine served.
+        let leaves = self.keep.ipvs || self.table.desired.services.is_empty();
+        !self.table.busy && ((self.table.clearing && self.table.failed) || (leaves && self.table_steps().is_empty()))
     }
 
     /// Whether differences that somebody else makes in the table are left as they are, instead of repaired.
