@@ -31,12 +31,15 @@ pub(super) struct Checks {
     /// Those whose checks wait.
     waiting: BTreeSet<ServiceKey>,
     runs: u64,
+    /// A verdict that the next life does not know of yet. It is told with the next reading of the table: thousands may
+    /// change at once.
+    pub(super) unkept: bool,
 }
 
 impl Engine {
     /// After the services have become others.
     pub(super) fn index_checks(&mut self, now: Instant) {
-        let mut checks = Checks { runs: self.checks.runs, ..Checks::default() };
+        let mut checks = Checks { runs: self.checks.runs, unkept: self.checks.unkept, ..Checks::default() };
         for (s, service) in self.services.iter().enumerate() {
             if service.reals.iter().flat_map(|r| &r.checks).any(|c| c.spec().ha_suspend) {
                 checks.suspends.insert(s, false);
@@ -131,6 +134,9 @@ impl Engine {
         let change = check.finish(now, found);
         if suspended && check.spec().ha_suspend {
             check.suspend();
+        }
+        if change.verdict || change.weight {
+            self.checks.unkept = true;
         }
         let next = check.deadline();
         let (is_up, weight) = (real.is_up(), real.weight());

@@ -7,6 +7,8 @@ use super::orders::Orders;
 use super::router::{HeldBy, Router};
 use super::scripts::Script;
 use super::trackers::TrackerRecord;
+use crate::health::{Check, Standing};
+use crate::kernel::{DestinationKey, ServiceKey};
 use crate::net::{Family, LinkName};
 use crate::status::{Actor, Ask, Reply, Severity, Subject};
 use crate::time::{Duration, Instant};
@@ -64,6 +66,19 @@ pub struct NodeRecord {
     /// What operators asked for.
     #[serde(default)]
     orders: Orders,
+    /// The checks whose verdicts are not those they begin with.
+    #[serde(default)]
+    checks: Vec<CheckRecord>,
+}
+
+/// A check by its place, with its kind: what a changed file has put there instead has found nothing yet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct CheckRecord {
+    service: ServiceKey,
+    real: DestinationKey,
+    index: usize,
+    method: String,
+    standing: Standing,
 }
 
 /// What a router's record depends on.
@@ -157,6 +172,7 @@ impl Engine {
         }
         self.bfds.inherit(&legacy.node.bfds, legacy.now);
         self.trackers.inherit(&legacy.node.trackers);
+        self.inherit_checks(&legacy.node.checks);
         self.overlay.orders = legacy.node.orders.clone();
         self.lay_over(legacy.now);
         let (severity, why) = if legacy.planned {
@@ -185,8 +201,34 @@ impl Engine {
                 bfds: self.bfds.good(),
                 trackers: self.trackers.record(),
                 orders: self.overlay.orders.clone(),
+                checks: self.check_records(),
             }
         })
+    }
+
+    fn check_records(&self) -> Vec<CheckRecord> {
+        let reals = self.services.iter().flat_map(|s| s.reals.iter().map(|real| (s.spec.key, real)));
+        let checks = reals.flat_map(|(key, real)| real.checks.iter().enumerate().map(move |c| (key, real.spec.key, c)));
+        let record = |(service, real, (index, check)): (_, _, (usize, &Check))| {
+            let method = check.spec().method.name().to_owned();
+            Some(CheckRecord { service, real, index, method, standing: check.standing()? })
+        };
+        checks.filter_map(record).collect()
+    }
+
+    /// A server that was down stays out of the table until it is found to be up.
+    fn inherit_checks(&mut self, records: &[CheckRecord]) {
+        let records: BTreeMap<_, _> = records.iter().map(|r| ((r.service, r.real, r.index), r)).collect();
+        for service in &mut self.services {
+            for real in &mut service.reals {
+                for (index, check) in real.checks.iter_mut().enumerate() {
+                    let same = records.get(&(service.spec.key, real.spec.key, index));
+                    if let Some(record) = same.filter(|r| r.method == check.spec().method.name()) {
+                        check.inherit(record.standing);
+                    }
+                }
+            }
+        }
     }
 
     /// Notes that a router's record has changed, if it has.
@@ -206,6 +248,7 @@ impl Engine {
             effects.push(Effect::Reply { id, reply: Reply::Rejected { reason } });
             return;
         }
+        self.node_unkept |= std::mem::take(&mut self.checks.unkept);
         let asker = ask.actor.to_string();
         self.log.add(now, Subject::Node, Severity::Notice, "command", "restart asked for", Some(asker));
         effects.push(Effect::PrepareRestart { id });

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::conf::{self, Memory};
-use crate::engine::{Effect, Input, Setup};
+use crate::engine::{Effect, Input, Legacy, Setup};
 use crate::health::Found;
 use crate::kernel::{Change, ObservedTable};
 use crate::status::{Dataplane, DataplaneKind};
@@ -15,14 +15,21 @@ fn at(millis: u64) -> Instant {
 }
 
 fn engine(globals: &str, service: &str) -> Engine {
-    let text = format!(
+    engine_of(&text(globals, service))
+}
+
+fn text(globals: &str, service: &str) -> String {
+    format!(
         "global_defs {{\nrouter_id n\n{globals}\n}}\nvirtual_server 192.0.2.10 80 {{\nlb_algo rr\nlb_kind NAT\nprotocol TCP\n\
          warmup 0\ndelay_loop 1\n{service}\nreal_server 192.0.2.21 80 {{\nretry 1\nTCP_CHECK {{\n}}\n}}\n}}\n"
-    );
-    engine_of(&text)
+    )
 }
 
 fn engine_of(text: &str) -> Engine {
+    engine_after(text, None)
+}
+
+fn engine_after(text: &str, legacy: Option<Legacy>) -> Engine {
     let (config, diagnostics, _) = conf::parse(Path::new("x"), &Memory::one("x", text));
     assert!(diagnostics.iter().all(|d| d.severity < conf::Severity::Error), "{diagnostics:?}");
     Engine::new(Setup {
@@ -37,7 +44,7 @@ fn engine_of(text: &str) -> Engine {
         lease: None,
         probe_addresses: false,
         guard: None,
-        legacy: None,
+        legacy,
     })
 }
 
@@ -101,6 +108,25 @@ fn fail(engine: &mut Engine, now: Instant) -> Vec<Effect> {
         panic!("{started:?}")
     };
     engine.handle(now, Input::Checked { id: *id, found: Found::bad("connection refused") })
+}
+
+#[test]
+fn a_server_that_was_down_stays_out_in_the_next_life() {
+    let text = text("", "");
+    let mut before = engine_of(&text);
+    let _ = before.handle(at(0), Input::Table(ObservedTable::default()));
+    let _ = fail(&mut before, at(0));
+    let _ = before.handle(at(1000), Input::Table(ObservedTable::default()));
+    let legacy = Legacy { node: before.take_node_record().unwrap(), now: at(2000), lives: 1, ..Legacy::default() };
+    let mut after = engine_after(&text, Some(legacy));
+    let effects = after.handle(at(2000), Input::Table(ObservedTable::default()));
+    let Some(Effect::Table(steps)) = effects.iter().find(|e| matches!(e, Effect::Table(_))) else {
+        panic!("{effects:?}")
+    };
+    assert!(!steps.iter().any(|step| matches!(step, Change::AddDestination(..))), "{steps:?}");
+    // It is asked again at once, and comes back by its own answer.
+    let started = after.handle(at(2000), Input::Deadline);
+    assert!(started.iter().any(|e| matches!(e, Effect::Check { .. })), "{started:?}");
 }
 
 /// As keepalived 2.2.7 words them, but for the cause.

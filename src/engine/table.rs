@@ -201,6 +201,7 @@ impl Engine {
             self.table.timeouts_before = observed.timeouts;
             self.node_unkept = true;
         }
+        self.node_unkept |= std::mem::take(&mut self.checks.unkept);
         let before = self.table.observed.as_ref().and_then(|table| table.fingerprint);
         let counts_only = before.is_some() && before == observed.fingerprint;
         self.table.observed = Some(observed);

@@ -3,6 +3,7 @@
 use super::found::{Found, Record, Weight};
 use super::spec::{Method, Spec};
 use crate::time::{Duration, Instant};
+use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -35,6 +36,14 @@ enum Next {
     Running(u64),
     /// It runs when the engine is told something, or not at all for now.
     Told,
+}
+
+/// What a check has found, in short.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Standing {
+    pub good: bool,
+    pub since: Instant,
+    pub weight: Weight,
 }
 
 /// What a result changed.
@@ -149,6 +158,17 @@ impl Check {
         if !self.is_running() {
             self.next = Next::Told;
         }
+    }
+
+    /// What is remembered of a check for another life; none: as a new one begins.
+    pub fn standing(&self) -> Option<Standing> {
+        let is_new = self.is_down() == self.spec.alpha && self.weight.is_configured();
+        (!is_new).then_some(Standing { good: !self.is_down(), since: self.since, weight: self.weight })
+    }
+
+    /// It goes on with the verdict of the check before it.
+    pub const fn inherit(&mut self, standing: Standing) {
+        (self.good, self.since, self.weight) = (Some(standing.good), standing.since, standing.weight);
     }
 
     /// The same check under another spec that does the same: what it has found so far counts.

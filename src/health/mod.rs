@@ -14,7 +14,7 @@ pub mod response;
 pub mod smtp;
 mod spec;
 
-pub use check::{Change, Check, KEPT};
+pub use check::{Change, Check, KEPT, Standing};
 pub use found::{Found, Record, Weight};
 pub use http::{Http, Protocol, Regex, Tls, Url, Verify};
 pub use judge::hex;

@@ -94,8 +94,7 @@ impl Table {
             let pause = READ * u32::try_from(1 + reals / READ_AT_ONCE).unwrap_or(u32::MAX);
             match orders.recv_timeout(pause.max(took * SHARE)) {
                 Ok(changes) => {
-                    let failures = changes.into_iter().filter_map(|change| self.apply(change)).collect();
-                    if results.send(Input::TableDone(failures)).is_err() {
+                    if results.send(Input::TableDone(self.apply(changes))).is_err() {
                         return;
                     }
                 }
@@ -128,11 +127,16 @@ impl Table {
         }
     }
 
-    /// The change with its reason, if it failed.
-    fn apply(&mut self, change: Change) -> Option<(Change, String)> {
+    /// Those that failed, with the reason.
+    fn apply(&mut self, changes: Vec<Change>) -> Vec<(Change, String)> {
         match self {
-            Self::Ipvs(ipvs) => ipvs.apply(&change).err().map(|error| (change, error.to_string())),
-            Self::Balancer(embedded) => embedded.apply(&change).err().map(|reason| (change, reason)),
+            Self::Ipvs(ipvs) => {
+                ipvs.apply_all(changes).into_iter().map(|(change, error)| (change, error.to_string())).collect()
+            }
+            Self::Balancer(embedded) => changes
+                .into_iter()
+                .filter_map(|change| embedded.apply(&change).err().map(|reason| (change, reason)))
+                .collect(),
         }
     }
 }

@@ -262,7 +262,7 @@ fn mail_of_opensmtpd() {
     drop(smtpd);
 }
 
-// parity: 81
+// parity: 78 81
 #[test]
 fn echo_requests_scripts_and_files() {
     let Some(mut bench) = Bench::new() else { return };
@@ -270,8 +270,10 @@ fn echo_requests_scripts_and_files() {
     std::fs::write(&number, "5").unwrap();
     std::fs::write(&code, "200").unwrap();
     let files = format!("track_file load {{\n file {}\n weight 2\n}}\n", number.display());
-    let script =
-        format!("MISC_CHECK {{\n misc_path \"/bin/sh -c 'exit $(cat {})'\"\n misc_dynamic\n }}", code.display());
+    let script = format!(
+        "inhibit_on_failure\n MISC_CHECK {{\n misc_path \"/bin/sh -c 'exit $(cat {})'\"\n misc_dynamic\n }}",
+        code.display()
+    );
     let script: &'static str = Box::leak(script.into_boxed_str());
     look(
         &mut bench,
@@ -299,6 +301,9 @@ fn echo_requests_scripts_and_files() {
     wait_for("a failure and a success", 3, || {
         (bench.real(9003).health.verdict, bench.real(9007).health.verdict) == (Verdict::Down, Verdict::Up)
     });
+    assert_eq!(bench.real(9003).weight_effective, Some(0), "inhibited, and still in the table");
+    std::fs::write(&code, "0").unwrap();
+    wait_for("its own weight again", 3, || bench.real(9003).weight_effective == Some(100));
     std::fs::write(&code, "12").unwrap();
     wait_for("back with its weight", 3, || bench.real(9003).weight_effective == Some(10));
 }

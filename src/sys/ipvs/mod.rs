@@ -17,6 +17,7 @@ pub use error::{IpvsError, Refusal};
 use crate::kernel::{Change, DestinationKey, ObservedDestination, ObservedService, ObservedTable, ServiceKey};
 use crate::net::Family;
 use crate::sys::Outcome;
+use codec::Attributes;
 use message::Command;
 use socket::Socket;
 
@@ -93,6 +94,52 @@ impl Ipvs {
         }
     }
 
+    /// Carries out steps in their order, many with one system call. What failed, with the reason: the others are done.
+    pub fn apply_all(&mut self, changes: Vec<Change>) -> Vec<(Change, IpvsError)> {
+        let mut failed = Vec::new();
+        let mut rest = changes.into_iter().peekable();
+        while rest.peek().is_some() {
+            let (mut together, mut requests) = (Vec::new(), Vec::new());
+            while let Some(change) = rest.next_if(|change| !is_manifold(change)) {
+                if let Some(request) = message::request(&change) {
+                    together.push(change);
+                    requests.push(request);
+                } else {
+                    let error = IpvsError::NotATableChange(change.to_string());
+                    failed.push((change, error));
+                }
+            }
+            failed.extend(self.apply_together(together, &requests));
+            if let Some(change) = rest.next() {
+                failed.extend(self.apply(&change).err().map(|error| (change, error)));
+            }
+        }
+        failed
+    }
+
+    fn apply_together(&mut self, changes: Vec<Change>, requests: &[(Command, Attributes)]) -> Vec<(Change, IpvsError)> {
+        match self.socket.request_all(requests) {
+            Ok(answers) => {
+                let refused = changes.into_iter().zip(answers).filter_map(|(change, errno)| Some((change, errno?)));
+                refused
+                    .filter_map(|(change, errno)| {
+                        let error = self.refused(&change, socket::Failure::Errno(errno)).err()?;
+                        Some((change, error))
+                    })
+                    .collect()
+            }
+            // Of those that have no answer it is not known what became of them: the next reading shows it.
+            Err(failure) => {
+                let text = failure.during("change the table").to_string();
+                let error = |change: &Change| IpvsError::Io {
+                    what: change.to_string(),
+                    cause: std::io::Error::other(text.clone()),
+                };
+                changes.into_iter().map(|change| (change.clone(), error(&change))).collect()
+            }
+        }
+    }
+
     fn refused(&mut self, change: &Change, failure: socket::Failure) -> Result<Outcome, IpvsError> {
         let socket::Failure::Errno(errno) = failure else {
             return Err(failure.during(&change.to_string()));
@@ -106,6 +153,11 @@ impl Ipvs {
             refusal => Err(IpvsError::Refused { change: change.to_string(), refusal }),
         }
     }
+}
+
+/// More than one request, or none.
+const fn is_manifold(change: &Change) -> bool {
+    matches!(change, Change::ResetConnections(..) | Change::ExpireTemplates(_))
 }
 
 const fn removes(change: &Change) -> bool {

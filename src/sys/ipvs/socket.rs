@@ -13,6 +13,9 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// More than the kernel puts into one datagram of a dump (32 KiB).
 const BUFFER: usize = 1 << 16;
 
+/// Changes sent with one system call: their answers, each with the change in it, fit into the socket's default buffer.
+const TOGETHER: usize = 64;
+
 /// Message types and flags (netlink(7)).
 const ERROR: u16 = 2;
 const DONE: u16 = 3;
@@ -103,6 +106,37 @@ impl Socket {
         self.exchange(self.family, command as u8, IPVS_VERSION, REQUEST | ACK, attributes.as_bytes()).map(drop)
     }
 
+    /// Several changes in their order, with one system call for as many as fit; the answer to each. Only what keeps the
+    /// conversation from going on is a failure.
+    pub(super) fn request_all(&mut self, changes: &[(Command, Attributes)]) -> Result<Vec<Option<Errno>>, Failure> {
+        let mut answers = Vec::with_capacity(changes.len());
+        for some in changes.chunks(TOGETHER) {
+            let first = self.sequence.wrapping_add(1);
+            let mut datagram = Vec::new();
+            for (command, attributes) in some {
+                self.sequence = self.sequence.wrapping_add(1);
+                let payload = [&[*command as u8, IPVS_VERSION, 0, 0], attributes.as_bytes()].concat();
+                datagram.extend(codec::message(self.family, REQUEST | ACK, self.sequence, &payload));
+            }
+            self.channel.send(&datagram)?;
+            let mut some_answers = vec![None; some.len()];
+            let mut missing = some.len();
+            while missing > 0 {
+                let length = receive(&self.channel, &mut self.buffer)?;
+                let datagram = self.buffer.get(..length).unwrap_or_default();
+                for message in codec::messages(datagram)?.into_iter().filter(|message| message.kind == ERROR) {
+                    let place = message.sequence.wrapping_sub(first) as usize;
+                    if let Some(answer @ None) = some_answers.get_mut(place) {
+                        *answer = Some(errno_of(message.payload));
+                        missing -= 1;
+                    }
+                }
+            }
+            answers.extend(some_answers.into_iter().flatten());
+        }
+        Ok(answers)
+    }
+
     /// What there is one of.
     pub(super) fn ask(&mut self, command: Command) -> Result<Vec<Vec<u8>>, Failure> {
         self.exchange(self.family, command as u8, IPVS_VERSION, REQUEST | ACK, &[])
@@ -163,9 +197,7 @@ fn take(datagram: &[u8], sequence: u32, family: u16, answers: &mut Vec<Vec<u8>>)
         match message.kind {
             // An acknowledgement is an error of zero. A dump's end carries its error in the same place.
             ERROR | DONE => {
-                let code = message.payload.first_chunk::<4>().map_or(0, |code| i32::from_ne_bytes(*code));
-                let errno = code.checked_neg().unwrap_or(0);
-                return if errno == 0 { Ok(Progress::Complete) } else { Err(Failure::Errno(Errno::from_raw(errno))) };
+                return errno_of(message.payload).map_or(Ok(Progress::Complete), |e| Err(Failure::Errno(e)));
             }
             OVERRUN => return Err(Failure::Errno(Errno::ENOBUFS)),
             kind if kind == family => {
@@ -176,6 +208,13 @@ fn take(datagram: &[u8], sequence: u32, family: u16, answers: &mut Vec<Vec<u8>>)
         }
     }
     Ok(Progress::More)
+}
+
+/// None: it was done.
+fn errno_of(payload: &[u8]) -> Option<Errno> {
+    let code = payload.first_chunk::<4>().map_or(0, |code| i32::from_ne_bytes(*code));
+    let errno = code.checked_neg().unwrap_or(0);
+    (errno != 0).then(|| Errno::from_raw(errno))
 }
 
 /// The attributes of the answers in one datagram; what the kernel refuses has none.
