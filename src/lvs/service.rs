@@ -183,15 +183,17 @@ impl Real {
 
     /// Asked for by an operator, or that of the file with what its checks say of it.
     pub fn weight(&self) -> u32 {
-        self.intent.weight.unwrap_or_else(|| {
-            let more: i64 = self.checks.iter().map(|c| c.weight().more_than(self.spec.weight)).sum();
-            u32::try_from((i64::from(self.spec.weight) + more).clamp(0, i64::from(i32::MAX))).unwrap_or(0)
-        })
+        self.intent.weight.unwrap_or_else(|| self.checked_weight())
+    }
+
+    fn checked_weight(&self) -> u32 {
+        let more: i64 = self.checks.iter().map(|c| c.weight().more_than(self.spec.weight)).sum();
+        u32::try_from((i64::from(self.spec.weight) + more).clamp(0, i64::from(i32::MAX))).unwrap_or(0)
     }
 
     /// None: the server should not be in the table. Its service may know better: [`Service::desired_weight`].
     pub fn desired_weight(&self) -> Option<u32> {
-        self.intent.over(self.spec.weight, self.is_up(), self.spec.inhibit_on_failure)
+        self.intent.over(self.checked_weight(), self.is_up(), self.spec.inhibit_on_failure)
     }
 
     /// New connections a second; none: not known yet.

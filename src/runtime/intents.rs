@@ -46,7 +46,8 @@ pub(super) fn start(
         match contents.recv_timeout(PATIENCE) {
             Ok(read) => {
                 // Before its first link and its first table: nothing can follow from it yet.
-                let effects = engine.handle(now, Input::IntentsRead(read));
+                let mut effects = Vec::new();
+                engine.recall(now, read, &mut effects);
                 anyhow::ensure!(effects.is_empty(), "orders of before led to {effects:?}");
             }
             Err(RecvTimeoutError::Timeout) => {
