@@ -305,10 +305,12 @@ fn services_are_told_in_keepalived_s_lines_with_and_without_its_nul() {
         let text = readers[0].text();
         let first = |port: u16| text.find(&format!("RS [127.0.0.1]:tcp:{port} [10.9.0.20]:tcp:80 DOWN{end}")).unwrap();
         assert!(first(8081).max(first(8082)) < text.find(&down).unwrap(), "{text:?}");
-        assert_eq!(
-            text.len(),
-            4 * "RS [127.0.0.1]:tcp:8081 [10.9.0.20]:tcp:80 DOWN".len() - 2 + 3 * down.len() - 2 + 4 * end.len()
-        );
+        // As keepalived does: the quorum is there at the start, before any check.
+        let vs_up = format!("VS [10.9.0.20]:tcp:80 UP{end}");
+        assert!(text.starts_with(&vs_up), "{text:?}");
+        assert!(text.ends_with(&format!("{down}{up}{again}")), "{text:?}");
+        assert_eq!((text.matches("RS [").count(), text.matches("VS [").count()), (4, 4), "{text:?}");
+        assert_eq!(text.matches(end).count(), 8, "{text:?}");
         // The one for all has these, too, and the one of instances none.
         let all = readers[1].text();
         assert_eq!(all.matches("RS [").count(), 4, "{all:?}");
