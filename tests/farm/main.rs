@@ -3,7 +3,8 @@
 //!
 //! On a kernel without ip_vs the test runs itself again under `tests/uml/run`. The ordinary run is short and asks only
 //! that both see what happens. `VIPDECK_LONG=1 cargo test --release --test farm -- --nocapture` measures 1 000 and
-//! 5 000 checks, and tables of 1 000 and 10 000 real servers. Needs root, keepalived and ipvsadm.
+//! 5 000 checks, and tables of 1 000 and 10 000 real servers; `VIPDECK_FARM=checks` or `tables` does one of them. Needs root,
+//! keepalived and ipvsadm.
 
 #![expect(
     clippy::unwrap_used,

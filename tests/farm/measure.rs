@@ -104,6 +104,8 @@ fn text(count: usize, checked: bool, weight: u32) -> String {
 }
 
 fn start(program: Program, directory: &Path) -> Running {
+    // A program that was killed in the middle of its stop leaves some.
+    assert!(std::process::Command::new("ipvsadm").arg("-C").status().unwrap().success());
     let path = |name: &str| directory.join(name).display().to_string();
     let (conf, socket, parent, child) = (path("conf"), path("sock"), path("pid"), path("checkers.pid"));
     let argv: &[&str] = match program {
