@@ -42,6 +42,9 @@ fn a_farm_next_to_keepalived() {
     let is_long = std::env::var_os("VIPDECK_LONG").is_some();
     let (checks, tables): (&[usize], &[usize]) =
         if is_long { (&[1000, 5000], &[1000, 10_000]) } else { (&[100], &[300]) };
+    let only = std::env::var("VIPDECK_FARM").unwrap_or_default();
+    let checks = checks.iter().filter(|_| only != "tables");
+    let tables = tables.iter().filter(|_| only != "checks");
     for count in checks {
         compare(&format!("{count} TCP checks every 2 s"), |program| measure::checks(program, *count, is_long));
     }

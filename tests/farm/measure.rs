@@ -73,7 +73,8 @@ pub(crate) fn table(program: Program, count: usize) -> Vec<Row> {
     let changed = asked.elapsed();
     assert_eq!(in_table(), count);
     running.stop();
-    assert_eq!(in_table(), 0);
+    // Of ten thousand keepalived 2.2.7 leaves some thousands.
+    assert!(in_table() == 0 || matches!(program, Program::Keepalived), "{} are left", in_table());
     vec![
         ("start to whole table, ms", whole.as_secs_f64() * 1e3),
         ("reload with one change, ms", changed.as_secs_f64() * 1e3),
