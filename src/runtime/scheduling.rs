@@ -20,6 +20,9 @@ const LATE: Duration = Duration::from_secs(1);
 /// After that limit, the engine's thread does without real time for so long.
 const REST: Duration = Duration::from_secs(5);
 
+/// For the threads that were started last to begin.
+const BEGUN: Duration = Duration::from_millis(50);
+
 /// The threads of checks and of the table, and the one of BFD, as they are called when they start.
 const CHECKERS: &[&str] = &["workers", "checkers", "checker", "dataplane", "balancer"];
 const BFD: &[&str] = &["bfd"];
@@ -50,6 +53,11 @@ impl Scheduling {
             watches: false,
             reports,
         };
+        if *options != ProcessOptions::default() && !Thread::all_are_named(BEGUN).unwrap_or(false) {
+            let text =
+                format!("the other threads have not begun within {BEGUN:?}: checker_* and bfd_* may not hold for all");
+            scheduling.say(Severity::Warning, text);
+        }
         scheduling.need(options);
         scheduling
     }

@@ -1,5 +1,6 @@
 //! How the threads of this process are scheduled (sched(7), setpriority(2)), and what keeps it in memory.
 
+use super::clock::now;
 use nix::errno::Errno;
 use nix::sched::{CpuSet, sched_setaffinity};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -7,6 +8,7 @@ use nix::sys::stat::{Mode, umask};
 use nix::unistd::{Pid, gettid};
 use std::fs;
 use std::io;
+use std::time::Duration;
 
 /// One thread of this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,6 +34,22 @@ impl Thread {
         }
         found.sort();
         Ok(found)
+    }
+
+    /// Waits until the threads that the calling one has started have their names: each gives itself its own, and has that
+    /// of the calling one before (prctl(2), PR_SET_NAME). False: not within this time.
+    pub fn all_are_named(within: Duration) -> io::Result<bool> {
+        let own = fs::read_to_string("/proc/thread-self/comm")?;
+        let until = now() + within;
+        loop {
+            if Self::named(&[own.trim_end()])? == [Self::current()] {
+                return Ok(true);
+            }
+            if now() >= until {
+                return Ok(false);
+            }
+            std::thread::sleep(Duration::from_micros(100));
+        }
     }
 
     /// −20 to 19. Threads it starts begin at 0 again.
