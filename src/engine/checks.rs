@@ -128,7 +128,7 @@ impl Engine {
         let Some(check) = real.checks.get_mut(c) else { return };
         // The first failure of one that was down from the start is told, too, as keepalived does.
         let tells_first = !found.good && check.good().is_none();
-        let (good, detail, method) = (found.good, found.text(), check.spec().method.name());
+        let (good, method) = (found.good, check.spec().method.name());
         let logs = check.spec().log_all_failures && !good;
         let (attempt, tries) = (check.failing() + 1, check.spec().retry + 1);
         let change = check.finish(now, found);
@@ -138,15 +138,18 @@ impl Engine {
         if change.verdict || change.weight {
             self.checks.unkept = true;
         }
-        let next = check.deadline();
-        let (is_up, weight) = (real.is_up(), real.weight());
-        if let Some(at) = next {
+        if let Some(at) = check.deadline() {
             self.checks.due.insert((at, place));
         }
+        let (is_up, weight) = (real.is_up(), real.weight());
+        let tells = was_up != is_up || (!is_up && tells_first);
+        if !tells && !change.verdict && !logs && weight == weight_before {
+            return;
+        }
+        let detail = real.checks.get(c).and_then(Check::last).map_or_else(String::new, |run| run.found.text());
         let Some(id) = self.id_of(place, 0) else { return };
         let subject = Subject::Real(id.service, id.real);
         let cause = Some(format!("{method}: {detail}"));
-        let tells = was_up != is_up || (!is_up && tells_first);
         if tells {
             let (severity, text) = if is_up {
                 (Severity::Notice, format!("{} is UP in {}", id.real, id.service))
@@ -169,7 +172,7 @@ impl Engine {
             self.log.add(now, Subject::Real(id.service, id.real), Severity::Notice, "weight", text, cause);
         }
         if tells || weight != weight_before {
-            let _ = self.settle_quorums(now, effects);
+            let _ = self.settle_quorum(now, s, effects);
             self.settle_table(effects);
         }
         if tells {

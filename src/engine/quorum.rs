@@ -13,14 +13,16 @@ use crate::vrrp::Command;
 impl Engine {
     /// Judges every service; cheap where nothing has changed. Whether something has.
     pub(super) fn settle_quorums(&mut self, now: Instant, effects: &mut Vec<Effect>) -> bool {
-        let mut any = false;
-        for index in 0..self.services.len() {
-            let judged = self.services.get_mut(index).filter(|_| !self.stopping).and_then(|s| s.judge(now));
-            let Some(change) = judged else { continue };
+        (0..self.services.len()).fold(false, |any, index| self.settle_quorum(now, index, effects) | any)
+    }
+
+    /// The same of one.
+    pub(super) fn settle_quorum(&mut self, now: Instant, index: usize, effects: &mut Vec<Effect>) -> bool {
+        let judged = self.services.get_mut(index).filter(|_| !self.stopping).and_then(|s| s.judge(now));
+        if let Some(change) = judged {
             self.quorum_changed(now, index, change, effects);
-            any = true;
         }
-        any
+        judged.is_some()
     }
 
     fn quorum_changed(&mut self, now: Instant, index: usize, change: QuorumChange, effects: &mut Vec<Effect>) {

@@ -7,6 +7,7 @@ use crate::engine::{Effect, Input};
 use crate::health::Found;
 use crate::kernel::Change;
 use crate::time::Duration;
+use std::sync::mpsc::SendError;
 
 /// For the answer to whoever asked for the end of this engine.
 const LAST_WORDS: Duration = Duration::from_millis(50);
@@ -54,9 +55,13 @@ impl Turning {
                 asked.err().map(|error| Input::SendFailed { link, error: format!("probe for {address}: {error}") })
             }
             Effect::Table(changes) => {
-                let told = self.table.as_ref().is_some_and(|table| table.send(changes.clone()).is_ok());
+                let sent = match &self.table {
+                    Some(table) => table.send(changes),
+                    None => Err(SendError(changes)),
+                };
                 let gone = "the dataplane's thread has ended: restart vipdeck";
-                (!told).then(|| Input::TableDone(changes.into_iter().map(|c| (c, gone.to_owned())).collect()))
+                let failed = |unsent: Vec<Change>| unsent.into_iter().map(|change| (change, gone.to_owned())).collect();
+                sent.err().map(|SendError(unsent)| Input::TableDone(failed(unsent)))
             }
             Effect::Check { id, method, step } => {
                 let gone = || Found::bad("the threads of checks have ended: restart vipdeck");

@@ -49,7 +49,7 @@ const ALWAYS: usize = 16;
 /// Snapshots are published at most this often, and at least once a second, so that consoles know the engine lives.
 const PUBLISH: Duration = Duration::from_millis(50);
 const PUBLISH_AT_LEAST: Duration = Duration::from_secs(1);
-/// So many instances and real servers make a snapshot costly: without a reader there is none.
+/// A snapshot of such an extent is costly: without a reader there is none.
 const LARGE: usize = 32;
 /// After being asked to stop, the engine leaves within this, whatever happens.
 pub(super) const STOP_WITHIN: Duration = Duration::from_secs(3);
