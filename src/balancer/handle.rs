@@ -84,10 +84,7 @@ impl Balancer {
     /// Ends all connections of this real server in this virtual service, both sides with RST, also if it has left the
     /// table. Returns how many there were.
     pub fn reset(&self, key: &ServiceKey, real: DestinationKey) -> u32 {
-        let Some(load) = self.shared.live().loads(key, real) else { return 0 };
-        let connections = load.connections();
-        load.cut.notify_waiters();
-        connections
+        self.shared.live().cut(key, real)
     }
 }
 

@@ -129,8 +129,9 @@ impl Live {
                 let place = entry.place_of(*to).ok_or(NO_DESTINATION)?;
                 let real = entry.servers.get(place).ok_or(NO_DESTINATION)?;
                 let out = Destination { weight: 0, ..real.destination };
-                real.load.cut.notify_waiters();
-                entry.weigh(*to, out)
+                entry.weigh(*to, out)?;
+                self.cut(key, *to);
+                Ok(())
             }
             Change::SetTimeouts(wanted) => {
                 let choose = |wanted: u32, now: u32| if wanted == 0 { now } else { wanted };
@@ -159,10 +160,15 @@ impl Live {
         self.services.get_mut(key)?.choose(key.address()?, client, now, except)
     }
 
-    /// What all connections to this server are told to end by.
-    pub(super) fn loads(&self, key: &ServiceKey, to: DestinationKey) -> Option<Arc<Load>> {
+    /// Ends all connections of this server, also if it has left the table; how many there were.
+    pub(super) fn cut(&self, key: &ServiceKey, to: DestinationKey) -> u32 {
         let there = self.services.get(key).and_then(|entry| entry.servers.iter().find(|real| real.key == to));
-        there.map(|real| real.load.clone()).or_else(|| self.parted.get(&(*key, to))?.upgrade())
+        let load = there.map(|real| real.load.clone()).or_else(|| self.parted.get(&(*key, to))?.upgrade());
+        load.map_or(0, |load| {
+            let connections = load.connections();
+            load.cut.notify_waiters();
+            connections
+        })
     }
 
     pub(super) fn is_one_packet(&self, key: &ServiceKey) -> bool {
