@@ -94,7 +94,6 @@ pub(super) fn finish(cx: &mut Cx<'_>, draft: root::Draft) -> Config {
         timeouts: globals.lvs.timeouts,
         flush: globals.lvs.flush,
         flush_on_stop: globals.lvs.flush_on_stop,
-        log_all_failures: globals.lvs.log_all_failures,
         namespace: ipvs_namespace,
     };
     Config {

@@ -310,9 +310,9 @@ fn argument<D>(
             let word = needed()?;
             set(draft, spanned(word.text.clone(), word));
         }
-        Takes::OneOf { words, others, any_case, set } => {
+        Takes::OneOf { words, any_case, set } => {
             let word = needed()?;
-            set(draft, spanned(value::one_of(name, word, words, others, *any_case)?, word));
+            set(draft, spanned(value::one_of(name, word, words, *any_case)?, word));
         }
         Takes::Ip(set) => {
             let word = needed()?;

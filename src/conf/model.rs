@@ -83,8 +83,6 @@ pub struct LvsOptions {
     pub flush: bool,
     /// At the end the table loses everything (`lvs_flush_on_stop`).
     pub flush_on_stop: bool,
-    /// `checker_log_all_failures`.
-    pub log_all_failures: bool,
     /// `net_namespace_ipvs`: the table of this network namespace, or of the one the program was started in.
     pub namespace: TableNamespace,
 }

@@ -128,7 +128,6 @@ pub(super) fn one_of(
     keyword: &str,
     word: &Word,
     words: &'static [&'static str],
-    others: &'static [&'static str],
     any_case: bool,
 ) -> Result<&'static str, Diagnostic> {
     let same = |known: &&&str| if any_case { known.eq_ignore_ascii_case(&word.text) } else { **known == word.text };
@@ -136,16 +135,9 @@ pub(super) fn one_of(
         return Ok(known);
     }
     let choice = words.join(", ");
-    if let Some(other) = others.iter().find(same) {
-        return Err(Diagnostic::error(
-            "not-supported",
-            format!("`{keyword} {other}` is keepalived's, vipdeck does not support it yet"),
-        )
-        .at(word.span, format!("supported: {choice}")));
-    }
     let problem = Diagnostic::error("bad-word", format!("`{}` is no {keyword}", word.text))
         .at(word.span, format!("one of: {choice}"));
-    let near = suggest::nearest(&word.text, words.iter().chain(others).copied());
+    let near = suggest::nearest(&word.text, words.iter().copied());
     Err(match near {
         Some(near) => problem.help(format!("did you mean `{near}`?")),
         None => problem,

@@ -65,4 +65,4 @@ fn keepalived_s_own_samples_are_read() {
 }
 
 /// What follows from a keyword that is not read yet.
-const ENTAILED: &[&str] = &["not-supported", "vrrp-version"];
+const ENTAILED: &[&str] = &["vrrp-version"];

@@ -256,7 +256,7 @@ const TYPES: &[&str] = &["A", "NS", "CNAME", "SOA", "MX", "TXT", "AAAA", "RRSIG"
 
 fn dns_type(cx: &mut Cx<'_>, draft: &mut Draft, statement: &Statement) -> Result<(), Diagnostic> {
     let word = argument(statement, "type", "a record type")?;
-    let chosen = value::one_of("type", word, TYPES, &[], true)?;
+    let chosen = value::one_of("type", word, TYPES, true)?;
     draft.dns_type = DnsType::ALL.iter().find(|(_, word, _)| *word == chosen).map(|(kind, ..)| *kind);
     cx.no_more_words(statement, 2);
     Ok(())

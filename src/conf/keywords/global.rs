@@ -72,7 +72,7 @@ fn flush_on_stop(cx: &mut Cx<'_>, draft: &mut Draft, statement: &Statement) -> R
     draft.lvs.flush_on_stop = match statement.words.get(1) {
         None => true,
         Some(word) => {
-            crate::conf::value::one_of("lvs_flush_on_stop", word, &["VS"], &[], false)?;
+            crate::conf::value::one_of("lvs_flush_on_stop", word, &["VS"], false)?;
             false
         }
     };

@@ -57,7 +57,7 @@ pub(in crate::conf) const OWN: &[Keyword<check::Draft>] = &[
         "1.0C: HTTP/1.0 with Connection: close. 2: HTTP/2 where the server takes it, else 1.1 (only vipdeck's)",
         OneOf {
             words: &["1.0", "1.0C", "1.0c", "1.1", "2"],
-            others: &[],
+
             any_case: false,
             set: |d, v| d.http.protocol = Some(v.value),
         },
@@ -85,7 +85,7 @@ pub(in crate::conf) const OWN: &[Keyword<check::Draft>] = &[
         "off",
         "chain: the server's certificate is signed by the `ca` of SSL, or an authority of this machine, and valid; name: \
          and for the name asked for. keepalived never looks (only vipdeck's)",
-        OneOf { words: &["off", "chain", "name"], others: &[], any_case: false, set: |d, v| d.http.verify = Some(v) },
+        OneOf { words: &["off", "chain", "name"], any_case: false, set: |d, v| d.http.verify = Some(v) },
     ),
     noted_why("tls_compliant", "[on|off]", "How a TLS connection is closed", TLS_CLOSE),
 ];

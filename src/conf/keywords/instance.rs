@@ -231,7 +231,7 @@ fn old_checksum(cx: &mut Cx<'_>, draft: &mut Draft, statement: &Statement) -> Re
     draft.old_checksum = Some(match statement.words.get(1) {
         None => OldUnicast::Always,
         Some(word) => {
-            value::one_of("old_unicast_checksum", word, &["never"], &[], false)?;
+            value::one_of("old_unicast_checksum", word, &["never"], false)?;
             OldUnicast::Never
         }
     });
@@ -245,7 +245,7 @@ pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
         "A wish: below priority 255 every instance starts as BACKUP",
         OneOf {
             words: &["MASTER", "BACKUP"],
-            others: &[],
+
             any_case: false,
             set: |d, v| d.master = (v.value == "MASTER").then_some(v.span),
         },
@@ -597,7 +597,7 @@ pub(in crate::conf) const AUTHENTICATION: &[Keyword<Authentication>] = &[
         "auth_type",
         "none",
         "PASS: a password in clear text; AH: HMAC-MD5-96 in an IP authentication header, over IPv4",
-        OneOf { words: &["PASS", "AH"], others: &[], any_case: false, set: |d, v| d.kind = Some(v) },
+        OneOf { words: &["PASS", "AH"], any_case: false, set: |d, v| d.kind = Some(v) },
     ),
     key(
         "auth_pass",

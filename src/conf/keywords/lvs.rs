@@ -65,7 +65,7 @@ pub(super) fn sync(cx: &mut Cx<'_>, statement: &Statement) -> Result<Sync, Diagn
         }
     }
     while let Some(word) = words.next() {
-        let name = value::one_of("lvs_sync_daemon", word, OPTIONS, &[], false)?;
+        let name = value::one_of("lvs_sync_daemon", word, OPTIONS, false)?;
         let argument = needed(word, words.next())?;
         let number = |max| value::whole(name, argument, i64::from(name != "id"), max);
         match name {
@@ -95,7 +95,7 @@ pub(super) fn timeouts(statement: &Statement) -> Result<Timeouts, Diagnostic> {
     let keyword = words.next();
     let mut any = false;
     while let Some(word) = words.next() {
-        let name = value::one_of("lvs_timeouts", word, &["tcp", "tcpfin", "udp"], &[], false)?;
+        let name = value::one_of("lvs_timeouts", word, &["tcp", "tcpfin", "udp"], false)?;
         let seconds = value::whole(name, needed(word, words.next())?, 0, 2_678_400)?;
         let place = match name {
             "tcp" => &mut timeouts.tcp,

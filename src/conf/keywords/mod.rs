@@ -79,8 +79,6 @@ pub(super) enum Takes<D: 'static> {
     },
     OneOf {
         words: &'static [&'static str],
-        /// keepalived's, which vipdeck does not support yet.
-        others: &'static [&'static str],
         any_case: bool,
         set: fn(&mut D, Spanned<&'static str>),
     },

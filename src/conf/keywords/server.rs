@@ -251,7 +251,7 @@ fn method(statement: &Statement) -> Result<Forwarding, Diagnostic> {
         let problem = Diagnostic::error("missing-argument", "a forwarding method is missing");
         return Err(statement.words.first().map_or(problem.clone(), |w| problem.at(w.span, format!("takes {METHOD}"))));
     };
-    let name = value::one_of(&keyword.text, kind, &["NAT", "DR", "TUN"], &[], false)?;
+    let name = value::one_of(&keyword.text, kind, &["NAT", "DR", "TUN"], false)?;
     if name == "TUN" {
         return tunnel(kind, rest).map(Forwarding::Tun);
     }
@@ -272,7 +272,7 @@ fn tunnel(kind: &Word, rest: &[Word]) -> Result<Tunnel, Diagnostic> {
             words.next().ok_or_else(|| Diagnostic::error("missing-argument", message).at(word.span, ""))
         };
         match word.text.as_str() {
-            "type" => name = value::one_of("type", needed()?, &["ipip", "gue", "gre"], &[], false)?,
+            "type" => name = value::one_of("type", needed()?, &["ipip", "gue", "gre"], false)?,
             "port" => {
                 let number = needed()?;
                 port = Some((u16::try_from(value::whole("port", number, 1, 65535)?).unwrap_or(0), number.span));
@@ -339,13 +339,13 @@ pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
         "lb_algo",
         "wlc",
         "The scheduler",
-        OneOf { words: SCHEDULERS, others: &[], any_case: false, set: |d, v| d.scheduler = Some(v.value) },
+        OneOf { words: SCHEDULERS, any_case: false, set: |d, v| d.scheduler = Some(v.value) },
     ),
     key(
         "lvs_sched",
         "wlc",
         "Another name of lb_algo",
-        OneOf { words: SCHEDULERS, others: &[], any_case: false, set: |d, v| d.scheduler = Some(v.value) },
+        OneOf { words: SCHEDULERS, any_case: false, set: |d, v| d.scheduler = Some(v.value) },
     ),
     key(
         "lb_kind",
@@ -363,7 +363,7 @@ pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
         "protocol",
         "UDP",
         "What is balanced",
-        OneOf { words: &["TCP", "UDP", "SCTP"], others: &[], any_case: true, set: |d, v| d.protocol = Some(v) },
+        OneOf { words: &["TCP", "UDP", "SCTP"], any_case: true, set: |d, v| d.protocol = Some(v) },
     ),
     key(
         "persistence_timeout",
@@ -534,7 +534,7 @@ pub(in crate::conf) const TABLE: &[Keyword<Draft>] = &[
         "ip_family",
         "that of the addresses",
         "The family of a firewall mark's packets",
-        OneOf { words: &["inet", "inet6"], others: &[], any_case: false, set: |d, v| d.family = Some(v) },
+        OneOf { words: &["inet", "inet6"], any_case: false, set: |d, v| d.family = Some(v) },
     ),
     key(
         "virtualhost",

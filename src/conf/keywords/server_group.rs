@@ -49,7 +49,7 @@ fn mark(cx: &mut Cx<'_>, line: &Statement, first: &Word, rest: &[Word]) -> Resul
     let mark = u32::try_from(value::whole("fwmark", number, 1, u32::MAX.into())?).unwrap_or(u32::MAX);
     let family = match rest.get(1) {
         None => None,
-        Some(word) if value::one_of("fwmark", word, &["inet", "inet6"], &[], false)? == "inet" => Some(Family::V4),
+        Some(word) if value::one_of("fwmark", word, &["inet", "inet6"], false)? == "inet" => Some(Family::V4),
         Some(_) => Some(Family::V6),
     };
     cx.no_more_words(line, 3);

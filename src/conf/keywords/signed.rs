@@ -52,7 +52,7 @@ pub(in crate::conf) const TABLE: &[Keyword<Signed>] = &[
         "time: adverts must be within time_window of the clock and newer than the last; monotonic: only newer",
         OneOf {
             words: &["time", "monotonic"],
-            others: &[],
+
             any_case: false,
             set: |d, v| {
                 d.anti_replay = if v.value == "time" { AntiReplay::Time } else { AntiReplay::Monotonic };
@@ -71,7 +71,7 @@ pub(in crate::conf) const TABLE: &[Keyword<Signed>] = &[
         "enforce: sign, and drop what is not signed; permissive: sign, and accept it; receive-only: do not sign yet",
         OneOf {
             words: &["enforce", "permissive", "receive-only"],
-            others: &[],
+
             any_case: false,
             set: |d, v| {
                 let value = match v.value {
