@@ -1,12 +1,12 @@
 //! Ten thousand connections in full, where this machine's limit of descriptors does not allow them: under a guest
 //! kernel (`tests/uml/run`), whose root may raise it.
 
+use crate::guest;
 use crate::load::{Side, ask_all, crowd, run_apart};
 use crate::namespaces::skipped;
 use crate::stage::Stage;
 use std::io::Write;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::process::Command;
 use vipdeck::balancer::Options;
 use vipdeck::kernel::{Protocol, Scheduler};
@@ -15,40 +15,28 @@ use vipdeck::sys::limits;
 const COUNT: usize = 10_000;
 /// Four for each connection: the client's, the balancer's two, the server's.
 const NEEDED: u64 = 4 * COUNT as u64 + 1_000;
-/// Set by `tests/uml/run`.
-const IN_GUEST: &str = "VIPDECK_IN_UML";
 
 #[test]
 fn ten_thousand_connections_in_one_process() {
     if limits::raise_open_files(NEEDED).unwrap() >= NEEDED {
         return ten_thousand();
     }
-    if std::env::var(IN_GUEST).is_ok() || !nix::unistd::geteuid().is_root() {
-        return skipped(&format!("{NEEDED} file descriptors are more than the limit, and the guest kernel needs root"));
+    if guest::is_inside() {
+        return skipped(&format!("{NEEDED} file descriptors are more than the limit of the guest kernel"));
     }
-    let runner = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/uml/run");
-    let output = Command::new(runner)
-        .args(["-m", "1024M", "-t", "240"])
-        .arg(std::env::current_exe().unwrap())
-        .args(["--exact", "crowd::ten_thousand_connections_in_one_process", "--nocapture"])
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-    match output.status.code() {
-        // Only what was measured there counts, not that a binary ended well.
-        Some(0) if text.contains("measured: ") => {
+    match guest::run("crowd::ten_thousand_connections_in_one_process", ("1024M", 240), "measured: ") {
+        Ok(text) => {
             let measured = text.lines().filter(|line| line.contains("measured: "));
             measured.for_each(|line| writeln!(std::io::stderr(), "{} (guest kernel)", line.trim()).unwrap());
         }
-        Some(125) => skipped(&format!("no guest kernel could be started: {text}")),
-        code => panic!("under the guest kernel, exit status {code:?}:\n{text}"),
+        Err(reason) => skipped(&reason),
     }
 }
 
 fn ten_thousand() {
     // The guest has its own loopback, down.
     let up = Command::new("ip").args(["link", "set", "lo", "up"]).status();
-    assert!(std::env::var(IN_GUEST).is_err() || up.is_ok_and(|status| status.success()));
+    assert!(!guest::is_inside() || up.is_ok_and(|status| status.success()));
     let _ = std::fs::write("/proc/sys/net/core/somaxconn", "20000");
     let reals: [SocketAddr; 2] = ["127.0.0.2:9001".parse().unwrap(), "127.0.0.2:9002".parse().unwrap()];
     let servers = Side::servers(None, &reals);

@@ -23,6 +23,8 @@ mod engine;
 mod flow;
 #[path = "../punctuality/gaps.rs"]
 mod gaps;
+#[path = "../common/guest.rs"]
+mod guest;
 mod load;
 #[path = "../kernel/namespaces.rs"]
 #[expect(dead_code, reason = "shared with other tests")]

@@ -3,19 +3,16 @@
 //! On a kernel without ip_vs the test runs itself again under `tests/uml/run`.
 
 use crate::certificates::Certificates;
+use crate::guest;
 use crate::namespaces::{run, skipped, wait_for};
 use crate::programs::Running;
 use crate::server::{DIGEST, Mode, Server};
 use crate::{Bench, PROGRAM, real_server, service};
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, UdpSocket};
-use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 use vipdeck::sys::ipvs::{Ipvs, IpvsError};
 
-/// Set by `tests/uml/run`.
-const IN_GUEST: &str = "VIPDECK_IN_UML";
 const DONE: &str = "checked: the verdicts of keepalived 2.2.7";
 const TIMES: &str = "    delay_loop 1\n    retry 1\n    delay_before_retry 1\n    connect_timeout 1\n    warmup 0\n";
 
@@ -24,25 +21,11 @@ const TIMES: &str = "    delay_loop 1\n    retry 1\n    delay_before_retry 1\n  
 fn verdicts_are_keepalived_s() {
     match Ipvs::open() {
         Ok(_) => compare(),
-        Err(IpvsError::NoModule) if std::env::var(IN_GUEST).is_err() => again_in_guest(),
+        Err(IpvsError::NoModule) if !guest::is_inside() => {
+            let said = guest::run("beside::verdicts_are_keepalived_s", ("512M", 240), DONE);
+            said.err().iter().for_each(|reason| skipped(reason));
+        }
         Err(error) => panic!("{error}"),
-    }
-}
-
-fn again_in_guest() {
-    if !nix::unistd::geteuid().is_root() {
-        return skipped("the guest kernel works on files as root");
-    }
-    let runner = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/uml/run");
-    let test = ["--exact", "beside::verdicts_are_keepalived_s", "--nocapture"];
-    let output = Command::new(runner).args(["-t", "240"]).arg(std::env::current_exe().unwrap()).args(test).output();
-    let output = output.unwrap();
-    let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-    match output.status.code() {
-        Some(0) if text.contains(DONE) => {}
-        Some(0) if text.contains("skipped:") => skipped(&text),
-        Some(125) => skipped(&format!("no kernel with ip_vs could be started: {text}")),
-        code => panic!("under the guest kernel, exit status {code:?}:\n{text}"),
     }
 }
 

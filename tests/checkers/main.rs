@@ -16,6 +16,8 @@ mod certificates;
 #[expect(dead_code, reason = "shared with other tests")]
 mod engine;
 mod faults;
+#[path = "../common/guest.rs"]
+mod guest;
 mod hostile;
 mod kinds;
 #[path = "../kernel/namespaces.rs"]

@@ -12,6 +12,8 @@
     reason = "test code"
 )]
 
+#[path = "../common/guest.rs"]
+mod guest;
 mod load;
 #[path = "../kernel/namespaces.rs"]
 #[expect(dead_code, reason = "shared with other tests")]
@@ -24,15 +26,6 @@ mod story;
 
 use crate::namespaces::skipped;
 use std::io::Write;
-use std::path::Path;
-use std::process::Command;
-
-/// Set by `tests/uml/run`.
-const IN_GUEST: &str = "VIPDECK_IN_UML";
-
-fn in_guest() -> bool {
-    std::env::var(IN_GUEST).is_ok()
-}
 
 #[test]
 fn a_drain_under_load_on_this_kernel() {
@@ -45,29 +38,17 @@ fn a_drain_under_load_on_this_kernel() {
 #[test]
 fn a_drain_under_load_on_a_kernel_with_ipvs() {
     // In the guest the test above does it all.
-    if in_guest() {
+    if guest::is_inside() {
         return;
     }
-    if !nix::unistd::geteuid().is_root() {
-        return skipped("the guest kernel works on files as root");
-    }
-    let runner = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/uml/run");
-    let output = Command::new(runner)
-        .args(["-t", "240"])
-        .arg(std::env::current_exe().unwrap())
-        .args(["--exact", "a_drain_under_load_on_this_kernel", "--nocapture"])
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-    match output.status.code() {
-        Some(0) if text.contains("checked: a drain holds through failover") => {
+    let proof = "checked: a drain holds through failover";
+    match guest::run("a_drain_under_load_on_this_kernel", ("512M", 240), proof) {
+        Ok(text) => {
             for line in text.lines().filter(|l| l.starts_with("checked: ")) {
                 say(&format!("with ip_vs: {}", line.trim_start_matches("checked: ")));
             }
         }
-        Some(0) if text.contains("skipped:") => skipped(&text),
-        Some(125) => skipped(&format!("this kernel has no ip_vs, and none with it could be started: {text}")),
-        code => panic!("under the guest kernel, exit status {code:?}:\n{text}"),
+        Err(reason) => skipped(&reason),
     }
 }
 

@@ -1,9 +1,10 @@
 //! What happens, in order.
 
+use crate::guest::is_inside;
 use crate::load::{Client, Load, Servers, answers};
 use crate::namespaces::wait_for;
+use crate::say;
 use crate::stage::{SERVERS, Stage, real};
-use crate::{in_guest, say};
 use std::time::{Duration, Instant};
 use vipdeck::status::{Admin, DataplaneKind, Severity};
 
@@ -17,7 +18,7 @@ pub(crate) fn tell() {
     wait_for("the preferred director is MASTER", 20, || stage.is_master(0));
     let servers = Servers::start(&stage);
     let kind = stage.snapshot(0).node.dataplane.kind;
-    assert_eq!(kind, if in_guest() { DataplaneKind::Ipvs } else { DataplaneKind::Balancer });
+    assert_eq!(kind, if is_inside() { DataplaneKind::Ipvs } else { DataplaneKind::Balancer });
     wait_for("all servers answer", 20, || {
         let mut seen = answers(&stage, SERVERS);
         seen.sort_unstable();
@@ -31,7 +32,7 @@ pub(crate) fn tell() {
     the_rest_is_reset(&stage);
     maintenance_and_slow_start(&stage);
     it_holds(&mut stage, &servers);
-    if !in_guest() {
+    if !is_inside() {
         a_damaged_journal(&mut stage);
     }
 }
@@ -71,7 +72,7 @@ fn nothing_is_cut(stage: &Stage, servers: &Servers) {
         event.text
     ));
     // The table is read each second, and asked for here.
-    assert!(told < Duration::from_secs(if in_guest() { 8 } else { 4 }), "{told:?}");
+    assert!(told < Duration::from_secs(if is_inside() { 8 } else { 4 }), "{told:?}");
     stage.must(&[0, 1], &["undrain", &real(0), "--wait"]);
 }
 
@@ -132,7 +133,7 @@ fn maintenance_and_slow_start(stage: &Stage) {
         assert_eq!(cut, *server == 2, "a connection to server {server}");
     }
     stage.must(&[0, 1], &["return", &real(1)]);
-    if in_guest() {
+    if is_inside() {
         stage.must(&[0, 1], &["return", &real(2), "--wait"]);
         return say("maintenance resets and leaves the table");
     }
@@ -165,7 +166,7 @@ fn it_holds(stage: &mut Stage, servers: &Servers) {
     stage.kill_engine(1);
     assert_eq!(stage.admin(1, 3).1, Some(0), "after the death of the engine");
     // The guest is slow: the rest does not depend on what serves.
-    if !in_guest() {
+    if !is_inside() {
         after_everything_else(stage);
     }
     assert!(!answers(stage, 12).contains(&3));

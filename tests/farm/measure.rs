@@ -3,6 +3,7 @@
 use crate::namespaces::wait_for;
 use crate::programs::{Running, signal};
 use crate::servers::{PORTS, Servers, address};
+use crate::usage::{cpu, resident};
 use nix::sys::signal::Signal;
 use std::fmt::Write;
 use std::path::Path;
@@ -127,36 +128,4 @@ fn in_table() -> usize {
 
 fn is_changed(line: &str) -> bool {
     line.starts_with("  -> ") && line.split_whitespace().nth(3) == Some("77")
-}
-
-/// The process and its descendants.
-fn tree(pid: u32) -> Vec<u32> {
-    let mut all = vec![pid];
-    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
-    for task in tasks.filter_map(Result::ok) {
-        let children = std::fs::read_to_string(task.path().join("children")).unwrap_or_default();
-        all.extend(children.split_whitespace().flat_map(|child| tree(child.parse().unwrap())));
-    }
-    all
-}
-
-/// Seconds of all threads of all its processes.
-fn cpu(running: &Running) -> f64 {
-    let ticks = |pid| {
-        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-        let fields = stat.rsplit_once(')').unwrap().1;
-        fields.split_whitespace().skip(11).take(2).map(|t| t.parse::<f64>().unwrap()).sum::<f64>()
-    };
-    // USER_HZ is 100 on every architecture that matters here (proc(5)).
-    tree(running.pid()).into_iter().map(ticks).sum::<f64>() / 100.0
-}
-
-/// Of all its processes, in megabytes.
-fn resident(running: &Running) -> f64 {
-    let one = |pid| {
-        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-        let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:")).unwrap();
-        line.split_whitespace().next().unwrap().parse::<f64>().unwrap() / 1024.0
-    };
-    tree(running.pid()).into_iter().map(one).sum()
 }

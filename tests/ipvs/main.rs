@@ -9,6 +9,8 @@ mod checks;
 #[expect(dead_code, reason = "there are no instances here")]
 #[path = "../common/engine.rs"]
 mod engine;
+#[path = "../common/guest.rs"]
+mod guest;
 mod ipvsadm;
 mod notify;
 mod same;
@@ -16,12 +18,8 @@ mod schedulers;
 mod sync;
 
 use std::io::Write;
-use std::path::Path;
 use std::process::Command;
 use vipdeck::sys::ipvs::{Ipvs, IpvsError};
-
-/// Set by `tests/uml/run`.
-const IN_GUEST: &str = "VIPDECK_IN_UML";
 
 #[test]
 fn against_a_kernel_with_ipvs() {
@@ -47,7 +45,10 @@ fn with_ipvs(name: &str, checked: &str, work: fn()) {
     match Ipvs::open() {
         Ok(_) if !nix::unistd::geteuid().is_root() => skipped("a namespace of one's own needs root"),
         Ok(_) => work(),
-        Err(IpvsError::NoModule) if std::env::var(IN_GUEST).is_err() => again_in_guest(name, checked),
+        Err(IpvsError::NoModule) if !guest::is_inside() => match guest::run(name, ("512M", 180), checked) {
+            Ok(text) => writeln!(std::io::stderr(), "{text}").unwrap(),
+            Err(reason) => skipped(&reason),
+        },
         Err(error) => panic!("{error}"),
     }
 }
@@ -62,7 +63,7 @@ fn check_all() {
         in_new_namespace(*check);
         writeln!(std::io::stderr(), "checked: {name}").unwrap();
     }
-    if std::env::var(IN_GUEST).is_ok() {
+    if guest::is_inside() {
         // These take modules away, which only the guest can do without.
         checks::a_missing_scheduler_is_named();
         checks::a_missing_module_is_told();
@@ -81,27 +82,6 @@ fn in_new_namespace(work: impl FnOnce() + Send) {
         });
         thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
     });
-}
-
-fn again_in_guest(name: &str, checked: &str) {
-    if !nix::unistd::geteuid().is_root() {
-        return skipped("this kernel has no ip_vs, and the guest kernel works on files as root");
-    }
-    let runner = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/uml/run");
-    let output = Command::new(runner)
-        .args(["-t", "180"])
-        .arg(std::env::current_exe().unwrap())
-        .args(["--exact", name, "--nocapture"])
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-    match output.status.code() {
-        // Only what was checked there counts, not that a binary ended well.
-        Some(0) if text.contains(checked) => writeln!(std::io::stderr(), "{text}").unwrap(),
-        Some(0) if text.contains("skipped:") => skipped(&text),
-        Some(125) => skipped(&format!("this kernel has no ip_vs, and none with it could be started: {text}")),
-        code => panic!("under the guest kernel, exit status {code:?}:\n{text}"),
-    }
 }
 
 fn skipped(reason: &str) {

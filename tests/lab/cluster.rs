@@ -1,6 +1,7 @@
 //! The dual-master example for real: real engines, real packets, a client that measures. On this kernel, and on one
 //! with ip_vs.
 
+use crate::guest;
 use crate::harness::{Lab, has_root, skipped};
 use std::path::Path;
 use std::process::Command;
@@ -10,8 +11,6 @@ use vipdeck::kernel::Forwarding;
 use vipdeck::lab::report::{Outage, Report};
 use vipdeck::status::{Actor, Admin, Ask, Command as Verb, DataplaneKind, Reply, Role, Snapshot, StageAction, Verdict};
 
-/// Set by `tests/uml/run`.
-const IN_GUEST: &str = "VIPDECK_IN_UML";
 const WEB1: &str = "192.168.10.31:80";
 /// How often the client asks, and how exact its measurements can be.
 struct Exactness {
@@ -30,7 +29,7 @@ const GUEST: Exactness =
     Exactness { interval_ms: 60, close: Duration::from_millis(500), unnoticed: Duration::from_secs(1) };
 
 fn exactness() -> Exactness {
-    if std::env::var(IN_GUEST).is_ok() { GUEST } else { HERE }
+    if guest::is_inside() { GUEST } else { HERE }
 }
 
 const SETTLED: Duration = Duration::from_secs(30);
@@ -46,19 +45,13 @@ fn the_example_on_this_kernel() {
 #[test]
 fn the_example_on_a_kernel_with_ipvs() {
     // In the guest the test above does it all.
-    if std::env::var(IN_GUEST).is_ok() || !has_root() {
+    if guest::is_inside() || !has_root() {
         return;
     }
-    let runner = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/uml/run");
-    let binary = std::env::current_exe().unwrap();
     let name = "cluster::the_example_on_this_kernel";
-    let output =
-        Command::new(runner).args(["-t", "280"]).arg(binary).args(["--exact", name, "--nocapture"]).output().unwrap();
-    let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-    match output.status.code() {
-        Some(0) if text.contains("checked: ipvsadm agrees with the screen") => report(&text),
-        Some(125) => skipped(&format!("no kernel with ip_vs could be started: {text}")),
-        code => panic!("under the guest kernel, exit status {code:?}:\n{text}"),
+    match guest::run(name, ("512M", 280), "checked: ipvsadm agrees with the screen") {
+        Ok(text) => report(&text),
+        Err(reason) => skipped(&reason),
     }
 }
 
@@ -166,7 +159,7 @@ fn a_drain_ends(lab: &Lab) {
     let drain = Verb::Drain { real, service, deadline_seconds: None, then, ignore_persistence: false };
     command(lab, "lvs1", drain);
     eventually("its weight is 0", || drained().weight_kernel == Some(0));
-    if drained().connections_total.is_some() && std::env::var(IN_GUEST).is_ok() {
+    if drained().connections_total.is_some() && guest::is_inside() {
         // The kernel's totals lag by two seconds. Connections whose end the kernel missed while its processor was busy
         // stay active for a quarter of an hour: DRAINED is shown on the other kernel.
         std::thread::sleep(Duration::from_secs(3));

@@ -11,5 +11,7 @@
 
 mod client;
 mod cluster;
+#[path = "../common/guest.rs"]
+mod guest;
 mod harness;
 mod stage;

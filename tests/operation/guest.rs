@@ -2,22 +2,19 @@
 
 use crate::engine::{is_master, status};
 use crate::host::Host;
+use crate::kernel;
 use crate::namespaces::{skipped, wait_for};
 use std::io::Write;
-use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 use vipdeck::sys::ipvs::{Ipvs, IpvsError};
-
-/// Set by `tests/uml/run`.
-const IN_GUEST: &str = "VIPDECK_IN_UML";
 
 // parity: 1 52 88
 #[test]
 fn with_ipvs_ipvlan_and_vrf() {
     match Ipvs::open() {
-        Ok(_) if std::env::var(IN_GUEST).is_ok() => check_all(),
-        Err(IpvsError::NoModule) | Ok(_) if std::env::var(IN_GUEST).is_err() => again_in_guest(),
+        Ok(_) if kernel::is_inside() => check_all(),
+        Err(IpvsError::NoModule) | Ok(_) if !kernel::is_inside() => again_in_guest(),
         Err(error) => panic!("{error}"),
         Ok(_) => skipped("a kernel with IPVS that is not the guest"),
     }
@@ -39,22 +36,9 @@ fn check_all() {
 }
 
 fn again_in_guest() {
-    if !nix::unistd::geteuid().is_root() {
-        return skipped("the guest kernel works on files as root");
-    }
-    let runner = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/uml/run");
-    let output = Command::new(runner)
-        .args(["-t", "280"])
-        .arg(std::env::current_exe().unwrap())
-        .args(["--exact", "guest::with_ipvs_ipvlan_and_vrf", "--nocapture"])
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-    match output.status.code() {
-        // Only what was checked there counts, not that a binary ended well.
-        Some(0) if text.matches("checked: ").count() == 4 => {}
-        Some(125) => skipped(&format!("no kernel with IPVS could be started: {text}")),
-        code => panic!("under the guest kernel, exit status {code:?}:\n{text}"),
+    match kernel::run("guest::with_ipvs_ipvlan_and_vrf", ("512M", 280), "checked: an instance in a VRF") {
+        Ok(text) => assert_eq!(text.matches("checked: ").count(), 4, "{text}"),
+        Err(reason) => skipped(&reason),
     }
 }
 

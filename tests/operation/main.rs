@@ -20,6 +20,8 @@ mod dumps;
 mod engine;
 mod guest;
 mod host;
+#[path = "../common/guest.rs"]
+mod kernel;
 mod leaving;
 #[path = "../kernel/namespaces.rs"]
 #[expect(dead_code, reason = "shared with other tests")]

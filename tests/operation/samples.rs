@@ -11,11 +11,7 @@ use std::path::{Path, PathBuf};
 pub(crate) const SAMPLES: &str = "/usr/share/doc/keepalived/samples";
 
 /// keepalived does not start with these here, whatever it is asked for.
-const NOT_HERE: &[(&str, &str)] = &[
-    ("keepalived.conf.vrrp.lvs_syncd", "keepalived ends without ip_vs in the kernel"),
-    ("keepalived.conf.sample", "sorry_server, HTTP_GET"),
-    ("keepalived.conf.SSL_GET", "SSL_GET"),
-];
+const NOT_HERE: &[(&str, &str)] = &[("keepalived.conf.vrrp.lvs_syncd", "keepalived ends without ip_vs in the kernel")];
 
 /// What differs on purpose: the file, and how the lines about it end.
 const ON_PURPOSE: &[(&str, &str)] = &[

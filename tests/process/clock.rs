@@ -1,42 +1,28 @@
 //! The wall clock jumps: under a kernel of our own, for nobody may set this machine's.
 
 use crate::engine::{PROGRAM, status};
+use crate::guest;
 use crate::namespaces::{skipped, wait_for};
 use crate::programs::Running;
 use crate::{Bench, INSTANCE, text};
 use nix::sys::time::TimeSpec;
 use nix::time::{ClockId, clock_gettime, clock_settime};
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 use vipdeck::status::Role;
 
-/// Set by `tests/uml/run`.
-const IN_GUEST: &str = "VIPDECK_IN_UML";
 const NAME: &str = "clock::an_hour_more_or_less_on_the_wall_changes_nothing";
 
 // parity: 93
 #[test]
 fn an_hour_more_or_less_on_the_wall_changes_nothing() {
-    if std::env::var(IN_GUEST).is_ok() {
+    if guest::is_inside() {
         jump();
         eprintln!("checked: the clock jumped");
         return;
     }
-    if !nix::unistd::geteuid().is_root() {
-        return skipped("the guest kernel works on files as root");
-    }
-    let runner = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/uml/run");
-    let program = std::env::current_exe().unwrap();
-    let output =
-        Command::new(runner).args(["-t", "180"]).arg(program).args(["--exact", NAME, "--nocapture"]).output().unwrap();
-    let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-    match output.status.code() {
-        Some(0) if text.contains("checked: the clock jumped") => {}
-        Some(0) if text.contains("skipped:") => skipped(&text),
-        Some(125) => skipped(&format!("no guest kernel could be started: {text}")),
-        code => panic!("under the guest kernel, exit status {code:?}:\n{text}"),
-    }
+    let said = guest::run(NAME, ("512M", 180), "checked: the clock jumped");
+    said.err().iter().for_each(|reason| skipped(reason));
 }
 
 fn jump() {

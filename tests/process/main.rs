@@ -13,6 +13,8 @@
 mod clock;
 #[path = "../common/engine.rs"]
 mod engine;
+#[path = "../common/guest.rs"]
+mod guest;
 mod hooks;
 mod manager;
 #[path = "../kernel/namespaces.rs"]

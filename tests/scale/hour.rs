@@ -2,10 +2,10 @@
 
 use crate::engine::status;
 use crate::gaps::Witness;
-use crate::measure::cpu;
 use crate::programs::{Running, has};
 use crate::say;
 use crate::stage::{Load, Program, Stage, many};
+use crate::usage::cpu;
 use std::path::Path;
 use std::thread::sleep;
 use std::time::Duration;

@@ -33,6 +33,8 @@ mod namespaces;
 #[path = "../common/programs.rs"]
 mod programs;
 mod stage;
+#[path = "../common/usage.rs"]
+mod usage;
 
 use measure::Figures;
 use stage::{Load, Program, Stage};
