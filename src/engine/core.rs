@@ -13,6 +13,7 @@ use super::keeping::Keep;
 use super::legacy::Legacy;
 use super::link_delays::Seen;
 use super::log::Log;
+use super::origin::{Causes, Origin};
 use super::random::Random;
 use super::rivals::Rivals;
 use super::router::Router;
@@ -128,6 +129,7 @@ pub struct Engine {
     pub(super) findings: Findings,
     pub(super) counters: Counters,
     pub(super) log: Log,
+    pub(super) causes: Causes,
     pub(super) stopping: bool,
     pub(super) keep: Keep,
     pub(super) exited: bool,
@@ -218,6 +220,7 @@ impl Engine {
             findings: Findings::default(),
             counters: Counters::default(),
             log,
+            causes: Causes::default(),
             stopping: false,
             keep: Keep::default(),
             exited: false,
@@ -249,6 +252,7 @@ impl Engine {
     #[must_use]
     pub fn handle(&mut self, now: Instant, input: Input) -> Vec<Effect> {
         let mut effects = Vec::new();
+        self.log.set_origin(Origin::of(&input));
         let moves_addresses = matches!(input, Input::Link(_) | Input::LinkGone(_) | Input::LinksRead);
         match input {
             Input::Link(link) => self.link_changed(now, link, &mut effects),

@@ -57,6 +57,9 @@ impl Engine {
 
     /// Silence has made a member ready: once all are, all take over.
     pub(super) fn member_ready(&mut self, now: Instant, index: usize, effects: &mut Vec<Effect>) {
+        if let Some(router) = self.routers.get_mut(index) {
+            router.ready_at = Some((now, router.was_due));
+        }
         let Some(group) = self.group_name(index).map(str::to_owned) else { return };
         let members = self.together_with(index);
         let ready = |m: &usize| {

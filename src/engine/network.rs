@@ -161,6 +161,7 @@ impl Engine {
     /// Gives one input to one router and carries out what it asks for.
     pub(super) fn drive(&mut self, now: Instant, index: usize, input: vrrp::Input, effects: &mut Vec<Effect>) {
         let Some(router) = self.routers.get_mut(index) else { return };
+        router.was_due = router.noted;
         let outputs = router.machine.handle(now, input);
         self.carry_out(now, index, outputs, effects);
     }
@@ -264,6 +265,9 @@ impl Engine {
     }
 
     fn changed(&mut self, now: Instant, index: usize, (from, to): (Role, Role), cause: &Cause) {
+        let Some(router) = self.routers.get(index) else { return };
+        let reasons = self.reasons(now, router, cause);
+        let takeover = (to == Role::Master && *cause != Cause::Adopted).then(|| router.takeover_at(now, cause));
         let Some(router) = self.routers.get_mut(index) else { return };
         let spec = router.machine.spec();
         let subject = Subject::Instance(spec.name.clone());
@@ -295,8 +299,9 @@ impl Engine {
         // What was refused is said anew in another state.
         router.told.clear();
         let cause = cause.to_string();
-        router.record(Transition { at: now, from, to, cause: cause.clone() });
-        self.log.add(now, subject, severity, "state", format!("{from} → {to}"), Some(cause));
+        router.takeover = takeover.or(router.takeover);
+        router.record(Transition { at: now, from, to, cause: cause.clone(), reasons: reasons.clone() });
+        self.log.add_with(now, subject, severity, "state", format!("{from} → {to}"), (Some(cause), reasons));
     }
 
     fn noted(&mut self, now: Instant, index: usize, note: &Note) {

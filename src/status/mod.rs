@@ -6,8 +6,10 @@
 
 mod checks;
 mod command;
+mod election;
 mod event;
 mod intent;
+mod reason;
 mod setting;
 mod snapshot;
 mod stage;
@@ -15,8 +17,10 @@ mod stage;
 pub use crate::health::{Found, Record, Weight as CheckWeight};
 pub use checks::{CheckList, CheckStatus, RealChecks, Runs};
 pub use command::{Actor, Ask, Command, Reply};
+pub use election::Election;
 pub use event::{Event, Severity, Subject};
 pub use intent::{Asked, AtDeadline, IntentView, Intents, Order, Rising, Slot};
+pub use reason::{Reason, Reasons, Takeover};
 pub use setting::{Setting, SettingFrom};
 pub use snapshot::{
     Admin, Bfd, BfdSession, BfdState, CheckResult, Counters, Dataplane, DataplaneKind, Drain, Finding, FirewallStatus,

@@ -12,6 +12,7 @@ mod cause;
 mod group;
 mod instance;
 mod master;
+mod moment;
 mod notify;
 mod reconfigure;
 mod rise_fall;
@@ -26,6 +27,7 @@ pub use auth::{AntiReplay, Auth, Hmac, HmacKey, HmacMode, Password};
 pub use cause::{Cause, Note};
 pub use group::GroupSpec;
 pub use instance::{Grouping, Heard, Input, Instance, Order, Output, Refusal};
+pub use moment::Moment;
 pub use notify::{Command, Notify, RunAs};
 pub use rise_fall::RiseFall;
 pub use spec::{
