@@ -31,6 +31,8 @@ const EXIT_STATUS: &str = "Exit status:
 /// Of the commands that only look.
 const EXIT_STATUS_LOOK: &str = "Exit status: 0 an engine answered, 2 none did";
 
+const EXIT_STATUS_WHY: &str = "Exit status: 0 answered, 1 no engine has such a thing, 2 no engine answered";
+
 #[derive(Debug, Subcommand)]
 pub enum Mode {
     /// Run the dual-master example on virtual machines and a virtual clock, on screen: needs no privileges.
@@ -48,6 +50,9 @@ pub enum Mode {
     /// Print what an engine reports.
     #[command(after_help = EXIT_STATUS_LOOK)]
     Status(Status),
+    /// Say why an instance, a real server, a service or a tracker is as it is, back to what came from outside.
+    #[command(after_help = EXIT_STATUS_WHY)]
+    Why(Why),
     /// Print what has happened.
     #[command(after_help = EXIT_STATUS_LOOK)]
     Events(Events),
@@ -282,6 +287,17 @@ pub struct Status {
     pub values: bool,
     #[command(flatten)]
     pub at: At,
+}
+
+#[derive(Debug, Args)]
+pub struct Why {
+    /// An instance, a real server (ADDRESS:PORT), a virtual server (tcp/ADDRESS:PORT), a tracker, or `node`.
+    #[arg(value_name = "INSTANCE|REAL_SERVER|...")]
+    pub subject: String,
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub at: Ats,
 }
 
 #[derive(Debug, Args)]

@@ -32,4 +32,5 @@ pub mod sim;
 pub mod status;
 pub mod sys;
 pub mod vrrp;
+pub mod why;
 pub mod wire;

@@ -4,6 +4,7 @@ use super::{Shared, streams};
 use crate::control::access::{Peer, user_name};
 use crate::control::feed::Request;
 use crate::status::{Actor, Ask, CheckList, Event, Reply, Snapshot};
+use crate::why::{self, Why};
 use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Extension, FromRequestParts, Query, State};
@@ -38,6 +39,7 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route("/v1", get(index))
         .route("/v1/status", get(status))
         .route("/v1/checks", get(checks))
+        .route("/v1/why", get(why))
         .route("/v1/events", get(events))
         .route("/v1/stream", get(stream))
         .route("/v1/commands", post(command))
@@ -111,6 +113,8 @@ async fn index(_: Viewer) -> Json<serde_json::Value> {
             { "method": "GET", "path": "/v1", "text": "this index" },
             { "method": "GET", "path": "/v1/status", "text": "the snapshot; 503 while there is none" },
             { "method": "GET", "path": "/v1/checks", "text": "every health check with its last runs" },
+            { "method": "GET", "path": "/v1/why?subject=NAME",
+              "text": "why an instance, ADDRESS:PORT, tcp/ADDRESS:PORT, a tracker or `node` is as it is: chains of facts with times" },
             { "method": "GET", "path": "/v1/events?after=SEQ", "text": "the events after SEQ that are kept, as an array" },
             { "method": "GET", "path": "/v1/events?after=SEQ&follow=true",
               "text": "events as server-sent events, ids are sequence numbers, Last-Event-ID resumes; `gap` when some are lost" },
@@ -140,6 +144,31 @@ async fn checks(_: Viewer, State(shared): State<Arc<Shared>>) -> Result<Response
     let none = || Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the engine is starting: there is no snapshot yet");
     let snapshot = shared.board.fresh().await.ok_or_else(none)?;
     Ok(Json(CheckList::of(&snapshot)).into_response())
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WhyQuery {
+    subject: String,
+}
+
+/// Why something is as it is.
+async fn why(
+    _: Viewer,
+    State(shared): State<Arc<Shared>>,
+    query: Result<Query<WhyQuery>, QueryRejection>,
+) -> Result<Response, Problem> {
+    let bad = |e: QueryRejection| Problem::new(StatusCode::BAD_REQUEST, format!("{}: ?subject=NAME", e.body_text()));
+    let Query(WhyQuery { subject }) = query.map_err(bad)?;
+    let none = || Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the engine is starting: there is no snapshot yet");
+    let snapshot = shared.board.fresh().await.ok_or_else(none)?;
+    let answers: Vec<Why> = why::find(&snapshot, &subject).iter().filter_map(|s| why::of(&snapshot, s)).collect();
+    if answers.is_empty() {
+        let printable: String = subject.chars().filter(|c| !c.is_control()).take(100).collect();
+        let text = format!("{} has nothing called `{printable}`", snapshot.node.name);
+        return Err(Problem::new(StatusCode::NOT_FOUND, text));
+    }
+    Ok(Json(answers).into_response())
 }
 
 #[derive(Debug, Default, Deserialize)]
