@@ -85,6 +85,7 @@ fn not_master(snapshot: &Snapshot, i: &Instance) -> Option<Answer> {
             chain.push(advert);
             chain
         }
+        (Role::Newer(_), ..) => state_chain(snapshot, i),
         (Role::Backup, ..) => {
             let since = i.election.as_ref().map_or(i.since, |e| e.quiet_since);
             let due = i.master_down_at.map_or(0.0, |at| snapshot.at.until(at).as_secs_f64());
@@ -103,6 +104,7 @@ fn operator(i: &Instance) -> Option<Reason> {
     let what = match hold.kind {
         HoldKind::Demoted => "demote",
         HoldKind::Takeover => "takeover",
+        HoldKind::Newer(_) => "hold",
     };
     let reason = hold.reason.as_ref().map(|r| format!(": {r}")).unwrap_or_default();
     Some(Reason::input(hold.since, "operator", format!("{what} {}, asked by {}{reason}", i.name, hold.by)))

@@ -65,6 +65,7 @@ pub fn of(snapshot: &Snapshot, subject: &Subject) -> Option<Why> {
         Subject::File(name) => vec![tracker(snapshot, "file", name)?],
         Subject::Process(name) => vec![tracker(snapshot, "process", name)?],
         Subject::Bfd(name) => vec![tracker(snapshot, "bfd", name)?],
+        Subject::Newer(_) => return None,
     };
     let node = snapshot.node.name.clone();
     Some(Why { node, subject: subject.clone(), at: snapshot.at, wall_us: snapshot.wall_us, answers })

@@ -19,6 +19,7 @@ fn health(snapshot: &Snapshot, real: &Real) -> Answer {
         Verdict::Down => "it is DOWN",
         Verdict::Unchecked => "it counts as UP: no check has run yet",
         Verdict::NoCheck => "it counts as UP: nothing checks it",
+        Verdict::Newer(_) => "its health is told in a word of a newer version",
     };
     let chain = match real.health.verdict {
         Verdict::NoCheck => vec![file(snapshot, "no check is configured")],
@@ -34,6 +35,7 @@ fn admin(snapshot: &Snapshot, service: &Service, real: &Real) -> Answer {
         Admin::Drain => "it drains: no new connections",
         Admin::Drained => "it is drained: no connection is left",
         Admin::Maint => "it is down for maintenance",
+        Admin::Newer(_) => "what was asked of it is told in a word of a newer version",
     };
     let asked = orders(snapshot, &service.id, &real.id).find(|o| !matches!(o.asked, Asked::Weight { .. }));
     let mut chain: Vec<Reason> = Vec::new();
