@@ -11,6 +11,7 @@ mod intent;
 mod setting;
 mod snapshot;
 mod stage;
+mod wire;
 
 pub use crate::health::{Found, Record, Weight as CheckWeight};
 pub use checks::{CheckList, CheckStatus, RealChecks, Runs};
@@ -25,3 +26,4 @@ pub use snapshot::{
     TrackedProcess, Transition, Verdict, Vip, VirtualLinkStatus,
 };
 pub use stage::{ClientView, Mode, ServerState, Stage, StageAction, StageClock, StageNode, StageServer};
+pub use wire::{AuthSeen, Neighbour, Standing, Wire, WireLink};
