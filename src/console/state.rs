@@ -1,6 +1,7 @@
 //! Every state that the screen can show: a word, a glyph and an ink for each, and the ASCII stand-ins.
 
 use super::theme::Ink;
+use crate::status::Word;
 
 /// What a cell of the screen says about an instance, a node or a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,10 +45,12 @@ pub enum State {
     Heard,
     /// A neighbour that says nothing any more.
     Silent,
+    /// What only a newer engine has a meaning for.
+    Newer(Word),
 }
 
 impl State {
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::Master,
         Self::Backup,
         Self::Held,
@@ -73,6 +76,7 @@ impl State {
         Self::Collides,
         Self::Heard,
         Self::Silent,
+        Self::Newer(Word::UNKNOWN),
     ];
 
     pub const fn word(self) -> &'static str {
@@ -102,6 +106,7 @@ impl State {
             Self::Collides => "COLLIDES",
             Self::Heard => "heard",
             Self::Silent => "silent",
+            Self::Newer(word) => word.as_str(),
         }
     }
 
@@ -132,6 +137,7 @@ impl State {
             Self::Collides => "!",
             Self::Heard => "≈",
             Self::Silent => "…",
+            Self::Newer(_) => "※",
         }
     }
 
@@ -148,7 +154,7 @@ impl State {
             | Self::Heard
             | Self::Silent => Ink::Dim,
             Self::Yielding | Self::Rising => Ink::Changing,
-            Self::Falling | Self::Collides => Ink::Warn,
+            Self::Falling | Self::Collides | Self::Newer(_) => Ink::Warn,
             Self::Fault | Self::Down => Ink::Fault,
             Self::Dead => Ink::Dead,
             Self::Stale => Ink::Stale,
@@ -185,6 +191,7 @@ pub const fn ascii(c: char) -> char {
         '◇' => 'u',
         '⇣' => 'd',
         '⊥' => 'D',
+        '※' => 'n',
         '⊘' => 'm',
         '⇡' => 'r',
         '■' | '█' | '▉' | '▊' => '#',
@@ -219,10 +226,11 @@ mod tests {
             Backup, Collides, Dead, Down, Drain, Drained, Falling, Fault, Fits, Heard, Held, Init, Master, NoCheck,
             Ready, Silent, Split, Stale, Unchecked, Unknown, Up, Yielding,
         };
+        let newer = State::Newer(Word::UNKNOWN);
         let columns: [&[State]; 4] = [
-            &[Master, Backup, Held, Init, Yielding, Fault, Dead, Stale, Split, Unknown, State::Absent],
-            &[Up, Down, Falling, Unchecked, NoCheck],
-            &[Ready, Drain, Drained, State::Maint, State::Rising],
+            &[Master, Backup, Held, Init, Yielding, Fault, Dead, Stale, Split, Unknown, State::Absent, newer],
+            &[Up, Down, Falling, Unchecked, NoCheck, newer],
+            &[Ready, Drain, Drained, State::Maint, State::Rising, newer],
             &[Fits, Collides, Heard, Silent],
         ];
         for column in columns {

@@ -1,5 +1,6 @@
 //! What one node hears of VRRP on its links, whoever sends it.
 
+use super::skew::Word;
 use crate::net::{Family, LinkName};
 use crate::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
@@ -131,6 +132,8 @@ pub enum AuthSeen {
     Hmac,
     /// An authentication type that there is not.
     Other,
+    #[serde(untagged)]
+    Newer(Word),
 }
 
 impl fmt::Display for AuthSeen {
@@ -142,6 +145,7 @@ impl fmt::Display for AuthSeen {
             Self::Ah => "AH",
             Self::Hmac => "HMAC",
             Self::Other => "unknown type",
+            Self::Newer(word) => return word.fmt(f),
         })
     }
 }
