@@ -18,6 +18,7 @@ pub mod conf;
 pub mod console;
 pub mod control;
 pub mod engine;
+pub mod forecast;
 pub mod health;
 pub mod kernel;
 pub mod lab;

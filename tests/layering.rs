@@ -20,6 +20,8 @@ const TABLE: &[(&str, &str, bool)] = &[
     ("lvs", "time kernel health vrrp", true),
     ("conf", "time net bfd vrrp health lvs kernel", true),
     ("status", "time net kernel health", true),
+    // The machines of `vrrp` on a clock of their own.
+    ("forecast", "time net kernel vrrp lvs status", true),
     ("why", "time kernel status", true),
     ("cluster", "time status", true),
     ("engine", "time net wire bfd vrrp health kernel lvs conf status cluster", true),
@@ -31,14 +33,14 @@ const TABLE: &[(&str, &str, bool)] = &[
     ("settings", "kernel cli sys", false),
     ("balancer", "time kernel lvs sys", false),
     ("control", "time status why settings cli sys", false),
-    ("report", "time net kernel vrrp lvs status why conf control settings cli sys", false),
+    ("report", "time net kernel vrrp lvs status forecast why conf control settings cli sys", false),
     ("real_server", "net wire kernel lvs conf settings cli sys", false),
     (
         "runtime",
         "time net wire bfd vrrp kernel health conf engine status balancer control report settings cli sys",
         false,
     ),
-    ("console", "time net kernel status why settings control", false),
+    ("console", "time net kernel status forecast why settings control", false),
     ("lab", "time net status console control settings cli sys", false),
     ("launch", "status sim console control runtime report settings cli sys", false),
 ];

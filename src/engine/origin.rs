@@ -149,6 +149,7 @@ impl Engine {
             | Cause::TakenOver
             | Cause::Restored
             | Cause::NobodyTookOver { .. }
+            | Cause::NobodyWanted { .. }
             | Cause::Stopping => {}
         }
         if chain.last().is_none_or(|last| last.input.is_none()) {
@@ -167,7 +168,7 @@ impl Engine {
     /// Whether a change only ends what an earlier one began: a timer ran out that it set, or what it waited for came.
     fn goes_on(&self, cause: &Cause) -> bool {
         match (self.log.origin(), cause) {
-            (Origin::Time, _) | (_, Cause::NobodyTookOver { .. }) => true,
+            (Origin::Time, _) | (_, Cause::NobodyTookOver { .. } | Cause::NobodyWanted { .. }) => true,
             (Origin::Packet(_) | Origin::Outside("announcement", _), Cause::Stopping) => true,
             _ => false,
         }

@@ -1,13 +1,12 @@
 //! Tracked scripts: when they run, what their results mean for the routers that track them.
 
-use super::conditions::weigh;
 use super::core::Engine;
 use super::effect::Effect;
 use crate::conf::ScriptSpec;
 use crate::health::Outcome;
 use crate::status::{Reason, Reasons, Severity, Subject};
 use crate::time::Instant;
-use crate::vrrp::{Conditions, RiseFall, Track, Tracker};
+use crate::vrrp::{Conditions, RiseFall, Track, Tracker, weigh};
 
 #[derive(Clone, Debug)]
 pub(super) struct Script {

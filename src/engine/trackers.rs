@@ -1,13 +1,12 @@
 //! Tracked files and processes: what is known of each, and what that means for the routers that track them.
 
-use super::conditions::{weigh, weigh_number};
 use super::core::Engine;
 use super::effect::Effect;
 use super::origin::Origin;
 use crate::conf::{Config, FileSpec, ProcessSpec};
 use crate::status::{Reason, Reasons, Severity, Subject, TrackedFile, TrackedProcess};
 use crate::time::{Duration, Instant};
-use crate::vrrp::{Conditions, Track, Tracker};
+use crate::vrrp::{Conditions, Track, Tracker, weigh, weigh_number};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 

@@ -1,5 +1,7 @@
 //! Answers without a screen: check, explain, status, events, and the verbs over the control link.
 
+mod asked;
+pub mod changes;
 pub mod check;
 mod checks;
 pub mod dump;
@@ -13,7 +15,9 @@ pub mod status;
 mod table;
 mod text;
 pub mod verbs;
+pub mod what_if;
 pub mod why;
+mod wire;
 
 /// What the exit status of `status`, `events` and the verbs says. Stable: scripts rely on it.
 pub mod exit {

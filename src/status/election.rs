@@ -38,6 +38,12 @@ pub struct Election {
     pub yields_since: Option<Instant>,
     /// Yielding, and a successor was heard.
     pub succeeded: bool,
+    /// Yielding, and the addresses go even if nobody takes them.
+    pub releases: bool,
+    /// Fenced, and no silence makes it master.
+    pub barred: bool,
+    /// Preemption is paused.
+    pub paused: bool,
     /// It gave in to another owner of the same addresses.
     pub gave_in: bool,
     /// Another owner is heard; if it still is then, this one gives in.

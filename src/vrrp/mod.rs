@@ -20,12 +20,13 @@ mod spec;
 mod state;
 #[cfg(test)]
 mod tests;
+mod weigh;
 mod yielding;
 
 pub use adopting::Was;
 pub use auth::{AntiReplay, Auth, Hmac, HmacKey, HmacMode, Password};
 pub use cause::{Cause, Note};
-pub use group::GroupSpec;
+pub use group::{GroupSpec, all_ready, follows, has_yielded, with_others};
 pub use instance::{Grouping, Heard, Input, Instance, Order, Output, Refusal};
 pub use moment::Moment;
 pub use notify::{Command, Notify, RunAs};
@@ -35,3 +36,4 @@ pub use spec::{
     Unicast, Version, Vrid,
 };
 pub use state::{Conditions, Hold, Role, State, Term};
+pub use weigh::{weigh, weigh_number};

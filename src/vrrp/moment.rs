@@ -12,6 +12,10 @@ pub struct Moment {
     pub role: Role,
     pub since: Instant,
     pub hold: Option<Hold>,
+    /// Fenced, and no silence makes it master.
+    pub barred: bool,
+    /// Living masters are left alone, whatever their priority.
+    pub paused: bool,
     pub master: Option<Heard>,
     pub not_before: Instant,
     pub master_interval: crate::time::Duration,
@@ -24,6 +28,8 @@ pub struct Moment {
     pub release_at: Option<Instant>,
     pub yields_since: Option<Instant>,
     pub succeeded: bool,
+    /// Yielding, and the addresses go even if nobody takes them.
+    pub releases: bool,
     pub gave_in: bool,
     pub gives_in_at: Option<Instant>,
     pub adopting: bool,
@@ -48,6 +54,8 @@ impl Instance {
             role: self.state.role(),
             since: self.since,
             hold: self.hold,
+            barred: self.barred,
+            paused: self.paused,
             master: self.master,
             not_before: self.not_before,
             master_interval: self.master_interval,
@@ -59,6 +67,7 @@ impl Instance {
             release_at,
             yields_since,
             succeeded,
+            releases: matches!(self.state, State::Yielding { then: Then::Release, .. }),
             gave_in: self.rivalry == Rivalry::GaveIn,
             gives_in_at: match self.rivalry {
                 Rivalry::Contested { give_in_at } => Some(give_in_at),
@@ -74,11 +83,12 @@ impl Instance {
         if moment.adopting || moment.stopped {
             return None;
         }
+        let then = if moment.releases { Then::Release } else { Then::Serve };
         let state = match (moment.role, moment.yields_since, moment.due) {
             (Role::Init, ..) => State::Init,
             (Role::Fault, ..) => State::Fault { release_at: moment.release_at },
             (Role::Backup, Some(since), Some(until)) => {
-                State::Yielding { since, until, succeeded: moment.succeeded, then: Then::Serve }
+                State::Yielding { since, until, succeeded: moment.succeeded, then }
             }
             (Role::Backup, None, Some(master_down_at)) => {
                 State::Backup { master_down_at, release_at: moment.release_at }
@@ -98,6 +108,8 @@ impl Instance {
             state,
             since: moment.since,
             hold: moment.hold,
+            barred: moment.barred,
+            paused: moment.paused,
             conditions,
             grouping,
             not_before: moment.not_before,

@@ -5,5 +5,7 @@ mod crawl;
 mod fixture;
 mod pictures;
 mod questions;
+mod tables;
 mod tracks;
 mod truth;
+mod whys;

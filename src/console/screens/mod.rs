@@ -4,12 +4,14 @@
 
 mod adverts;
 mod canvas;
+mod choose;
 mod details;
 mod frame;
 mod help;
 mod instance;
 mod instances;
 mod matrix;
+mod neighbours;
 mod overview;
 mod question;
 mod services;
@@ -17,6 +19,7 @@ mod small;
 mod stage;
 mod timeline;
 mod tracks;
+mod why;
 
 pub use canvas::Hit;
 
@@ -46,6 +49,7 @@ pub(super) fn scroll_limit(model: &Model) -> usize {
     let lines = match &model.modal {
         Some(Modal::Help { .. }) => help::lines(model).len(),
         Some(Modal::Details { row, .. }) => details::lines(model, row, details::width(model)).len(),
+        Some(Modal::Why { row, .. }) => why::lines(model, row, details::width(model)).len(),
         _ => 0,
     };
     lines.saturating_sub(details::height(model))
@@ -77,6 +81,10 @@ fn paint(model: &Model, buf: &mut Buffer) -> (Vec<(Rect, Hit)>, Option<Position>
         match &model.modal {
             Some(Modal::Help { scroll }) => help::draw(&mut canvas, *scroll),
             Some(Modal::Details { row, scroll }) => details::draw(&mut canvas, row, *scroll),
+            Some(Modal::Why { row, scroll }) => why::draw(&mut canvas, row, *scroll),
+            Some(Modal::WhatIf(open)) => why::what_if(&mut canvas, open),
+            Some(Modal::Choose(open)) => choose::columns(&mut canvas, *open),
+            Some(Modal::Palette(open)) => choose::palette(&mut canvas, open),
             Some(Modal::Question(open)) => question::draw(&mut canvas, open),
             None => {}
         }
