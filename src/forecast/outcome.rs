@@ -2,7 +2,7 @@
 
 use super::Hypothesis;
 use super::known::{Known, Part};
-use super::world::{Member, World};
+use super::world::{First, Member, World};
 use crate::kernel::ServiceKey;
 use crate::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
@@ -127,8 +127,12 @@ pub(super) fn of_part(
         world
     });
     let mut endings = Vec::new();
-    for moment in moments(&present) {
-        endings.push(ending(moment, rows, hypothesis)?);
+    for first in [First::All, First::Lowest, First::Highest] {
+        let mut world = present.clone();
+        world.first = first;
+        for moment in moments(&world) {
+            endings.push(ending(moment, rows, hypothesis)?);
+        }
     }
     let doubted = with_doubt.map(|world| ending(world, rows, hypothesis)).transpose()?;
     let Some(first) = endings.first() else { return Ok(()) };
@@ -139,7 +143,7 @@ pub(super) fn of_part(
         let sure = doubted.as_ref().is_none_or(same);
         let Some(of) = part.rows.get(row) else { continue };
         if !steady {
-            let text = format!("who serves {} depends on the moment: timers are about to run out", of.name);
+            let text = format!("who serves {} is a race: timers of equals run out at the same time", of.name);
             forecast.uncertain.push(text);
         }
         if !sure {

@@ -11,6 +11,8 @@ use std::net::IpAddr;
 
 /// From one node to another.
 const WIRE: Duration = Duration::from_micros(200);
+/// What one node may hear later than another.
+const JITTER: Duration = Duration::from_micros(400);
 /// A world that goes on for longer than this is given up.
 const STEPS: u32 = 60_000;
 
@@ -36,6 +38,15 @@ pub(super) struct Member {
     pub(super) gone: bool,
 }
 
+/// Who hears the same advert first: it decides between equals.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum First {
+    #[default]
+    All,
+    Lowest,
+    Highest,
+}
+
 #[derive(Clone, Debug)]
 enum Arrival {
     Advert(Heard),
@@ -50,6 +61,7 @@ pub(super) struct World {
     queued: u64,
     /// Nothing passes between these: sender and receiver.
     pub(super) deaf: BTreeSet<(usize, usize)>,
+    pub(super) first: First,
     /// Nothing passes to or from this node.
     cut: Option<String>,
     /// When somebody became master, and who; and the last advert of a master.
@@ -167,8 +179,14 @@ impl World {
         };
         let receivers: Vec<usize> = self.members.iter().enumerate().filter(hears).map(|(to, _)| to).collect();
         for to in receivers {
+            let later = match self.first {
+                First::All => 0,
+                First::Lowest => to,
+                First::Highest => self.members.len().saturating_sub(to),
+            };
+            let at = self.now + WIRE + JITTER.saturating_mul(u32::try_from(later).unwrap_or(u32::MAX));
             self.queued += 1;
-            self.queue.insert((self.now + WIRE, self.queued), (to, arrival.clone()));
+            self.queue.insert((at, self.queued), (to, arrival.clone()));
         }
     }
 

@@ -64,8 +64,7 @@ fn every_reason_not_to_be_master_is_told() {
         s.node.links[0].reasons = [Reason::input(at(AT - 5_000_000), "link", "the kernel told: eth0 is down")].into();
     };
     let tracker = |s: &mut vipdeck::status::Snapshot| {
-        s.instances[0].tracks =
-            vec![Track { kind: "script".into(), name: "chk".into(), weight: -20, reverse: false }];
+        s.instances[0].tracks = vec![Track { kind: "script".into(), name: "chk".into(), weight: -20, reverse: false }];
         s.instances[0].terms.push(Term { label: "script chk".into(), value: -20, note: Some("failing".into()) });
         s.scripts = vec![vipdeck::status::Script {
             name: "chk".into(),
