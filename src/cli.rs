@@ -51,6 +51,9 @@ pub enum Mode {
     /// Print what has happened.
     #[command(after_help = EXIT_STATUS_LOOK)]
     Events(Events),
+    /// Print what an engine tells Prometheus (OpenMetrics).
+    #[command(after_help = EXIT_STATUS_LOOK)]
+    Metrics(Metrics),
     /// Hand an instance's addresses over and stay at priority 1 until restored.
     #[command(after_help = EXIT_STATUS)]
     Demote(OnInstance),
@@ -295,6 +298,12 @@ pub struct Events {
     /// One JSON object a line.
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub at: At,
+}
+
+#[derive(Debug, Args)]
+pub struct Metrics {
     #[command(flatten)]
     pub at: At,
 }

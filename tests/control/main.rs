@@ -6,6 +6,7 @@ mod fake;
 mod feeds;
 mod hostile;
 mod http;
+mod metrics;
 mod raw;
 mod skew;
 mod verbs;

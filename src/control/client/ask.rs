@@ -67,6 +67,12 @@ pub async fn checks(target: &Target) -> Result<CheckList, Failure> {
     get(target, "/v1/checks").await
 }
 
+/// What it tells Prometheus.
+pub async fn metrics(target: &Target) -> Result<String, Failure> {
+    let bytes = once(target, Method::GET, "/metrics", Vec::new(), &[StatusCode::OK]).await?;
+    String::from_utf8(bytes.to_vec()).map_err(|e| Failure::garbled(target, e))
+}
+
 /// The events after `after` that it still has.
 pub async fn events(target: &Target, after: u64) -> Result<Vec<Event>, Failure> {
     get(target, &format!("/v1/events?after={after}")).await
