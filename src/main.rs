@@ -48,6 +48,8 @@ fn dispatch(mode: Mode, settings: &Settings, out: &mut dyn Write) -> anyhow::Res
         Mode::Attach(args) => launch::attach::run(&args, settings, out),
         Mode::Status(args) => report::status::run(&args, settings, out),
         Mode::Events(args) => report::events::run(&args, settings, out),
+        Mode::Config(args) => report::config::run(&args, settings, out),
+        Mode::Audit(args) => report::audit::run(&args, settings, out),
         Mode::Demote(on) => {
             report::verbs::run(Command::Demote { instance: on.instance, seen: None }, &on.how, settings, out)
         }

@@ -37,8 +37,14 @@ impl Engine {
             processes: self.trackers.processes.iter().map(|p| p.status(self.trackers.scanned.as_deref())).collect(),
             statics: self.statics(),
             bfd: self.bfd_snapshot(),
-            findings: self.intent_finding(now).into_iter().chain(self.findings.at(now)).collect(),
+            findings: self
+                .intent_finding(now)
+                .into_iter()
+                .chain(self.audit_finding(now))
+                .chain(self.findings.at(now))
+                .collect(),
             intents: self.intents_view(),
+            configuration: Some(self.config_summary()),
             counters: self.counters,
             last_event: self.log.last_seq(),
         }

@@ -1,7 +1,9 @@
 //! Answers without a screen: check, explain, status, events, and the verbs over the control link.
 
+pub mod audit;
 pub mod check;
 mod checks;
+pub mod config;
 pub mod dump;
 mod engines;
 pub mod events;

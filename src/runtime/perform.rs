@@ -6,6 +6,7 @@ use super::turn::{Ended, Turning};
 use crate::engine::{Effect, Input};
 use crate::health::Found;
 use crate::kernel::Change;
+use crate::status::{Command, Reply};
 use crate::time::Duration;
 use std::sync::mpsc::SendError;
 
@@ -95,6 +96,7 @@ impl Turning {
                 self.beside.follow(&self.engine).or(problem)
             }
             Effect::Reply { id, reply } => {
+                self.note(id, &reply);
                 if let Some(asker) = self.replies.remove(&id) {
                     // An asker that has left wants no answer.
                     let _ = asker.send(reply);
@@ -113,6 +115,14 @@ impl Turning {
                 self.restart_at = Some(self.clock.now() + LAST_WORDS);
                 None
             }
+        }
+    }
+
+    /// For the audit log; and a reload that is done has another text.
+    fn note(&mut self, id: u64, reply: &Reply) {
+        let name = self.engine.name();
+        if let Some(Command::Reload { dry_run }) = self.audit.answered(name, id, reply).map(|ask| ask.command) {
+            self.desk.decided(name, id, !dry_run && matches!(reply, Reply::Accepted { .. }));
         }
     }
 

@@ -1,6 +1,6 @@
 //! Reading the configuration anew, off the engine's thread.
 
-use super::start::configuration;
+use super::start::read;
 use super::turn::Turning;
 use super::{dataplane, routing};
 use crate::cli;
@@ -25,6 +25,7 @@ impl Turning {
         self.asked += 1;
         let actor = Actor { user: "SIGHUP".into(), from: "signal".into() };
         let ask = Ask { command: Command::Reload { dry_run: false }, reason: None, actor };
+        self.audit.asked(self.asked, &ask);
         self.step(Input::Command { id: self.asked, ask });
     }
 
@@ -40,8 +41,12 @@ impl Turning {
         let (file, reading, results) = (file.clone(), reading.clone(), results.clone());
         let (refusal_to, refused) = (results.clone(), ask.clone());
         let keep = self.keeper.keeping();
-        let read = move || {
-            let read = configuration(&file, &reading).map(|(config, _)| Box::new(config));
+        let clerk = self.desk.clerk();
+        let work = move || {
+            let read = read(&file, &reading).map(|read| {
+                clerk.read(id, &read, &file);
+                Box::new(read.config)
+            });
             if let (Ok(config), Command::Reload { dry_run: false }) = (&read, &ask.command) {
                 keep(config);
             }
@@ -50,7 +55,7 @@ impl Turning {
             // An engine that has ended meanwhile wants nothing.
             let _ = results.send(Input::Configured { id, ask, read });
         };
-        if let Err(error) = std::thread::Builder::new().name("reload".into()).spawn(read) {
+        if let Err(error) = std::thread::Builder::new().name("reload".into()).spawn(work) {
             let read = Err(format!("start a thread: {error}"));
             let _ = refusal_to.send(Input::Configured { id, ask: refused, read });
         }

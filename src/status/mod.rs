@@ -4,8 +4,10 @@
 //! same console drives an engine in this process, behind a socket, or in the simulator.
 //! [`Snapshot`] is what `vipdeck status --json` prints.
 
+mod audit;
 mod checks;
 mod command;
+mod config;
 mod event;
 mod intent;
 mod setting;
@@ -13,8 +15,10 @@ mod snapshot;
 mod stage;
 
 pub use crate::health::{Found, Record, Weight as CheckWeight};
+pub use audit::{AuditEntry, AuditList, AuditResult};
 pub use checks::{CheckList, CheckStatus, RealChecks, Runs};
 pub use command::{Actor, Ask, Command, Reply};
+pub use config::{ConfigFile, ConfigReport, ConfigSummary, ConfigText, DiskLook, DiskState, Gravity, Place, Problem};
 pub use event::{Event, Severity, Subject};
 pub use intent::{Asked, AtDeadline, IntentView, Intents, Order, Rising, Slot};
 pub use setting::{Setting, SettingFrom};

@@ -2,6 +2,7 @@
 
 use super::checks::CheckStatus;
 use super::command::Actor;
+use super::config::ConfigSummary;
 use super::event::Severity;
 use super::intent::{AtDeadline, Intents, Rising};
 use super::setting::Setting;
@@ -49,6 +50,9 @@ pub struct Snapshot {
     /// What operators asked for and nobody has lifted.
     #[serde(default)]
     pub intents: Intents,
+    /// Of the configuration that runs; none: the engine is older than this field.
+    #[serde(default)]
+    pub configuration: Option<ConfigSummary>,
     pub counters: Counters,
     /// The sequence number of the newest event.
     pub last_event: u64,

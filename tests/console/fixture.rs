@@ -214,6 +214,7 @@ pub(crate) fn snapshot(node: u8) -> Snapshot {
         statics: vec![],
         findings: vec![],
         intents: vipdeck::status::Intents::default(),
+        configuration: None,
         counters: Counters::default(),
         last_event: 3,
     }

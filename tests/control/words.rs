@@ -43,6 +43,7 @@ pub(crate) fn snapshot(name: &str, pid: u32) -> Snapshot {
         statics: Vec::new(),
         findings: Vec::new(),
         intents: vipdeck::status::Intents::default(),
+        configuration: None,
         counters: vipdeck::status::Counters::default(),
         last_event: 0,
     }
