@@ -110,7 +110,7 @@ fn what_is_not_known_is_a_dash() {
         real.rates.clear();
     }
     console.show(first, snapshot(2));
-    console.keys("2");
+    console.keys("3");
     let row = console.screen().lines().find(|l| l.contains("10.0.0.11:80")).unwrap().to_owned();
     assert!(row.matches('–').count() >= 4 && !row.contains(" 0 "), "{row}");
 }
@@ -130,7 +130,7 @@ fn without_colour_every_state_of_a_column_looks_different() {
 #[test]
 fn ascii_means_ascii_in_every_cell() {
     let look = crate::fixture::Look { ascii: true, ..DARK };
-    for keys in ["", "2", "3", "?", "D", "<Enter>", "2jW"] {
+    for keys in ["", "2", "3", "4", "?", "D", "<Enter>", "3jW"] {
         let mut console = Console::staged(look, Mode::Lab);
         console.keys(keys);
         let screen = console.screen();
@@ -149,7 +149,7 @@ fn the_balancer_is_named_wherever_services_are() {
         snapshot.node.dataplane.kind = vipdeck::status::DataplaneKind::Balancer;
     }
     console.show(first, second);
-    for view in ["1", "2"] {
+    for view in ["1", "3"] {
         console.keys(view);
         assert!(console.screen().contains("balancer"));
     }
@@ -199,9 +199,9 @@ fn missed_events_are_counted_and_a_restart_is_not_a_gap() {
 fn the_clock_of_the_loop_is_quick_only_when_something_moves() {
     let mut console = Console::live(DARK);
     assert_eq!(console.model.tick(), 100_000);
-    console.keys("3");
+    console.keys("4");
     assert_eq!(console.model.tick(), 1_000_000);
-    console.keys("2");
+    console.keys("3");
     assert_eq!(console.model.tick(), 250_000);
 }
 

@@ -188,7 +188,7 @@ fn facts_of_wire(picture: &Picture, row: &Row) -> Vec<Line> {
     if refused > 0 {
         lines.push(vec![
             dim("refused  "),
-            (Ink::Warn, format!("{} adverts dropped: Enter, or 3 for why", text::count(refused))),
+            (Ink::Warn, format!("{} adverts dropped: Enter, or 4 for why", text::count(refused))),
         ]);
     }
     if let Some((name, n, i)) = &master {
