@@ -39,7 +39,7 @@ const TABLE: &[(&str, &str, bool)] = &[
     ),
     ("console", "time net kernel status settings control", false),
     ("lab", "time net status console control settings cli sys", false),
-    ("launch", "status sim console control runtime report settings cli sys", false),
+    ("launch", "conf cluster status sim console control runtime report settings cli sys", false),
 ];
 
 /// What no pure module may name.

@@ -36,7 +36,9 @@ pub fn masked(texts: &[&str]) -> Masked {
     // A definition may be used in another one: until nothing is new.
     loop {
         let before = (found.values.len(), found.keywords.len());
-        texts.iter().for_each(|text| found.gather(text));
+        for text in texts {
+            found.gather(text);
+        }
         if before == (found.values.len(), found.keywords.len()) {
             break;
         }
@@ -112,18 +114,18 @@ impl Names {
         } else if let Some((_, from)) = defines.filter(|(name, _)| self.values.contains(*name)) {
             Some(from)
         } else {
-            self.behind_keyword(line)
+            // What is defined is no use of it.
+            self.behind_keyword(line, defines.map_or(0, |(_, from)| from))
         };
         goes_on.secret = continues && start.is_some();
         cut_at(line, start?)
     }
 
-    /// The place behind the first keyword of a secret.
-    fn behind_keyword(&self, line: &str) -> Option<usize> {
+    /// The place behind the first keyword of a secret, at `from` or behind it.
+    fn behind_keyword(&self, line: &str, mut from: usize) -> Option<usize> {
         let is_edge = |c: char| c.is_whitespace() || matches!(c, '{' | '}' | '"' | '#' | '!' | '=' | '@' | '\\');
-        let mut from = 0;
         let mut before = "";
-        for word in line.split_inclusive(is_edge) {
+        for word in line.get(from..)?.split_inclusive(is_edge) {
             let bare = word.trim_end_matches(is_edge);
             let end = from + bare.len();
             let named = bare.strip_prefix('$').is_some_and(|name| self.keywords.contains(name));

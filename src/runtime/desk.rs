@@ -18,7 +18,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use tokio::sync::mpsc::UnboundedSender;
 
 /// Between two looks at whether a file is another one.
-const LOOK: Duration = Duration::from_secs(5);
+const LOOK: Duration = Duration::from_secs(2);
 /// Then it is read in any case: a pattern of files may match others.
 const READ: Duration = Duration::from_secs(300);
 

@@ -96,11 +96,7 @@ impl Turning {
                 self.beside.follow(&self.engine).or(problem)
             }
             Effect::Reply { id, reply } => {
-                self.note(id, &reply);
-                if let Some(asker) = self.replies.remove(&id) {
-                    // An asker that has left wants no answer.
-                    let _ = asker.send(reply);
-                }
+                self.answer(id, reply);
                 None
             }
             Effect::Exit => {
@@ -118,11 +114,14 @@ impl Turning {
         }
     }
 
-    /// For the audit log; and a reload that is done has another text.
-    fn note(&mut self, id: u64, reply: &Reply) {
+    /// The audit log has it first; and a reload that is done has another text.
+    fn answer(&mut self, id: u64, reply: Reply) {
         let name = self.engine.name();
-        if let Some(Command::Reload { dry_run }) = self.audit.answered(name, id, reply).map(|ask| ask.command) {
-            self.desk.decided(name, id, !dry_run && matches!(reply, Reply::Accepted { .. }));
+        let is_accepted = matches!(reply, Reply::Accepted { .. });
+        let asker = self.replies.remove(&id);
+        let asked = self.audit.answered(name, id, reply, asker, self.clock.now());
+        if let Some(Command::Reload { dry_run }) = asked.map(|ask| ask.command) {
+            self.desk.decided(name, id, is_accepted && !dry_run);
         }
     }
 

@@ -19,7 +19,7 @@ use crate::control::{Access, Board, default_socket, server};
 use crate::engine::{Engine, Keep, Setup};
 use crate::report;
 use crate::settings::{Settings, TableDrift};
-use crate::status::{ConfigText, Dataplane, DataplaneKind};
+use crate::status::{Actor, ConfigText, Dataplane, DataplaneKind};
 use crate::sys::clock::{Clock, uptime, wall_us};
 use crate::sys::files::{Files, environment};
 use crate::sys::guarded::{FAILED, RESTART, release_signals};
@@ -86,6 +86,8 @@ pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> 
         node: engine.name().to_owned(),
         path: journal.with_extension("audit"),
         limits: settings.audit.limits(),
+        // Engine after engine has failed, or somebody ends it.
+        ender: if args.farewell { actor("guard", "this machine") } else { actor("SIGTERM", "signal") },
     };
     let audit = Audit::start(audit, board.clone(), results_in.clone()).context("start the thread for the audit log")?;
     let desk = desk::Place {
@@ -243,6 +245,10 @@ pub(super) fn read(file: &Path, reading: &cli::Reading) -> anyhow::Result<conf::
         .collect();
     anyhow::ensure!(errors.is_empty(), "{} cannot be run as it is\n{}", file.display(), errors.concat().trim_end());
     Ok(read)
+}
+
+fn actor(user: &str, from: &str) -> Actor {
+    Actor { user: user.into(), from: from.into() }
 }
 
 fn host() -> anyhow::Result<String> {

@@ -247,7 +247,8 @@ impl Turning {
     async fn publish_last(&mut self) {
         self.publish_now();
         self.audit.end(self.engine.name());
-        self.keeper.alive_during(self.audit.catch_up()).await;
+        let Self { keeper, audit, .. } = self;
+        keeper.alive_during(audit.catch_up()).await;
         self.keeper.alive_during(self.beside.journal.catch_up()).await;
     }
 
@@ -409,6 +410,7 @@ impl Turning {
 
     fn publish(&mut self) {
         let now = self.clock.now();
+        self.audit.give_late(now);
         let since = now.since(self.published_at);
         let is_time = (self.changed && since >= PUBLISH) || since >= PUBLISH_AT_LEAST;
         let is_soon_due = || self.engine.deadline().is_some_and(|at| at < now + self.snapshot_took);
