@@ -11,6 +11,7 @@ mod config;
 mod event;
 mod intent;
 mod setting;
+mod skew;
 mod snapshot;
 mod stage;
 
@@ -22,6 +23,7 @@ pub use config::{ConfigFile, ConfigReport, ConfigSummary, ConfigText, DiskLook, 
 pub use event::{Event, Severity, Subject};
 pub use intent::{Asked, AtDeadline, IntentView, Intents, Order, Rising, Slot};
 pub use setting::{Setting, SettingFrom};
+pub use skew::{API, Skew, Word, skew};
 pub use snapshot::{
     Admin, Bfd, BfdSession, BfdState, CheckResult, Counters, Dataplane, DataplaneKind, Drain, Finding, FirewallStatus,
     Health, Heard, Hold, HoldKind, Instance, Kept, KeptKind, LinkState, Node, PacketErrors, Presence, Quorum,

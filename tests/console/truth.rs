@@ -2,6 +2,7 @@
 
 use crate::fixture::{AT, Console, DARK, at, snapshot};
 use crate::pictures::split;
+use ratatui::layout::Size;
 use std::sync::Arc;
 use vipdeck::console::facts;
 use vipdeck::console::model::Link;
@@ -113,6 +114,25 @@ fn what_is_not_known_is_a_dash() {
     console.keys("3");
     let row = console.screen().lines().find(|l| l.contains("10.0.0.11:80")).unwrap().to_owned();
     assert!(row.matches('–').count() >= 4 && !row.contains(" 0 "), "{row}");
+}
+
+#[test]
+fn the_first_line_names_engines_of_another_version() {
+    let mut console = Console::live(DARK);
+    let (mut first, mut second) = (snapshot(1), snapshot(2));
+    first.api += 1;
+    first.node.version = "9.0.0".into();
+    first.unread = vec!["instances[0].moon: unknown".into()];
+    first.instances[0].state = Role::Newer("ORACLE".to_owned().into());
+    second.api -= 1;
+    second.node.version = "0.0.9".into();
+    console.tell(Msg::Resize(Size { width: 200, height: 50 }));
+    console.show(first, second);
+    let screen = console.screen();
+    let line = screen.lines().next().unwrap();
+    assert!(line.contains("lvs1: newer engine 9.0.0, 1 fact not understood"), "{line}");
+    assert!(line.contains("lvs2: older engine 0.0.9"), "{line}");
+    assert!(screen.contains("※ ORACLE"), "{screen}");
 }
 
 #[test]

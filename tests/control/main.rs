@@ -8,5 +8,6 @@ mod hostile;
 mod http;
 mod papers;
 mod raw;
+mod skew;
 mod verbs;
 mod words;

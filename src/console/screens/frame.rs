@@ -35,6 +35,7 @@ fn first_line(canvas: &mut Canvas, area: Rect) {
     // The order of the line, and what goes first when it gets tight.
     let mut parts: Vec<(u8, Line)> = vec![(9, vec![title(text::cut_middle(&model.title, 24))]), (9, vec![mode])];
     parts.extend(counts(model));
+    parts.extend(facts::skews(model.shown()).into_iter().map(|text| (7, vec![(Ink::Warn, text)])));
     if model.view_only {
         parts.push((8, vec![(Ink::Warn, "VIEW ONLY".into())]));
     }

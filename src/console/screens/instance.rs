@@ -147,6 +147,7 @@ fn holds(picture: &Picture, row: &Row, name: usize) -> Vec<Line> {
         let what = match hold.kind {
             HoldKind::Demoted => "HELD",
             HoldKind::Takeover => "TAKES OVER",
+            HoldKind::Newer(word) => word.as_str(),
         };
         let why = hold.reason.as_ref().map_or(String::new(), |r| format!(", {r}"));
         let ago = text::age(picture.age(view, hold.since));
