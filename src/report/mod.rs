@@ -1,6 +1,8 @@
 //! Answers without a screen: check, explain, status, events, and the verbs over the control link.
 
+mod asked;
 pub mod audit;
+pub mod changes;
 pub mod check;
 mod checks;
 pub mod config;
@@ -15,6 +17,7 @@ pub mod status;
 mod table;
 mod text;
 pub mod verbs;
+mod wire;
 
 /// What the exit status of `status`, `events` and the verbs says. Stable: scripts rely on it.
 pub mod exit {

@@ -3,14 +3,14 @@
 
 use crate::cli;
 use crate::cluster::configuration::{masked, text};
-use crate::conf::{self, Severity};
+use crate::conf::{self, About, Severity};
 use crate::control::Board;
 use crate::engine::Input;
 use crate::status::{ConfigReport, ConfigText, DiskState};
 use crate::sys::clock::{Clock, wall_us};
 use crate::sys::files::{Files, Fingerprint, environment, fingerprint};
 use crate::time::{Duration, Instant};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,12 +22,18 @@ const LOOK: Duration = Duration::from_secs(2);
 /// Then it is read in any case: a pattern of files may match others.
 const READ: Duration = Duration::from_secs(300);
 
+/// So many configurations of before are kept.
+const PAST: usize = 4;
+const NOT_KEPT: &str = "the engine goes on with the configuration of before; its texts are not kept";
+
 /// What the thread is told.
 enum Order {
     /// A reload has read this; whether it will run is not known yet.
     Read { id: u64, text: Box<ConfigText> },
-    /// That reload is done (true), or it was refused.
-    Decided { id: u64, node: String, runs: bool },
+    /// The configuration with these digests runs from now on.
+    Runs { node: String, about: Box<About> },
+    /// That reload has its answer.
+    Decided { id: u64 },
 }
 
 /// The thread, as far as the engine's knows it.
@@ -69,9 +75,14 @@ impl Desk {
         Clerk(self.orders.clone())
     }
 
-    /// What became of a reload.
-    pub(super) fn decided(&self, node: &str, id: u64, runs: bool) {
-        let _ = self.orders.send(Order::Decided { id, node: node.to_owned(), runs });
+    /// The engine has another configuration.
+    pub(super) fn runs(&self, node: &str, about: &About) {
+        let _ = self.orders.send(Order::Runs { node: node.to_owned(), about: Box::new(about.clone()) });
+    }
+
+    /// A reload has its answer.
+    pub(super) fn decided(&self, id: u64) {
+        let _ = self.orders.send(Order::Decided { id });
     }
 }
 
@@ -82,15 +93,15 @@ struct Work {
     results: UnboundedSender<Input>,
     /// Read for a reload that has no answer yet.
     undecided: BTreeMap<u64, ConfigText>,
+    /// What ran before, the newest last: a reload may be undone.
+    past: VecDeque<ConfigText>,
     /// The files as they were when they were read, and when that was.
     seen: Option<(Vec<(PathBuf, Fingerprint)>, Instant)>,
 }
 
 impl Work {
     fn new(place: Place, board: Arc<Board>, results: UnboundedSender<Input>) -> Self {
-        let note = place.running.is_none().then(|| {
-            "the engine goes on with the configuration of before its restart; its texts are not kept".to_owned()
-        });
+        let note = place.running.is_none().then(|| NOT_KEPT.to_owned());
         let report = ConfigReport {
             node: place.node.clone(),
             main: place.file.display().to_string(),
@@ -103,7 +114,7 @@ impl Work {
             state: None,
             disk: None,
         };
-        Self { place, report, board, results, undecided: BTreeMap::new(), seen: None }
+        Self { place, report, board, results, undecided: BTreeMap::new(), past: VecDeque::new(), seen: None }
     }
 
     fn serve(mut self, orders: &Receiver<Order>) {
@@ -113,28 +124,34 @@ impl Work {
         loop {
             match orders.recv_timeout(LOOK) {
                 Ok(Order::Read { id, text }) => drop(self.undecided.insert(id, *text)),
-                Ok(Order::Decided { id, node, runs }) => self.decided(id, node, runs),
+                Ok(Order::Runs { node, about }) => self.runs(node, &about),
+                Ok(Order::Decided { id }) => {
+                    self.undecided.remove(&id);
+                    self.seen = None;
+                    self.look();
+                }
                 Err(RecvTimeoutError::Timeout) => self.look(),
                 Err(RecvTimeoutError::Disconnected) => return,
             }
         }
     }
 
-    fn decided(&mut self, id: u64, node: String, runs: bool) {
-        let read = self.undecided.remove(&id);
-        if let Some(text) = read.filter(|_| runs) {
-            self.report = ConfigReport {
-                node,
-                loaded_us: wall_us(),
-                running: text,
-                note: None,
-                looked_us: None,
-                state: None,
-                disk: None,
-                ..self.report.clone()
-            };
-            self.publish();
+    fn runs(&mut self, node: String, about: &About) {
+        let is_it = |text: &ConfigText| text.effective == about.effective && text.texts == about.texts;
+        let just_read = self.undecided.values().rfind(|text| is_it(text)).cloned();
+        let known = just_read.or_else(|| self.past.iter().rfind(|text| is_it(text)).cloned());
+        let note = known.is_none().then(|| NOT_KEPT.to_owned());
+        let running =
+            known.unwrap_or_else(|| ConfigText { effective: about.effective.clone(), ..ConfigText::default() });
+        if self.past.len() == PAST {
+            self.past.pop_front();
         }
+        self.past.push_back(std::mem::replace(&mut self.report.running, running));
+        let loaded_us = wall_us();
+        let report =
+            ConfigReport { node, loaded_us, note, looked_us: None, state: None, disk: None, ..self.report.clone() };
+        self.report = report;
+        self.publish();
         self.seen = None;
         self.look();
     }

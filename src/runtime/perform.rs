@@ -84,6 +84,11 @@ impl Turning {
                 self.read_configuration(id, ask);
                 None
             }
+            Effect::KeepConfiguration(config) => {
+                self.desk.runs(self.engine.name(), &config.about);
+                self.keeper.keep_configuration(*config, true);
+                None
+            }
             Effect::Notify(notice) => {
                 self.beside.notifier.tell(notice);
                 None
@@ -114,14 +119,12 @@ impl Turning {
         }
     }
 
-    /// The audit log has it first; and a reload that is done has another text.
+    /// The audit log has it first; and after a reload the file is looked at again.
     fn answer(&mut self, id: u64, reply: Reply) {
-        let name = self.engine.name();
-        let is_accepted = matches!(reply, Reply::Accepted { .. });
         let asker = self.replies.remove(&id);
-        let asked = self.audit.answered(name, id, reply, asker, self.clock.now());
-        if let Some(Command::Reload { dry_run }) = asked.map(|ask| ask.command) {
-            self.desk.decided(name, id, is_accepted && !dry_run);
+        let asked = self.audit.answered(self.engine.name(), id, reply, asker, self.clock.now());
+        if asked.is_some_and(|ask| matches!(ask.command, Command::Reload { .. } | Command::Undo { .. })) {
+            self.desk.decided(id);
         }
     }
 

@@ -24,7 +24,7 @@ impl Turning {
     pub(super) fn hang_up(&mut self) {
         self.asked += 1;
         let actor = Actor { user: "SIGHUP".into(), from: "signal".into() };
-        let ask = Ask { command: Command::Reload { dry_run: false }, reason: None, actor };
+        let ask = Ask { actor, ..Ask::new(Command::Reload { dry_run: false }) };
         self.audit.asked(self.asked, &ask);
         self.step(Input::Command { id: self.asked, ask });
     }
@@ -40,17 +40,16 @@ impl Turning {
         let Reader { file, reading, results, .. } = &self.reader;
         let (file, reading, results) = (file.clone(), reading.clone(), results.clone());
         let (refusal_to, refused) = (results.clone(), ask.clone());
-        let keep = self.keeper.keeping();
-        let clerk = self.desk.clerk();
+        let (previous, clerk) = (self.keeper.previous(), self.desk.clerk());
         let work = move || {
-            let read = read(&file, &reading).map(|read| {
-                clerk.read(id, &read, &file);
-                Box::new(read.config)
-            });
-            if let (Ok(config), Command::Reload { dry_run: false }) = (&read, &ask.command) {
-                keep(config);
-            }
-            let read = read.map_err(|error| format!("{error:#}"));
+            let read = match ask.command {
+                Command::Undo { .. } => previous(),
+                _ => read(&file, &reading).map(|read| {
+                    clerk.read(id, &read, &file);
+                    read.config
+                }),
+            };
+            let read = read.map(Box::new).map_err(|error| format!("{error:#}"));
             let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
             // An engine that has ended meanwhile wants nothing.
             let _ = results.send(Input::Configured { id, ask, read });

@@ -51,7 +51,7 @@ impl AuditEntry {
     /// An entry without its number, which the log gives it; no reply: there was none.
     pub fn new(node: &str, wall_us: u64, ask: &Ask, reply: Option<&Reply>, took_us: u64) -> Self {
         let (result, answer) = match reply {
-            Some(Reply::Accepted { text }) => (AuditResult::Accepted, text.as_str()),
+            Some(Reply::Accepted { text, .. }) => (AuditResult::Accepted, text.as_str()),
             Some(Reply::Rejected { reason }) => (AuditResult::Rejected, reason.as_str()),
             None => (AuditResult::Unanswered, "the engine ended before it had answered"),
         };

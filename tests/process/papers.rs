@@ -10,7 +10,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use vipdeck::control::{Target, client, resolve};
-use vipdeck::status::{Actor, Ask, AuditEntry, AuditResult, Command as Verb, ConfigReport, DiskState, Reply};
+use vipdeck::status::{Ask, AuditEntry, AuditResult, Command as Verb, ConfigReport, DiskState, Reply};
 
 fn target(bench: &Bench) -> Target {
     resolve(&[text(&bench.path("sock")).to_owned()], Path::new("/nonexistent")).unwrap().remove(0)
@@ -53,7 +53,7 @@ fn an_engine_that_is_killed_in_mid_write_loses_no_entry_that_was_answered() {
                 }
                 // There is nothing to restore: each is rejected, and nothing moves.
                 let command = Verb::Restore { instance: if n % 2 == 0 { "VI_1" } else { "VI_9" }.into() };
-                let ask = Ask { command, reason: Some(format!("n{n}")), actor: Actor::default() };
+                let ask = Ask { reason: Some(format!("n{n}")), ..Ask::new(command) };
                 match runtime.block_on(client::command(&target, &ask)) {
                     Ok(Reply::Accepted { .. } | Reply::Rejected { .. }) => answered.push(format!("n{n}")),
                     Err(_) => std::thread::sleep(Duration::from_millis(20)),
