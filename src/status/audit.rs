@@ -61,7 +61,7 @@ impl AuditEntry {
             node: node.to_owned(),
             actor: ask.actor.clone(),
             verb: ask.command.verb().to_owned(),
-            command: ask.command.to_string(),
+            command: ask.to_string(),
             reason: ask.reason.clone(),
             result,
             answer: answer.to_owned(),
