@@ -13,6 +13,8 @@ pub enum Context {
     Everywhere,
     Instances,
     Servers,
+    /// Rows that have others below them.
+    Groups,
     /// Demo and lab.
     Stage,
     /// The virtual clock: demo only.
@@ -20,6 +22,9 @@ pub enum Context {
     Reading,
     Question,
     Filter,
+    /// A list to choose from.
+    Choosing,
+    Palette,
 }
 
 /// One key press without what does not matter to us.

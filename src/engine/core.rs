@@ -4,6 +4,7 @@ use super::addresses::Managed;
 use super::announcing::Announcing;
 use super::bfd::Bfds;
 use super::checks::Checks;
+use super::configuration::Papers;
 use super::effect::Effect;
 use super::firewall::Firewalling;
 use super::groups::Group;
@@ -13,6 +14,7 @@ use super::keeping::Keep;
 use super::legacy::Legacy;
 use super::link_delays::Seen;
 use super::log::Log;
+use super::neighbours::Neighbours;
 use super::random::Random;
 use super::rivals::Rivals;
 use super::router::Router;
@@ -26,7 +28,7 @@ use crate::conf::{Config, Globals, Origins, TableNamespace};
 use crate::kernel::{Address, Change, Link, ServiceKey, Timeouts};
 use crate::lvs;
 use crate::net::{Family, IpNet, LinkName};
-use crate::status::{Counters, Dataplane, Event, Severity, Subject};
+use crate::status::{Counters, Dataplane, Event, Lock, Severity, Subject};
 use crate::time::{Duration, Instant, earliest};
 use crate::vrrp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -90,6 +92,7 @@ pub struct Engine {
     pub(super) globals: Globals,
     /// Where the keywords of instances are written.
     pub(super) origins: Origins,
+    pub(super) papers: Papers,
     pub(super) random: Random,
     /// What the settings say of the lease of addresses: seconds, 0 for none; none: by the configuration.
     pub(super) lease_setting: Option<u32>,
@@ -114,6 +117,7 @@ pub struct Engine {
     /// By link: what our own changes left, until news of the link show it.
     pub(super) unconfirmed: BTreeMap<String, BTreeMap<IpNet, (bool, Instant)>>,
     pub(super) announcing: Announcing,
+    pub(super) neighbours: Neighbours,
     pub(super) rivals: Rivals,
     /// Routes, rules and static objects.
     pub(super) routing: RoutingState,
@@ -124,6 +128,8 @@ pub struct Engine {
     pub(super) checks: Checks,
     /// What operators asked for.
     pub(super) overlay: Overlay,
+    /// What somebody is about to act on.
+    pub(super) locks: Vec<Lock>,
     pub(super) table: TableState,
     pub(super) findings: Findings,
     pub(super) counters: Counters,
@@ -163,6 +169,7 @@ impl Engine {
         let mut log = Log::new(name.clone(), wall_zero_us);
         log.add(start, Subject::Node, Severity::Notice, "start", format!("engine started from {config_path}"), None);
         let globals = &config.globals;
+        let about = config.about.clone();
         let trackers = Trackers::new(&config, start);
         let routers = if let Some(legacy) = &legacy {
             legacy.routers(config.instances, start)
@@ -183,6 +190,7 @@ impl Engine {
             slept: None,
             globals: config.globals,
             origins: config.origins,
+            papers: Papers::default(),
             random,
             lease_setting: lease,
             lease: None,
@@ -206,6 +214,7 @@ impl Engine {
             extra_garp: BTreeSet::new(),
             unconfirmed: BTreeMap::new(),
             announcing: Announcing::default(),
+            neighbours: Neighbours::default(),
             rivals: Rivals::new(probe_addresses, seed),
             trackers,
             routing: RoutingState::new(config.statics, config.track_groups),
@@ -214,6 +223,7 @@ impl Engine {
             services,
             checks: Checks::default(),
             overlay: Overlay::default(),
+            locks: Vec::new(),
             table: TableState::default(),
             findings: Findings::default(),
             counters: Counters::default(),
@@ -227,6 +237,7 @@ impl Engine {
             unkept: BTreeSet::new(),
             node_unkept: true,
         };
+        engine.papers.loaded(start, about);
         if let Some(legacy) = &legacy {
             engine.inherit(legacy);
         }
@@ -280,6 +291,8 @@ impl Engine {
                 self.log.add(now, Subject::Node, severity, kind, text, cause);
             }
             Input::Restartable { id, able } => self.restartable(now, id, able, &mut effects),
+            Input::DiskSeen(state) => self.disk_seen(now, state),
+            Input::AuditKept(result) => self.audit_kept(now, result),
             Input::GuardLost => self.guard_lost(now),
             Input::Command { id, ask } => self.command(now, id, ask, &mut effects),
             Input::Configured { id, ask, read } => {

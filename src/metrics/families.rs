@@ -188,7 +188,7 @@ const ALL: &[Family] = &[
             Presence::Yes => Some(true),
             Presence::No => Some(false),
             Presence::Unknown => None,
-        })
+        });
     }),
     gauge("vipdeck_vip_wanted", "Whether this node should have the address.", |s, out| {
         vips(s, out, |v| Some(v.wanted));

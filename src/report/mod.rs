@@ -1,7 +1,11 @@
 //! Answers without a screen: check, explain, status, events, and the verbs over the control link.
 
+mod asked;
+pub mod audit;
+pub mod changes;
 pub mod check;
 mod checks;
+pub mod config;
 pub mod dump;
 mod engines;
 pub mod events;
@@ -14,6 +18,7 @@ pub mod status;
 mod table;
 mod text;
 pub mod verbs;
+mod wire;
 
 /// What the exit status of `status`, `events` and the verbs says. Stable: scripts rely on it.
 pub mod exit {

@@ -4,18 +4,25 @@
 //! same console drives an engine in this process, behind a socket, or in the simulator.
 //! [`Snapshot`] is what `vipdeck status --json` prints.
 
+mod action;
+mod audit;
 mod checks;
 mod command;
+mod config;
 mod event;
 mod intent;
 mod setting;
 mod skew;
 mod snapshot;
 mod stage;
+mod wire;
 
 pub use crate::health::{Found, Record, Weight as CheckWeight};
+pub use action::{Action, ActionState, AtExpiry, DemoteMode, Lock};
+pub use audit::{AuditEntry, AuditList, AuditResult};
 pub use checks::{CheckList, CheckStatus, RealChecks, Runs};
 pub use command::{Actor, Ask, Command, Reply};
+pub use config::{ConfigFile, ConfigReport, ConfigSummary, ConfigText, DiskLook, DiskState, Gravity, Place, Problem};
 pub use event::{Event, Severity, Subject};
 pub use intent::{Asked, AtDeadline, IntentView, Intents, Order, Rising, Slot};
 pub use setting::{Setting, SettingFrom};
@@ -27,3 +34,4 @@ pub use snapshot::{
     TrackedProcess, Transition, Verdict, Vip, VirtualLinkStatus,
 };
 pub use stage::{ClientView, Mode, ServerState, Stage, StageAction, StageClock, StageNode, StageServer};
+pub use wire::{AuthSeen, Neighbour, Standing, Wire, WireLink};

@@ -6,6 +6,7 @@
 
 mod connection;
 mod metrics;
+mod papers;
 mod routes;
 mod slots;
 mod streams;

@@ -1,6 +1,6 @@
 //! What may be asked, and the answers.
 
-use super::{Shared, metrics, streams};
+use super::{Shared, metrics, papers, streams};
 use crate::control::access::{Peer, user_name};
 use crate::control::feed::Request;
 use crate::status::{API, Actor, Ask, CheckList, Event, Reply, Snapshot};
@@ -39,6 +39,8 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route("/v1", get(index))
         .route("/v1/status", get(status))
         .route("/v1/checks", get(checks))
+        .route("/v1/config", get(papers::config))
+        .route("/v1/audit", get(papers::audit))
         .route("/v1/events", get(events))
         .route("/v1/stream", get(stream))
         .route("/v1/commands", post(command))
@@ -88,7 +90,10 @@ impl IntoResponse for Problem {
 }
 
 /// Proof that the peer may look.
-struct Viewer;
+pub(super) struct Viewer {
+    /// Also command, and so see secrets.
+    pub(super) operates: bool,
+}
 /// The peer, which may command.
 struct Operator(Peer);
 
@@ -101,8 +106,9 @@ impl FromRequestParts<Arc<Shared>> for Viewer {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, shared: &Arc<Shared>) -> Result<Self, Problem> {
-        match shared.rules.view_refusal(&peer(parts)?) {
-            None => Ok(Self),
+        let peer = peer(parts)?;
+        match shared.rules.view_refusal(&peer) {
+            None => Ok(Self { operates: shared.rules.operate_refusal(&peer).is_none() }),
             Some(text) => Err(Problem::new(StatusCode::FORBIDDEN, text)),
         }
     }
@@ -130,11 +136,15 @@ async fn index(_: Viewer) -> Json<serde_json::Value> {
             { "method": "GET", "path": "/v1", "text": "this index" },
             { "method": "GET", "path": "/v1/status", "text": "the snapshot; 503 while there is none" },
             { "method": "GET", "path": "/v1/checks", "text": "every health check with its last runs" },
+            { "method": "GET", "path": "/v1/config",
+              "text": "the configuration that runs: files, diagnostics, digests, and the file on the disk; secrets only for operators" },
+            { "method": "GET", "path": "/v1/audit?after=SEQ&since=MICROSECONDS",
+              "text": "the newest entries of the audit log: who asked for what, and what became of it" },
             { "method": "GET", "path": "/v1/events?after=SEQ", "text": "the events after SEQ that are kept, as an array" },
             { "method": "GET", "path": "/v1/events?after=SEQ&follow=true",
               "text": "events as server-sent events, ids are sequence numbers, Last-Event-ID resumes; `gap` when some are lost" },
             { "method": "GET", "path": "/v1/stream?after=SEQ",
-              "text": "server-sent events for consoles: `snapshot` (at most ten a second), `event`, `gap`" },
+              "text": "server-sent events for consoles: `snapshot` (at most ten a second), `event`, `gap`, `configuration`, `audit`" },
             { "method": "POST", "path": "/v1/commands", "text": EXPECTED },
             { "method": "GET", "path": "/metrics", "text": "for Prometheus, as OpenMetrics" },
         ],
@@ -190,13 +200,13 @@ async fn events(
 }
 
 async fn stream(
-    _: Viewer,
+    viewer: Viewer,
     State(shared): State<Arc<Shared>>,
     query: Result<Query<StreamQuery>, QueryRejection>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let Query(query) = query.map_err(|e| bad_query(&e))?;
-    Ok(streams::console(&shared, resume(query.after, &headers)?).into_response())
+    Ok(streams::console(&shared, resume(query.after, &headers)?, viewer.operates).into_response())
 }
 
 fn bad_query(rejection: &QueryRejection) -> Problem {
@@ -279,13 +289,13 @@ async fn answer(shared: &Shared, ask: Ask) -> Result<Reply, Problem> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::status::Command;
+    use crate::status::{Command, DemoteMode};
 
     #[test]
     fn a_command_is_read_with_reason_and_actor() {
         let ask = parsed(br#"{"command":"demote","instance":"VI_1","reason":"patch","actor":{"user":"x","from":"y"}}"#);
         let ask = ask.unwrap();
-        assert_eq!(ask.command, Command::Demote { instance: "VI_1".into(), seen: None });
+        assert_eq!(ask.command, Command::Demote { instance: "VI_1".into(), seen: None, mode: DemoteMode::Yield });
         assert_eq!(ask.reason.as_deref(), Some("patch"));
         for command in [
             r#"{"command":"weight","real":"192.0.2.1:80","service":"tcp/192.0.2.9:80","weight":3}"#,
