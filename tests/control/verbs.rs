@@ -84,7 +84,7 @@ fn ends_and_conditions_arrive_as_they_are_typed() {
         "takeover VI_1 --hold 2h",
         "restore --all --keep-within 90s",
         "pause --for 30m",
-        "pause",
+        "pause --for never",
         "drain 192.0.2.21:80 --hold 1h --at-expiry restore",
         "weight 192.0.2.21:80 3 --hold 10m --then stay",
         "undo",
@@ -98,7 +98,8 @@ fn ends_and_conditions_arrive_as_they_are_typed() {
     assert_eq!(written, expected);
     assert_eq!(asked[0].hold_seconds, Some(1800));
     drop(asked);
-    for line in ["demote", "demote VI_1 --all", "demote VI_1 --mode drop", "pause --for soon", "demote VI_1 --then go"] {
+    for line in ["demote", "demote VI_1 --all", "demote VI_1 --mode drop", "pause --for soon", "demote VI_1 --then go"]
+    {
         let (code, text) = at(&fake, &line.split(' ').collect::<Vec<_>>());
         assert_eq!(code, 2, "{line}: {text}");
     }
