@@ -23,7 +23,8 @@ const TABLE: &[(&str, &str, bool)] = &[
     // The machines of `vrrp` on a clock of their own.
     ("forecast", "time net kernel vrrp lvs status", true),
     ("why", "time kernel status", true),
-    ("cluster", "time status", true),
+    ("cluster", "time conf vrrp status", true),
+    ("metrics", "time status", true),
     ("engine", "time net wire bfd vrrp health kernel lvs conf status cluster", true),
     ("sim", "time net kernel health lvs conf status engine", true),
     // Arguments as values; the only words it shares are the names of services.
@@ -32,17 +33,17 @@ const TABLE: &[(&str, &str, bool)] = &[
     ("sys", "time net wire kernel health conf", false),
     ("settings", "kernel cli sys", false),
     ("balancer", "time kernel lvs sys", false),
-    ("control", "time status why settings cli sys", false),
-    ("report", "time net kernel vrrp lvs status forecast why conf control settings cli sys", false),
+    ("control", "time status why metrics settings cli sys", false),
+    ("report", "time net kernel vrrp lvs status forecast why conf cluster control settings cli sys", false),
     ("real_server", "net wire kernel lvs conf settings cli sys", false),
     (
         "runtime",
-        "time net wire bfd vrrp kernel health conf engine status balancer control report settings cli sys",
+        "time net wire bfd vrrp kernel health conf engine status cluster balancer control report settings cli sys",
         false,
     ),
     ("console", "time net kernel status forecast why settings control", false),
     ("lab", "time net status console control settings cli sys", false),
-    ("launch", "status sim console control runtime report settings cli sys", false),
+    ("launch", "conf cluster status sim console control runtime report settings cli sys", false),
 ];
 
 /// What no pure module may name.

@@ -89,6 +89,8 @@ impl Origin {
             Input::GuardLost => outside("guard", "the guard process has ended".into()),
             Input::Command { ask, .. } => outside("operator", super::commands::asked(ask)),
             Input::Configured { ask, .. } => outside("operator", super::commands::asked(ask)),
+            Input::DiskSeen(_) => outside("configuration", "the files on the disk were looked at".into()),
+            Input::AuditKept(_) => outside("kernel", "the audit log was written".into()),
             Input::Late(by) => outside("late", format!("this engine woke {:.3} s late", by.as_secs_f64())),
             Input::Stop => outside("stop", "the engine was told to stop".into()),
         }

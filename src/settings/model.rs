@@ -1,18 +1,44 @@
 //! The settings and their defaults.
 
 use crate::kernel::ServiceKey;
+use crate::sys::audit_file::Limits;
 use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
+    pub audit: Audit,
     pub balancer: Balancer,
     pub console: Console,
     pub control: Control,
     pub engine: Engine,
     pub mail: Mail,
+    pub metrics: Metrics,
     pub notify: Notify,
+}
+
+/// The log of who asked for what, beside the journal of operator intent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Audit {
+    /// Of one file.
+    pub kilobytes: u32,
+    /// The files in all; the oldest goes when another one is begun.
+    pub files: u32,
+}
+
+impl Default for Audit {
+    fn default() -> Self {
+        Self { kilobytes: 1024, files: 8 }
+    }
+}
+
+impl Audit {
+    pub fn limits(self) -> Limits {
+        Limits { bytes: u64::from(self.kilobytes.max(4)) * 1024, files: self.files.clamp(1, 1000) }
+    }
 }
 
 /// The embedded balancer: what keepalived.conf has no words for.
@@ -59,6 +85,39 @@ pub enum MailTls {
 pub struct Notify {
     /// A NUL byte after each line about services in a FIFO, as keepalived 2.4 writes it and 2.2.7 does not.
     pub lvs_fifo_nul: bool,
+}
+
+/// What Prometheus asks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Metrics {
+    /// An address of this machine alone, such as 127.0.0.1:9650; none: only the control socket tells them.
+    pub listen: Option<Loopback>,
+}
+
+/// A loopback address and a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "SocketAddr", into = "SocketAddr")]
+pub struct Loopback(SocketAddr);
+
+impl TryFrom<SocketAddr> for Loopback {
+    type Error = String;
+
+    fn try_from(at: SocketAddr) -> Result<Self, String> {
+        if at.ip().is_loopback() {
+            Ok(Self(at))
+        } else {
+            Err(format!(
+                "{at} is not a loopback address (127.0.0.1:PORT, [::1]:PORT): metrics are for this machine alone"
+            ))
+        }
+    }
+}
+
+impl From<Loopback> for SocketAddr {
+    fn from(at: Loopback) -> Self {
+        at.0
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
