@@ -143,9 +143,6 @@ fn standing(model: &Model) -> Option<Standing> {
     let picture = model.shown();
     let id = model.selected.get(&super::model::Pane::Matrix)?;
     let before = model.standing.as_ref().filter(|s| s.row == *id);
-    if let Some(before) = before.filter(|s| picture.at == s.at) {
-        return Some(before.clone());
-    }
     let rows = facts::rows(picture);
     let row = rows.iter().find(|r| r.id == *id)?;
     let members: Vec<_> = row

@@ -61,7 +61,14 @@ fn every_reason_not_to_be_master_is_told() {
     let fault = |s: &mut vipdeck::status::Snapshot| {
         s.instances[0].state = Role::Fault;
         s.instances[0].faults = vec!["eth0 is down".into()];
-        s.node.links[0].reasons = [Reason::input(at(AT - 5_000_000), "link", "the kernel told: eth0 is down")].into();
+        s.node.links = vec![vipdeck::status::LinkState {
+            name: "eth0".parse().unwrap(),
+            up: Some(false),
+            counts_at: None,
+            reasons: [Reason::input(at(AT - 5_000_000), "link", "the kernel told: eth0 is down")].into(),
+            mac: None,
+            addresses: vec![],
+        }];
     };
     let tracker = |s: &mut vipdeck::status::Snapshot| {
         s.instances[0].tracks = vec![Track { kind: "script".into(), name: "chk".into(), weight: -20, reverse: false }];
