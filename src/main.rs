@@ -48,6 +48,11 @@ fn dispatch(mode: Mode, settings: &Settings, out: &mut dyn Write) -> anyhow::Res
         Mode::Attach(args) => launch::attach::run(&args, settings, out),
         Mode::Status(args) => report::status::run(&args, settings, out),
         Mode::Events(args) => report::events::run(&args, settings, out),
+        Mode::Alarms(args) => report::alarms::run(&args, settings, out),
+        Mode::Acknowledge(args) => {
+            let command = Command::Acknowledge { alarm: args.alarm, since_us: None };
+            report::verbs::run(command, &args.how, settings, out)
+        }
         Mode::Demote(on) => {
             report::verbs::run(Command::Demote { instance: on.instance, seen: None }, &on.how, settings, out)
         }

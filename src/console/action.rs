@@ -25,6 +25,9 @@ pub enum Action {
     NextMatch,
     PreviousMatch,
     Freeze,
+    Alarms,
+    /// At once, without a question: it changes nothing.
+    Acknowledge,
     Zoom,
     Copy,
     Theme,

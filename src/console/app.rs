@@ -9,6 +9,7 @@ use super::theme::{self, Depth};
 use super::update::{About, Answer, Effect, Msg, update};
 use super::{Left, Start, screens};
 use crate::control::{Connection, Feed, Request, StageFeed, StageRequest};
+use crate::settings;
 use anyhow::Context;
 use crossterm::event::{Event, EventStream, KeyEventKind, MouseEventKind};
 use futures_util::{FutureExt, StreamExt};
@@ -73,6 +74,8 @@ struct App {
     nodes: Vec<mpsc::Sender<Request>>,
     stage: Option<mpsc::Sender<StageRequest>>,
     owns_engine: bool,
+    bell: bool,
+    notice: settings::Notice,
     /// The beginning of the console's clock.
     zero: Instant,
     out: mpsc::Sender<Msg>,
@@ -106,7 +109,8 @@ impl App {
             tokio::spawn(follow_stage(stage, out.clone()));
             requests
         });
-        Self { model, screen, nodes, stage, owns_engine: start.owns_engine, zero, out, incoming }
+        let (bell, notice) = (start.look.bell, start.look.notice);
+        Self { model, screen, nodes, stage, owns_engine: start.owns_engine, bell, notice, zero, out, incoming }
     }
 
     async fn until_left(&mut self) -> anyhow::Result<Left> {
@@ -144,7 +148,7 @@ impl App {
 
     /// Takes in what woke the loop and all that waits behind it.
     fn take(&mut self, woken: Woken, input: &mut EventStream) -> anyhow::Result<Option<Left>> {
-        self.pass_time();
+        self.pass_time()?;
         let mut event = None;
         match woken {
             Woken::Input(None | Some(Err(_))) => return Ok(Some(Left::TerminalGone)),
@@ -179,14 +183,14 @@ impl App {
         }
     }
 
-    fn pass_time(&mut self) {
+    fn pass_time(&mut self) -> anyhow::Result<()> {
         let now = u64::try_from(self.zero.elapsed().as_micros()).unwrap_or(u64::MAX);
         let wall_us = u64::try_from(jiff::Timestamp::now().as_microsecond()).unwrap_or(0);
-        update(&mut self.model, Msg::Tick { now, wall_us });
+        self.tell(Msg::Tick { now, wall_us }).map(drop)
     }
 
     fn draw(&mut self) -> anyhow::Result<()> {
-        self.pass_time();
+        self.pass_time()?;
         if let Ok(size) = self.screen.size() {
             update(&mut self.model, Msg::Resize(size));
         }
@@ -200,6 +204,7 @@ impl App {
             match effect {
                 Effect::Leave(left) => return Ok(Some(left)),
                 Effect::Copy(text) => self.screen.copy(&text)?,
+                Effect::Ring { title, text } => self.screen.ring(self.bell, self.notice, &title, &text)?,
                 Effect::Send { node, ask, about } => {
                     let (reply, answer) = oneshot::channel();
                     let request = Request { ask: *ask, reply };

@@ -5,12 +5,14 @@
 //! and `terminal` touch the world.
 
 pub mod action;
+mod alarms;
 mod answer;
 mod app;
 mod ask;
 pub mod facts;
 mod intake;
 pub mod keymap;
+mod memo;
 pub mod model;
 pub mod picture;
 pub mod plan;

@@ -1,10 +1,10 @@
 //! All that decides the picture. Only `update` writes it; `screens` draw it; neither asks a clock.
 
 use super::keymap::{Context, Key, Keymap};
+use super::memo::Memo;
 use super::question::Question;
 use super::theme::Theme;
 use crate::kernel::{DestinationKey, ServiceKey};
-use crate::net::IpNet;
 use crate::status::{Event, Mode, Snapshot, Stage};
 use crate::time::Instant;
 use ratatui::layout::Size;
@@ -56,6 +56,8 @@ pub struct Model {
     pub pending: Vec<Key>,
     pub message: Option<Message>,
     pub asked: Vec<Asked>,
+    /// The alarms that have been told aloud, each with its beginning.
+    pub rung: BTreeMap<String, Option<u64>>,
 }
 
 /// What is known of the cluster, as far as it has arrived.
@@ -66,6 +68,7 @@ pub struct Picture {
     /// The console's clock when this was the latest.
     pub at: u64,
     pub wall_us: u64,
+    pub memo: Memo,
 }
 
 #[derive(Clone, Debug)]
@@ -168,8 +171,17 @@ pub enum RowId {
 
 #[derive(Debug)]
 pub enum Modal {
-    Help { scroll: usize },
-    Details { row: RowId, scroll: usize },
+    Help {
+        scroll: usize,
+    },
+    Details {
+        row: RowId,
+        scroll: usize,
+    },
+    /// With the selected alarm's identity; none: the first.
+    Alarms {
+        chosen: Option<String>,
+    },
     Question(Box<Question>),
 }
 
@@ -261,6 +273,7 @@ impl Model {
             pending: Vec::new(),
             message: None,
             asked: Vec::new(),
+            rung: BTreeMap::new(),
         })
     }
 
@@ -288,6 +301,7 @@ impl Model {
     pub fn contexts(&self) -> Vec<Context> {
         match &self.modal {
             Some(Modal::Question(_)) => vec![Context::Question],
+            Some(Modal::Alarms { .. }) => vec![Context::Alarms, Context::Reading],
             Some(_) => vec![Context::Reading],
             None if self.filtering => vec![Context::Filter],
             None => self.place(),
@@ -442,11 +456,4 @@ impl NodeView {
     pub fn name(&self) -> &str {
         self.called.as_deref().unwrap_or(&self.label)
     }
-}
-
-/// The addresses of an instance, in order, as its identity beside the VRID.
-pub fn nets(instance: &crate::status::Instance) -> Vec<IpNet> {
-    let mut nets: Vec<IpNet> = instance.vips.iter().map(|v| v.net).collect();
-    nets.sort();
-    nets
 }

@@ -4,6 +4,7 @@ use super::facts::{self, Row, Served};
 use super::model::{Model, Pane, Picture, RowId};
 use crate::status::Event;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// The rows of a pane that the filter lets through.
@@ -13,15 +14,15 @@ pub(super) fn of(model: &Model, pane: Pane) -> Vec<RowId> {
     match pane {
         Pane::Matrix => {
             let rows = facts::rows(picture);
-            rows.into_iter().filter(|r| passes(&filter, &instance_text(picture, r))).map(|r| r.id).collect()
+            let passes = |r: &Row| filter.is_empty() || passes(&filter, &instance_text(picture, r));
+            rows.into_iter().filter(passes).map(|r| r.id).collect()
         }
         Pane::Summary | Pane::Servers => {
-            let mut out: Vec<RowId> = Vec::new();
-            for served in facts::served(picture) {
-                let rows = service_rows(picture, &served, &filter);
-                out.extend(rows.into_iter().filter(|r| !out.contains(r)).collect::<Vec<_>>());
-            }
-            out
+            // Two nodes that serve one service have the same rows.
+            let mut seen = BTreeSet::new();
+            let served = facts::served(picture);
+            let all = served.iter().flat_map(|s| service_rows(picture, s, &filter));
+            all.filter(|row| seen.insert(row.clone())).collect()
         }
         Pane::Stage => {
             let stage = picture.stage.iter();
@@ -38,7 +39,8 @@ pub(super) fn of(model: &Model, pane: Pane) -> Vec<RowId> {
 /// all its servers along.
 pub(super) fn service_rows(picture: &Picture, served: &Served, filter: &str) -> Vec<RowId> {
     let service = served.service;
-    let whole = passes(filter, &format!("{} {} {}", service.id, service.scheduler, served.view.name()).to_lowercase());
+    let whole = filter.is_empty()
+        || passes(filter, &format!("{} {} {}", service.id, service.scheduler, served.view.name()).to_lowercase());
     let reals: Vec<RowId> = service
         .reals
         .iter()

@@ -80,6 +80,11 @@ pub enum Effect {
     Stage(StageAction),
     /// To the terminal's clipboard.
     Copy(String),
+    /// A new alarm: the bell, and a notice on the desktop where the settings want one.
+    Ring {
+        title: String,
+        text: String,
+    },
     Leave(Left),
 }
 
@@ -93,7 +98,7 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
     let effects = match msg {
         Msg::Tick { now, wall_us } => {
             tick(model, now, wall_us);
-            return Vec::new();
+            return super::alarms::ring(model);
         }
         Msg::Key(key) => on_key(model, key),
         Msg::Mouse(event) => on_mouse(model, event),
@@ -272,6 +277,7 @@ fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::Help => model.modal = Some(Modal::Help { scroll: 0 }),
         Action::Details => details(model),
         Action::Freeze => freeze(model),
+        Action::Alarms => model.modal = Some(Modal::Alarms { chosen: None }),
         Action::Back => back(model),
         Action::Copy => return copy(model),
         Action::Leave => return leave(model),
@@ -284,6 +290,7 @@ fn act_in_modal(model: &mut Model, action: Action) -> Vec<Effect> {
     let page = usize::from(model.size.height / 2).max(1);
     match (&mut model.modal, action) {
         (Some(Modal::Question(_)), _) => return act_in_question(model, action),
+        (Some(Modal::Alarms { .. }), _) => return super::alarms::act(model, action),
         (_, Action::Back) => model.modal = None,
         (Some(Modal::Details { .. }), Action::Copy) => return copy(model),
         (Some(Modal::Help { scroll } | Modal::Details { scroll, .. }), action) => {

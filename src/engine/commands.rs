@@ -19,6 +19,7 @@ impl Engine {
             Command::Restore { instance } => self.on_instance(now, &ask, instance, None, vrrp::Input::Restore, effects),
             Command::Reload { .. } => return self.read_configuration(now, id, ask, effects),
             Command::Restart {} => return self.prepare_restart(now, id, ask, effects),
+            Command::Acknowledge { alarm, since_us } => self.acknowledge(now, &ask, alarm, *since_us),
             Command::CheckNow { real, service } => self.check_now(now, *real, *service).inspect(|_| {
                 let text = ask.command.to_string();
                 self.log.add(now, subject(&ask.command), Severity::Info, "command", text, Some(by(&ask, "")));
@@ -108,7 +109,7 @@ fn subject(command: &Command) -> Subject {
         Command::Demote { instance, .. } | Command::Restore { instance } | Command::Takeover { instance, .. } => {
             Subject::Instance(instance.clone())
         }
-        Command::Reload { .. } | Command::Restart {} => Subject::Node,
+        Command::Reload { .. } | Command::Restart {} | Command::Acknowledge { .. } => Subject::Node,
         Command::Drain { real, service, .. }
         | Command::CheckNow { real, service }
         | Command::Maint { real, service }

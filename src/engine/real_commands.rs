@@ -136,6 +136,7 @@ impl Engine {
             | Command::Takeover { .. }
             | Command::CheckNow { .. }
             | Command::Reload { .. }
+            | Command::Acknowledge { .. }
             | Command::Restart {} => Err("no command for a real server".into()),
         }
     }

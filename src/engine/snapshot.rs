@@ -4,14 +4,15 @@ use super::core::Engine;
 use super::router::Router;
 use super::scripts::Script;
 use super::settings::default_settings;
+use crate::cluster::{self, Seen, Trust};
 use crate::health::{Check, Record};
 use crate::kernel::{Address, ObservedTable};
 use crate::lvs;
 use crate::net::LinkName;
 use crate::status::{
-    Admin, Asked, AtDeadline, CheckResult, CheckStatus, DataplaneKind, Drain, Health, Heard, Hold, HoldKind, Instance,
-    LinkState, Node, Order, Presence, Quorum, Real, Rising, SCHEMA, Script as ScriptStatus, Service, ServiceGroup,
-    Setting, Snapshot, Sorry, Term, Track, Verdict, Vip,
+    Admin, Alarm, Asked, AtDeadline, CheckResult, CheckStatus, DataplaneKind, Drain, Health, Heard, Hold, HoldKind,
+    Instance, LinkState, Node, Order, Presence, Quorum, Real, Rising, SCHEMA, Script as ScriptStatus, Service,
+    ServiceGroup, Setting, Snapshot, Sorry, Term, Track, Verdict, Vip,
 };
 use crate::time::{Duration, Instant};
 use crate::vrrp::{self, State};
@@ -23,7 +24,7 @@ impl Engine {
     pub fn snapshot(&mut self, now: Instant) -> Snapshot {
         self.revision += 1;
         let defaults = default_settings();
-        Snapshot {
+        let mut snapshot = Snapshot {
             schema: SCHEMA,
             revision: self.revision,
             at: now,
@@ -38,10 +39,14 @@ impl Engine {
             statics: self.statics(),
             bfd: self.bfd_snapshot(),
             findings: self.intent_finding(now).into_iter().chain(self.findings.at(now)).collect(),
+            alarms: Vec::new(),
+            acknowledged: self.acknowledged.clone(),
             intents: self.intents_view(),
             counters: self.counters,
             last_event: self.log.last_seq(),
-        }
+        };
+        snapshot.alarms = own_alarms(&snapshot);
+        snapshot
     }
 
     fn node(&self, now: Instant) -> Node {
@@ -336,6 +341,12 @@ const fn verdict(check: &Check) -> Verdict {
         Some(true) => Verdict::Up,
         Some(false) => Verdict::Down,
     }
+}
+
+/// What one node can know by itself.
+fn own_alarms(snapshot: &Snapshot) -> Vec<Alarm> {
+    let own = Seen { name: &snapshot.node.name, snapshot: Some(snapshot), received: 0, trust: Trust::Fresh };
+    cluster::alarms(&[own])
 }
 
 fn check_status(check: &Check, waits: bool) -> CheckStatus {

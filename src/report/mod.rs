@@ -1,5 +1,6 @@
-//! Answers without a screen: check, explain, status, events, and the verbs over the control link.
+//! Answers without a screen: check, explain, status, events, and the alarms, and the verbs over the control link.
 
+pub mod alarms;
 pub mod check;
 mod checks;
 pub mod dump;

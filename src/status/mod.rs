@@ -4,7 +4,10 @@
 //! same console drives an engine in this process, behind a socket, or in the simulator.
 //! [`Snapshot`] is what `vipdeck status --json` prints.
 
+mod alarm;
+mod change;
 mod checks;
+mod clock;
 mod command;
 mod event;
 mod intent;
@@ -13,7 +16,10 @@ mod snapshot;
 mod stage;
 
 pub use crate::health::{Found, Record, Weight as CheckWeight};
+pub use alarm::{Acknowledged, Alarm, AlarmKind};
+pub use change::{Change, Misplaced};
 pub use checks::{CheckList, CheckStatus, RealChecks, Runs};
+pub use clock::ClockOffset;
 pub use command::{Actor, Ask, Command, Reply};
 pub use event::{Event, Severity, Subject};
 pub use intent::{Asked, AtDeadline, IntentView, Intents, Order, Rising, Slot};

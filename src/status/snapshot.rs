@@ -1,5 +1,6 @@
 //! Everything one node can say about itself at one instant.
 
+use super::alarm::{Acknowledged, Alarm};
 use super::checks::CheckStatus;
 use super::command::Actor;
 use super::event::Severity;
@@ -46,6 +47,12 @@ pub struct Snapshot {
     #[serde(default)]
     pub bfd: Bfd,
     pub findings: Vec<Finding>,
+    /// What this node can know by itself to be wrong, the worst first.
+    #[serde(default)]
+    pub alarms: Vec<Alarm>,
+    /// Alarms of any node that somebody has told this one to have seen, the latest last.
+    #[serde(default)]
+    pub acknowledged: Vec<Acknowledged>,
     /// What operators asked for and nobody has lifted.
     #[serde(default)]
     pub intents: Intents,
@@ -55,6 +62,26 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// The same without instances and services.
+    pub fn head(&self) -> Self {
+        Self {
+            node: self.node.clone(),
+            instances: Vec::new(),
+            defaults: self.defaults.clone(),
+            services: Vec::new(),
+            scripts: self.scripts.clone(),
+            files: self.files.clone(),
+            processes: self.processes.clone(),
+            statics: self.statics.clone(),
+            bfd: self.bfd.clone(),
+            findings: self.findings.clone(),
+            alarms: self.alarms.clone(),
+            acknowledged: self.acknowledged.clone(),
+            intents: self.intents.clone(),
+            ..*self
+        }
+    }
+
     /// How long before this snapshot `then` was.
     pub const fn age(&self, then: Instant) -> Duration {
         self.at.since(then)

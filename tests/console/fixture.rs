@@ -213,6 +213,8 @@ pub(crate) fn snapshot(node: u8) -> Snapshot {
         processes: vec![],
         statics: vec![],
         findings: vec![],
+        alarms: vec![],
+        acknowledged: vec![],
         intents: vipdeck::status::Intents::default(),
         counters: Counters::default(),
         last_event: 3,

@@ -1,6 +1,7 @@
 //! Keys in, screen out: fixture snapshots, a fixed clock, key strings, stored pictures.
 #![expect(clippy::unwrap_used, clippy::string_slice, reason = "test code")]
 
+mod alarms;
 mod crawl;
 mod fixture;
 mod pictures;

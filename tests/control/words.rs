@@ -42,6 +42,8 @@ pub(crate) fn snapshot(name: &str, pid: u32) -> Snapshot {
         processes: Vec::new(),
         statics: Vec::new(),
         findings: Vec::new(),
+        alarms: vec![],
+        acknowledged: vec![],
         intents: vipdeck::status::Intents::default(),
         counters: vipdeck::status::Counters::default(),
         last_event: 0,

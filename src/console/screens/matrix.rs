@@ -13,6 +13,7 @@ use super::super::theme::Ink;
 use super::canvas::{Canvas, Hit, Line, dim, first_shown, line_of, t, title};
 use crate::status::{DataplaneKind, Role};
 use ratatui::layout::Rect;
+use std::collections::BTreeSet;
 
 /// How wide each column is; zero: left out.
 struct Columns {
@@ -74,11 +75,10 @@ pub(super) fn height(model: &Model) -> u16 {
 pub(super) fn draw(canvas: &mut Canvas, area: Rect) {
     let model = canvas.model;
     let picture = model.shown();
-    let rows: Vec<Row> = facts::rows(picture);
-    let ids = super::super::rows::of(model, Pane::Matrix);
-    let rows: Vec<&Row> = rows.iter().filter(|r| ids.contains(&r.id)).collect();
-    let width = usize::from(area.width.saturating_sub(2));
     let all: Vec<Row> = facts::rows(picture);
+    let ids: BTreeSet<_> = super::super::rows::of(model, Pane::Matrix).into_iter().collect();
+    let rows: Vec<&Row> = all.iter().filter(|r| ids.contains(&r.id)).collect();
+    let width = usize::from(area.width.saturating_sub(2));
     let c = Columns::fit(width, &all, picture.nodes.len());
     let (first, shown) = nodes_shown(model, width, &c);
     let hidden = picture.nodes.len() - shown;

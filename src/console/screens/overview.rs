@@ -105,7 +105,8 @@ fn strip(canvas: &mut Canvas, area: Rect) {
         return one(canvas, model.pane, rest);
     }
     for (i, alarm) in alarms.iter().take(usize::from(rest.height)).enumerate() {
-        canvas.put(line_of(rest, i), &[(Ink::Warn, format!(" ! {}", alarm.text))]);
+        let (mark, ink) = if alarm.acknowledged.is_some() { ("✓", Ink::Dim) } else { ("!", Ink::Warn) };
+        canvas.put(line_of(rest, i), &[(ink, format!(" {mark} {}", super::alarms::sentence(model, alarm)))]);
     }
     let below =
         Rect { y: rest.y + alarms.len() as u16, height: rest.height.saturating_sub(alarms.len() as u16), ..rest };

@@ -1,6 +1,7 @@
 //! One question, one answer, one connection.
 
 use super::link::{self, Behind, Link};
+use crate::control::sse;
 use crate::control::target::Target;
 use crate::status::{Ask, CheckList, Event, Reply, Snapshot};
 use http_body_util::{BodyExt, Full, Limited};
@@ -37,7 +38,7 @@ impl Failure {
         Self::Unreachable { label: target.label.clone(), why: why.into() }
     }
 
-    fn garbled(target: &Target, why: impl ToString) -> Self {
+    pub(super) fn garbled(target: &Target, why: impl ToString) -> Self {
         Self::Garbled { label: target.label.clone(), why: printable(&why.to_string()) }
     }
 
@@ -131,6 +132,7 @@ impl Session {
             .uri(path)
             .header("host", "vipdeck")
             .header("content-type", "application/json")
+            .header(sse::CHANGES, "1")
             .body(Full::new(Bytes::from(body)))
             .map_err(|e| Failure::garbled(target, e))?;
         match self.sender.send_request(request).await {

@@ -1,12 +1,14 @@
 //! A feed over the link: the stream is kept, and found again when it breaks.
 
 use super::ask::{self, Failure, PATIENCE, Session};
+use super::clock;
 use super::life::Life;
+use super::rotation::Rotation;
 use crate::control::board::Board;
 use crate::control::feed::{Connection, Feed, Request};
 use crate::control::sse;
 use crate::control::target::Target;
-use crate::status::{Event, Snapshot};
+use crate::status::{Change, Event, Snapshot};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::{Method, StatusCode};
@@ -30,7 +32,10 @@ pub fn connect(target: Target, handle: &Handle) -> Feed {
     let (requests, asked) = mpsc::channel(REQUESTS);
     let label = target.label.clone();
     handle.spawn(send(target.clone(), asked));
-    handle.spawn(keep(Keeper { target, board: board.clone(), connection, life: None, last: 0, heard: Instant::now() }));
+    handle.spawn(clock::keep(target.clone(), Arc::downgrade(&board)));
+    let rotation = Rotation::default();
+    let (board_in, heard) = (board.clone(), Instant::now());
+    handle.spawn(keep(Keeper { target, board: board_in, connection, life: None, rotation, last: 0, heard }));
     Feed { label, board, connection: seen, requests }
 }
 
@@ -56,6 +61,7 @@ struct Keeper {
     board: Arc<Board>,
     connection: watch::Sender<Connection>,
     life: Option<Life>,
+    rotation: Rotation,
     /// The last event on the board.
     last: u64,
     /// When the engine was last heard.
@@ -146,7 +152,13 @@ impl Keeper {
         match message.name.as_str() {
             "snapshot" => {
                 let snapshot: Snapshot = serde_json::from_str(&message.data).map_err(garbled)?;
+                let snapshot = self.rotation.whole(snapshot);
                 self.show(snapshot, std::mem::take(is_first))
+            }
+            "change" => {
+                let change: Change = serde_json::from_str(&message.data).map_err(garbled)?;
+                let snapshot = self.rotation.change(change).map_err(|e| End::Failed(e.to_string()))?;
+                self.show(snapshot, false)
             }
             "event" => {
                 let event: Event = serde_json::from_str(&message.data).map_err(garbled)?;
@@ -163,8 +175,8 @@ impl Keeper {
     }
 
     /// The first snapshot of a stream tells whether the events on the board are this engine's.
-    fn show(&mut self, snapshot: Snapshot, is_first: bool) -> Result<(), End> {
-        let life = Life::from(&snapshot);
+    fn show(&mut self, snapshot: Arc<Snapshot>, is_first: bool) -> Result<(), End> {
+        let life = Life::from(&*snapshot);
         let goes_on = self.life.is_none_or(|known| known.goes_on_in(&life));
         if is_first && !goes_on {
             self.board.clear();
@@ -174,7 +186,7 @@ impl Keeper {
             }
         }
         self.life = Some(life);
-        self.board.publish(snapshot);
+        self.board.show(snapshot);
         self.connection.send_if_modified(|c| {
             let changed = *c != Connection::Live;
             *c = Connection::Live;

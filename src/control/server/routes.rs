@@ -3,6 +3,7 @@
 use super::{Shared, streams};
 use crate::control::access::{Peer, user_name};
 use crate::control::feed::Request;
+use crate::control::sse;
 use crate::status::{Actor, Ask, CheckList, Event, Reply, Snapshot};
 use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
@@ -16,7 +17,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::Deserialize;
 use serde_json::json;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
@@ -31,7 +32,7 @@ const TAKE: Duration = Duration::from_secs(2);
 /// For the engine to answer it.
 const ANSWER: Duration = Duration::from_secs(6);
 
-const EXPECTED: &str = r#"expected one of {"command":"demote|restore|takeover","instance":NAME}, {"command":"drain|maint|reset|return|check-now","real":"ADDRESS:PORT"}, {"command":"weight","real":"ADDRESS:PORT","weight":NUMBER}; a real server also takes "service":"tcp/ADDRESS:PORT", drain "deadline_seconds":NUMBER, "then":"ask|wait|reset|return", "ignore_persistence":true, return "slow_start_seconds":NUMBER, demote and takeover "seen":"MASTER|BACKUP", all take "reason":TEXT"#;
+const EXPECTED: &str = r#"expected one of {"command":"demote|restore|takeover","instance":NAME}, {"command":"drain|maint|reset|return|check-now","real":"ADDRESS:PORT"}, {"command":"weight","real":"ADDRESS:PORT","weight":NUMBER}, {"command":"acknowledge","alarm":ID}; a real server also takes "service":"tcp/ADDRESS:PORT", drain "deadline_seconds":NUMBER, "then":"ask|wait|reset|return", "ignore_persistence":true, return "slow_start_seconds":NUMBER, demote and takeover "seen":"MASTER|BACKUP", all take "reason":TEXT"#;
 
 pub(super) fn router(shared: Arc<Shared>) -> Router {
     Router::new()
@@ -40,6 +41,7 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route("/v1/checks", get(checks))
         .route("/v1/events", get(events))
         .route("/v1/stream", get(stream))
+        .route("/v1/clock", get(clock))
         .route("/v1/commands", post(command))
         .fallback(|| async {
             Problem::new(StatusCode::NOT_FOUND, "there is nothing here: GET /v1 lists what there is")
@@ -115,10 +117,17 @@ async fn index(_: Viewer) -> Json<serde_json::Value> {
             { "method": "GET", "path": "/v1/events?after=SEQ&follow=true",
               "text": "events as server-sent events, ids are sequence numbers, Last-Event-ID resumes; `gap` when some are lost" },
             { "method": "GET", "path": "/v1/stream?after=SEQ",
-              "text": "server-sent events for consoles: `snapshot` (at most ten a second), `event`, `gap`" },
+              "text": "server-sent events for consoles: `snapshot` (at most ten a second), `event`, `gap`; with the header vipdeck-changes, `change` after the first snapshot" },
+            { "method": "GET", "path": "/v1/clock", "text": "this machine's wall clock, microseconds since 1970" },
             { "method": "POST", "path": "/v1/commands", "text": EXPECTED },
         ],
     }))
+}
+
+/// For whoever compares clocks: nothing is waited for.
+async fn clock(_: Viewer) -> Json<serde_json::Value> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Json(json!({ "wall_us": u64::try_from(now.as_micros()).unwrap_or(u64::MAX) }))
 }
 
 /// A snapshot as shared by the board.
@@ -178,7 +187,8 @@ async fn stream(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let Query(query) = query.map_err(|e| bad_query(&e))?;
-    Ok(streams::console(&shared, resume(query.after, &headers)?).into_response())
+    let takes_changes = headers.contains_key(sse::CHANGES);
+    Ok(streams::console(&shared, resume(query.after, &headers)?, takes_changes).into_response())
 }
 
 fn bad_query(rejection: &QueryRejection) -> Problem {
@@ -229,7 +239,7 @@ async fn read(body: Body) -> Result<Vec<u8>, Problem> {
 fn parsed(body: &[u8]) -> Result<Ask, Problem> {
     let bad = |text: String| Problem::new(StatusCode::BAD_REQUEST, text);
     let ask: Ask = serde_json::from_slice(body).map_err(|e| bad(format!("not a command: {e}; {EXPECTED}")))?;
-    let texts = [ask.reason.as_deref(), ask.command.instance()];
+    let texts = [ask.reason.as_deref(), ask.command.instance(), ask.command.alarm()];
     if texts.into_iter().flatten().any(|t| t.chars().any(char::is_control)) {
         return Err(bad("control characters are not allowed: texts go to logs and screens".into()));
     }
