@@ -46,7 +46,7 @@ impl<T, P> Default for Listed<T, P> {
 pub struct Misplaced;
 
 /// Something that can be told by what changed in it.
-trait Member: Clone + PartialEq {
+pub trait Member: Clone + PartialEq {
     type Part: Clone;
 
     /// Whether it is the same thing, changed or not.

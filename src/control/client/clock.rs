@@ -1,7 +1,7 @@
 //! How far a node's wall clock is from this machine's: a question, its answer, and the time between on our own
 //! monotonic clock, as NTP (RFC 5905, section 8) estimates it, without the server's two stamps, which would be one here.
 
-use super::ask::{Failure, PATIENCE, Session, whole};
+use super::ask::{Failure, PATIENCE, Session, refused, whole};
 use crate::control::board::Board;
 use crate::control::target::{Place, Target};
 use crate::status::ClockOffset;
@@ -49,12 +49,11 @@ async fn measure(target: &Target) -> Result<Option<ClockOffset>, Failure> {
     for _ in 0..QUESTIONS {
         let sent = zero.elapsed();
         let answer = session.send(target, Method::GET, "/v1/clock", Vec::new()).await?;
-        let status = answer.status();
+        if answer.status() != StatusCode::OK {
+            return Err(refused(target, answer).await);
+        }
         let body = whole(target, answer).await?;
         let took = zero.elapsed() - sent;
-        if status != StatusCode::OK {
-            return Err(super::ask::refusal(target, status, &body));
-        }
         let theirs: Clock = serde_json::from_slice(&body).map_err(|e| Failure::garbled(target, e))?;
         let middle = zero_wall.saturating_add(micros(sent + took / 2));
         let offset_us = i64::try_from(i128::from(theirs.wall_us) - i128::from(middle)).unwrap_or(0);

@@ -33,9 +33,17 @@ pub fn connect(target: Target, handle: &Handle) -> Feed {
     let label = target.label.clone();
     handle.spawn(send(target.clone(), asked));
     handle.spawn(clock::keep(target.clone(), Arc::downgrade(&board)));
-    let rotation = Rotation::default();
-    let (board_in, heard) = (board.clone(), Instant::now());
-    handle.spawn(keep(Keeper { target, board: board_in, connection, life: None, rotation, last: 0, heard }));
+    let keeper = Keeper {
+        target,
+        board: board.clone(),
+        connection,
+        life: None,
+        rotation: Rotation::default(),
+        takes_changes: true,
+        last: 0,
+        heard: Instant::now(),
+    };
+    handle.spawn(keep(keeper));
     Feed { label, board, connection: seen, requests }
 }
 
@@ -62,6 +70,7 @@ struct Keeper {
     connection: watch::Sender<Connection>,
     life: Option<Life>,
     rotation: Rotation,
+    takes_changes: bool,
     /// The last event on the board.
     last: u64,
     /// When the engine was last heard.
@@ -104,14 +113,13 @@ impl Keeper {
     async fn follow(&mut self) -> End {
         let opened = async {
             let mut session = Session::open(&self.target).await?;
+            session.takes_changes = self.takes_changes;
             let path = format!("/v1/stream?after={}", self.last);
             let answer = session.send(&self.target, Method::GET, &path, Vec::new()).await?;
             if answer.status() == StatusCode::OK {
                 return Ok((session, answer.into_body()));
             }
-            let status = answer.status();
-            let body = ask::whole(&self.target, answer).await?;
-            Err(ask::refusal(&self.target, status, &body))
+            Err(ask::refused(&self.target, answer).await)
         };
         let (mut session, mut body) = match timeout(PATIENCE, opened).await {
             Ok(Ok(open)) => open,
@@ -151,14 +159,19 @@ impl Keeper {
         };
         match message.name.as_str() {
             "snapshot" => {
-                let snapshot: Snapshot = serde_json::from_str(&message.data).map_err(garbled)?;
-                let snapshot = self.rotation.whole(snapshot);
+                let snapshot = self.rotation.whole(Snapshot::read(&message.data).map_err(garbled)?);
                 self.show(snapshot, std::mem::take(is_first))
             }
             "change" => {
-                let change: Change = serde_json::from_str(&message.data).map_err(garbled)?;
-                let snapshot = self.rotation.change(change).map_err(|e| End::Failed(e.to_string()))?;
-                self.show(snapshot, false)
+                let change = serde_json::from_str(&message.data).ok();
+                match change.and_then(|change: Change| self.rotation.change(change).ok()) {
+                    Some(snapshot) => self.show(snapshot, false),
+                    // Another version tells it in its own way; its whole snapshots are read all the same.
+                    None => {
+                        self.takes_changes = false;
+                        Err(End::Restarted)
+                    }
+                }
             }
             "event" => {
                 let event: Event = serde_json::from_str(&message.data).map_err(garbled)?;
