@@ -9,6 +9,7 @@ mod alarms;
 mod answer;
 mod app;
 mod ask;
+mod clocks;
 pub mod facts;
 mod intake;
 pub mod keymap;

@@ -5,7 +5,7 @@ use super::memo::Memo;
 use super::question::Question;
 use super::theme::Theme;
 use crate::kernel::{DestinationKey, ServiceKey};
-use crate::status::{Event, Mode, Snapshot, Stage};
+use crate::status::{ClockOffset, Event, Mode, Snapshot, Stage};
 use crate::time::Instant;
 use ratatui::layout::Size;
 use std::collections::{BTreeMap, VecDeque};
@@ -89,6 +89,8 @@ pub struct NodeView {
     pub received: u64,
     pub received_console: u64,
     pub link: Link,
+    /// Its wall clock against this machine's; none: not measured.
+    pub clock: Option<ClockOffset>,
     /// The newest last.
     pub events: VecDeque<Arc<Event>>,
     /// The last sequence number taken, and how many were missed.
@@ -460,6 +462,7 @@ impl NodeView {
             received: 0,
             received_console: 0,
             link: Link::Connecting,
+            clock: None,
             events: VecDeque::new(),
             last_seq: 0,
             missed: 0,

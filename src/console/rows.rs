@@ -4,6 +4,7 @@ use super::facts::{self, Row, Served};
 use super::model::{Model, Pane, Picture, RowId};
 use crate::status::Event;
 use serde_json::{Value, json};
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -70,7 +71,8 @@ fn instance_text(picture: &Picture, row: &Row) -> String {
 /// The events of all nodes that the filter lets through, on one wall clock, the newest first.
 pub(super) fn history(model: &Model) -> Vec<(usize, &Arc<Event>)> {
     let filter = model.filter.to_lowercase();
-    let nodes = model.shown().nodes.iter().enumerate();
+    let picture = model.shown();
+    let nodes = picture.nodes.iter().enumerate();
     let all = nodes.flat_map(|(n, view)| view.events.iter().map(move |e| (n, e)));
     let mut events: Vec<_> = all
         .filter(|(_, e)| {
@@ -81,7 +83,8 @@ pub(super) fn history(model: &Model) -> Vec<(usize, &Arc<Event>)> {
                     .contains(&filter)
         })
         .collect();
-    events.sort_by_key(|(n, e)| (std::cmp::Reverse(e.wall_us), *n, std::cmp::Reverse(e.seq)));
+    let at = |n: usize, e: &Event| super::clocks::corrected(picture, n, e.wall_us);
+    events.sort_by_cached_key(|(n, e)| (Reverse(at(*n, e)), *n, Reverse(e.seq)));
     events
 }
 

@@ -8,7 +8,7 @@ use super::model::{Frozen, Link, Message, Modal, Model, Pane, Room, RowId, Tone,
 use super::question::{Field, Question, Subject};
 use super::{ask, rows, screens};
 use crate::console::Left;
-use crate::status::{Ask, Event, Reply, Snapshot, Stage, StageAction};
+use crate::status::{Ask, ClockOffset, Event, Reply, Snapshot, Stage, StageAction};
 use crossterm::event::{KeyCode, MouseButton, MouseEvent, MouseEventKind};
 use ratatui::layout::Size;
 use std::sync::Arc;
@@ -36,6 +36,11 @@ pub enum Msg {
     Link {
         node: usize,
         link: Link,
+    },
+    /// A node's clock was measured.
+    Clock {
+        node: usize,
+        offset: Option<ClockOffset>,
     },
     Stage(Stage),
     Reply {
@@ -117,6 +122,12 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
                 view.link = link;
             }
         }),
+        Msg::Clock { node, offset } => {
+            if let Some(view) = model.live.nodes.get_mut(node) {
+                view.clock = offset;
+            }
+            Vec::new()
+        }
         Msg::Stage(stage) => data(model, |m| take_stage(m, stage)),
         Msg::Reply { about, answer } => {
             on_reply(model, &about, answer);

@@ -253,3 +253,91 @@ impl Member for Real {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// As much of a snapshot as its reader needs.
+    fn snapshot() -> Snapshot {
+        let real = |n: u8| {
+            json!({"id": format!("10.0.0.{n}:80"), "forwarding": "dr", "weight_configured": 1, "weight_asked": null,
+                "weight_effective": 1, "weight_kernel": 1, "admin": "ready", "drain": null, "active": 3, "inactive": 4,
+                "rate": 1.5, "rates": [1, 2, 3], "connections_total": 10, "bytes_in": 1, "bytes_out": 2,
+                "packets_in": 3, "packets_out": 4, "counted_at": 7,
+                "health": {"verdict": "up", "since": 0, "method": null, "last": null, "failing": 0, "retry": 0, "next_at": null}})
+        };
+        let service = |n: u8| {
+            json!({"id": format!("tcp/10.0.1.{n}:80"), "scheduler": "rr", "forwarding": "dr", "persistence": null,
+                "present": true, "serving": true, "instance": null, "reals": [real(1), real(2), real(3)]})
+        };
+        let text = json!({"schema": 1, "revision": 1, "at": 5, "wall_us": 9,
+            "node": {"name": "a", "version": "1", "pid": 1, "uptime": {"secs": 1, "nanos": 0},
+                "dataplane": {"kind": "ipvs", "note": null}, "config": "c", "links": [], "stopping": false},
+            "instances": [], "services": [service(1), service(2)], "scripts": [], "findings": [],
+            "counters": {"malformed": 0, "unknown_vrid": 0, "send_errors": 0, "change_errors": 0, "late_wakeups": 0,
+                "worst_lateness": {"secs": 0, "nanos": 0}},
+            "last_event": 0});
+        serde_json::from_value(text).unwrap()
+    }
+
+    fn applied(old: &Snapshot, new: &Snapshot) -> (Snapshot, String) {
+        let text = serde_json::to_string(&Change::between(old, new)).unwrap();
+        let mut snapshot = old.clone();
+        serde_json::from_str::<Change>(&text).unwrap().apply(&mut snapshot).unwrap();
+        (snapshot, text)
+    }
+
+    #[test]
+    fn whatever_changes_is_the_same_on_the_other_side() {
+        let old = snapshot();
+        let edits: [fn(&mut Snapshot); 9] = [
+            |_| (),
+            |s| s.services[0].reals[1].active = Some(9),
+            |s| {
+                let real = &mut s.services[1].reals[0];
+                (real.rates, real.rate) = (vec![1, 2, 3, 8], Some(8.0));
+            },
+            |s| s.services[1].reals[0].rates = vec![9],
+            |s| s.services[1].reals[0].weight_kernel = None,
+            |s| s.services[1].present = None,
+            |s| drop(s.services.remove(0)),
+            |s| s.services[0].reals.reverse(),
+            |s| s.services.swap(0, 1),
+        ];
+        for (which, edit) in edits.iter().enumerate() {
+            let mut new = old.clone();
+            edit(&mut new);
+            (new.revision, new.last_event) = (2, which as u64);
+            let (there, text) = applied(&old, &new);
+            assert_eq!(there, new, "edit {which}: {text}");
+        }
+    }
+
+    #[test]
+    fn counters_are_told_without_the_rest() {
+        let old = snapshot();
+        let mut new = old.clone();
+        new.services[0].reals[1].active = Some(9);
+        let (_, text) = applied(&old, &new);
+        assert!(!text.contains("weight_kernel") && !text.contains("tcp/"), "{text}");
+    }
+
+    #[test]
+    fn samples_go_on_when_the_oldest_is_dropped() {
+        let mut old = snapshot();
+        old.services[0].reals[0].rates = (0..RATE_SAMPLES as u32).collect();
+        let mut new = old.clone();
+        new.services[0].reals[0].rates = (1..=RATE_SAMPLES as u32).collect();
+        assert_eq!(applied(&old, &new).0, new);
+    }
+
+    #[test]
+    fn a_change_of_another_snapshot_is_refused() {
+        let old = snapshot();
+        let change = Change::between(&old, &old);
+        let mut other = Snapshot { revision: 7, ..old };
+        assert_eq!(change.apply(&mut other), Err(Misplaced));
+    }
+}

@@ -2,9 +2,11 @@
 #![expect(clippy::unwrap_used, clippy::string_slice, reason = "test code")]
 
 mod alarms;
+mod cluster;
 mod crawl;
 mod fixture;
 mod pictures;
 mod questions;
+mod stale;
 mod tracks;
 mod truth;

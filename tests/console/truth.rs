@@ -82,6 +82,7 @@ fn no_master_is_an_alarm_only_if_everybody_was_heard() {
     assert!(!console.screen().contains("no MASTER of VI_1"), "lvs2 may be MASTER: nobody knows");
 }
 
+// console-design 1.2 19
 #[test]
 fn a_master_that_is_only_heard_is_named_as_heard() {
     let mut console = Console::live(DARK);

@@ -147,7 +147,11 @@ impl Engine {
             Command::Takeover { .. } => instance.hold = Some(hold(HoldKind::Takeover, at)),
             Command::Restore { .. } => instance.hold = None,
             // Nothing here comes from a file.
-            Command::Reload { .. } | Command::Restart {} | Command::CheckNow { .. } | Command::Reset { .. } => {}
+            Command::Reload { .. }
+            | Command::Acknowledge { .. }
+            | Command::Restart {}
+            | Command::CheckNow { .. }
+            | Command::Reset { .. } => {}
             Command::Drain { real, .. } => reals(&mut s, *real, |r| {
                 r.admin = Admin::Drain;
                 r.weight_effective = Some(0);

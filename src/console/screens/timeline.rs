@@ -1,5 +1,6 @@
 //! Timeline: the events of all nodes on one wall clock, the newest first.
 
+use super::super::clocks;
 use super::super::model::{Pane, RowId};
 use super::super::rows;
 use super::super::text;
@@ -25,8 +26,13 @@ pub(super) fn events(canvas: &mut Canvas, area: Rect, pane: Pane) {
     let missed: u64 = model.shown().nodes.iter().map(|n| n.missed).sum();
     let gap = if missed > 0 { format!("{} lost on the way, ", text::count(missed)) } else { String::new() };
     let right = format!("{gap}{}, newest first", text::plural(history.len(), "event"));
-    let name = if pane == Pane::Events { "Events" } else { "Events of all nodes, one clock" };
-    let inner = canvas.pane(area, &[title(name)], &[dim(right)], Some(pane));
+    let clock = clocks::note(model.shown());
+    let name = match (pane, clock.is_empty()) {
+        (Pane::Events, _) => vec![title("Events")],
+        (_, true) => vec![title("Events")],
+        (_, false) => vec![title("Events of all nodes"), dim(format!(" · {clock}"))],
+    };
+    let inner = canvas.pane(area, &name, &[dim(right)], Some(pane));
     if history.is_empty() {
         let why = if model.filter.is_empty() { "nothing has happened yet" } else { "the filter lets no event through" };
         canvas.put(line_of(inner, 0), &[dim(format!("  {why}"))]);
@@ -48,9 +54,10 @@ pub(super) fn events(canvas: &mut Canvas, area: Rect, pane: Pane) {
         if here {
             canvas.select(at, model.modal.is_none());
         }
-        let (_, e) = entry;
+        let (n, e) = entry;
+        let wall = clocks::corrected(model.shown(), *n, e.wall_us);
         let mut line: Line = vec![(Ink::Key, if here { "▸".into() } else { " ".into() })];
-        line.push(dim(format!("{}  ", time_of(model, e.wall_us, area.width >= 80))));
+        line.push(dim(format!("{}  ", time_of(model, wall, area.width >= 80))));
         line.push(t(format!("{}  ", text::left(&text::cut_middle(&e.node, node), node))));
         line.push(dim(format!("{}  ", text::left(&text::cut_middle(&e.subject.to_string(), subject), subject))));
         line.push((ink(e.severity), text::left(&e.text, event)));
