@@ -12,7 +12,7 @@ use vipdeck::control::{Access, Board};
 use vipdeck::kernel::ServiceKey;
 use vipdeck::status::{Event, Role, Snapshot, Subject};
 
-const NODES: u8 = 3;
+pub(crate) const NODES: u8 = 3;
 const INSTANCES: usize = 1000;
 const SERVICES: usize = 100;
 const REALS: usize = 100;
@@ -108,7 +108,7 @@ fn run(mut nodes: Vec<(Arc<Board>, Snapshot)>, changing: &AtomicBool, ended: &At
     }
 }
 
-fn change(s: &mut Snapshot, round: usize) {
+pub(crate) fn change(s: &mut Snapshot, round: usize) {
     for i in s.instances.iter_mut().skip(round % 20).step_by(20) {
         i.adverts_sent += 1;
         i.next_advert_at = i.next_advert_at.map(|_| at(s.at.as_micros() + 900_000));
@@ -126,13 +126,13 @@ fn change(s: &mut Snapshot, round: usize) {
     }
 }
 
-fn event(node: u8, seq: u64) -> Event {
+pub(crate) fn event(node: u8, seq: u64) -> Event {
     let old = fixture::events(node).remove(1);
     let subject = Subject::Instance(format!("VI_{}", seq % INSTANCES as u64));
     Event { seq, subject, wall_us: old.wall_us - 2_000_000_000 + seq * 1_000_000, ..(*old).clone() }
 }
 
-fn snapshot(node: u8) -> Snapshot {
+pub(crate) fn snapshot(node: u8) -> Snapshot {
     let mut s = fixture::snapshot(1);
     let backup = fixture::snapshot(2).instances.remove(0);
     let master = s.instances.remove(0);

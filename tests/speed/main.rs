@@ -9,6 +9,7 @@
 #[expect(dead_code, clippy::string_slice, reason = "the console's fixture, of which the snapshots are used")]
 mod fixture;
 mod load;
+mod parts;
 mod terminal;
 
 use load::Cluster;
