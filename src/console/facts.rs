@@ -8,7 +8,6 @@ use crate::cluster::{self, Router, Seen, Trust};
 use crate::kernel::{DestinationKey, ServiceKey};
 use crate::net::IpNet;
 use crate::status::{Admin, Alarm, Heard, HoldKind, Instance, Presence, Real, Role, Service, Snapshot, Verdict};
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -132,6 +131,13 @@ impl<'a> Row<'a> {
         })
     }
 
+    /// How often the addresses changed hands, as far as the nodes remember; none: nobody is there to ask.
+    pub fn flips(&self, picture: &Picture) -> Option<usize> {
+        let fresh = self.all_fresh(picture);
+        let taken = fresh.iter().flat_map(|(_, i)| &i.transitions).filter(|t| t.to == Role::Master).count();
+        (!fresh.is_empty()).then(|| taken.saturating_sub(1))
+    }
+
     pub fn vip(&self) -> String {
         cluster::vips_in_short(&self.vips)
     }
@@ -193,7 +199,7 @@ pub fn is_good(real: &Real) -> bool {
 }
 
 /// One virtual service as one node tells it.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Served<'a> {
     pub node: usize,
     pub view: &'a NodeView,
@@ -204,19 +210,18 @@ pub struct Served<'a> {
 /// Every virtual service by the word of the nodes that serve it; of one that nobody serves, by the word of each node
 /// that has it.
 pub fn served(picture: &Picture) -> Vec<Served<'_>> {
-    let mut by_key: BTreeMap<ServiceKey, Vec<Served>> = BTreeMap::new();
+    let mut all: Vec<Served> = Vec::new();
     for (node, view) in picture.nodes.iter().enumerate() {
         let Some(snapshot) = picture.fresh(node) else { continue };
-        for service in &snapshot.services {
-            by_key.entry(service.id).or_default().push(Served { node, view, snapshot, service });
-        }
+        all.extend(snapshot.services.iter().map(|service| Served { node, view, snapshot, service }));
     }
-    for of_key in by_key.values_mut() {
-        if of_key.iter().any(|s| s.service.serving == Some(true)) {
-            of_key.retain(|s| s.service.serving == Some(true));
-        }
-    }
-    by_key.into_values().flatten().collect()
+    all.sort_by_key(|s| s.service.id);
+    let of_key = all.chunk_by(|a, b| a.service.id == b.service.id);
+    let told = of_key.flat_map(|same| {
+        let serving = same.iter().any(|s| s.service.serving == Some(true));
+        same.iter().filter(move |s| !serving || s.service.serving == Some(true)).copied()
+    });
+    told.collect()
 }
 
 /// The real server by the word of the node that serves it, or else of any that has it.

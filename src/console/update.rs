@@ -6,7 +6,8 @@ use super::intake::{data, on_reply, take_events, take_snapshot, take_stage};
 use super::keymap::{Found, Key};
 use super::model::{Frozen, Link, Message, Modal, Model, Pane, Room, RowId, Tone, View};
 use super::question::{Field, Question, Subject};
-use super::{ask, rows, screens};
+use super::table::Choice;
+use super::{ask, palette, rows, screens, table};
 use crate::console::Left;
 use crate::status::{Ask, ClockOffset, Event, Reply, Snapshot, Stage, StageAction};
 use crossterm::event::{KeyCode, MouseButton, MouseEvent, MouseEventKind};
@@ -134,6 +135,7 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
             Vec::new()
         }
     };
+    rows::keep_marks(model);
     rows::keep_selection(model);
     effects
 }
@@ -223,6 +225,15 @@ fn typed(model: &mut Model, key: Key) -> bool {
         model.modal = Some(Modal::Question(question));
         return taken;
     }
+    if let Some(Modal::Palette(palette)) = &mut model.modal {
+        match key.code {
+            KeyCode::Char(c) => palette.input.push(c),
+            KeyCode::Backspace => drop(palette.input.pop()),
+            _ => return false,
+        }
+        palette.at = 0;
+        return true;
+    }
     match key.code {
         KeyCode::Char(c) if model.filtering && model.modal.is_none() => model.filter.push(c),
         KeyCode::Backspace if model.filtering && model.modal.is_none() => drop(model.filter.pop()),
@@ -239,12 +250,13 @@ fn paste(model: &mut Model, text: &str) {
                 question.type_char(c);
             }
         }
+        Some(Modal::Palette(palette)) => palette.input.extend(clean),
         None if model.filtering => model.filter.extend(clean),
         _ => {}
     }
 }
 
-fn act(model: &mut Model, action: Action) -> Vec<Effect> {
+pub(super) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
     if model.modal.is_some() {
         return act_in_modal(model, action);
     }
@@ -279,6 +291,12 @@ fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::Services => show(model, View::Services),
         Action::Timeline => show(model, View::Timeline),
         Action::Drill => say(model, Tone::Info, "5 will be drills: there is no such view yet"),
+        Action::Sort => table::open(model, Choice::Sort),
+        Action::Columns => table::open(model, Choice::Columns),
+        Action::Mark => rows::mark(model),
+        Action::Fold => drop(rows::fold(model, true)),
+        Action::Unfold => drop(rows::fold(model, false)),
+        Action::Palette => palette::open(model),
         Action::Filter => model.filtering = true,
         Action::AcceptFilter => model.filtering = false,
         Action::Zoom => model.zoomed = !model.zoomed,
@@ -305,6 +323,8 @@ fn act_in_modal(model: &mut Model, action: Action) -> Vec<Effect> {
         (Some(Modal::Question(_)), _) => return act_in_question(model, action),
         (Some(Modal::Alarms { .. }), _) => return super::alarms::act(model, action),
         (_, Action::Back) => model.modal = None,
+        (Some(Modal::Choose(_)), _) => table::act(model, action),
+        (Some(Modal::Palette(_)), _) => return palette::press(model, action),
         (Some(Modal::Details { .. }), Action::Copy) => return copy(model),
         (Some(Modal::Help { scroll } | Modal::Details { scroll, .. }), action) => {
             *scroll = match action {
@@ -344,7 +364,7 @@ fn next_pane(model: &mut Model, by: isize) {
     model.pane = panes.get(next).copied().unwrap_or(Pane::Matrix);
 }
 
-fn show(model: &mut Model, view: View) {
+pub(super) fn show(model: &mut Model, view: View) {
     model.view = view;
     model.zoomed = false;
     if let Some(first) = model.panes().first() {
@@ -353,6 +373,10 @@ fn show(model: &mut Model, view: View) {
 }
 
 fn details(model: &mut Model) {
+    // Deeper into a folded group is its rows.
+    if model.row().is_some_and(|row| model.folded.contains(row)) && rows::fold(model, false) {
+        return;
+    }
     if let Some(row) = model.row().cloned() {
         model.modal = Some(Modal::Details { row, scroll: 0 });
     }
@@ -374,6 +398,8 @@ fn back(model: &mut Model) {
         model.zoomed = false;
     } else if model.frozen.is_some() {
         model.frozen = None;
+    } else if !model.marked.is_empty() {
+        model.marked.clear();
     } else if model.column.is_some() {
         model.column = None;
     } else if model.message.take().is_none() {
@@ -382,15 +408,16 @@ fn back(model: &mut Model) {
 }
 
 fn copy(model: &mut Model) -> Vec<Effect> {
-    let row = match &model.modal {
-        Some(Modal::Details { row, .. }) => Some(row.clone()),
-        _ => model.row().cloned(),
+    let rows = match &model.modal {
+        Some(Modal::Details { row, .. }) => vec![row.clone()],
+        _ => model.meant(),
     };
-    let Some(json) = row.and_then(|row| rows::as_json(model, &row)) else {
+    let Some(json) = rows::as_json(model, &rows) else {
         say(model, Tone::Info, "nothing to copy here");
         return Vec::new();
     };
-    say(model, Tone::Info, format!("{} bytes of JSON given to the terminal's clipboard", json.len()));
+    let what = super::text::plural(rows.len(), "row");
+    say(model, Tone::Info, format!("{what} given to the terminal's clipboard: {} bytes of JSON", json.len()));
     vec![Effect::Copy(json)]
 }
 

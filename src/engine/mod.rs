@@ -30,6 +30,7 @@ mod legacy;
 mod link_delays;
 mod log;
 mod mail;
+mod neighbours;
 mod network;
 mod notify;
 mod orders;

@@ -15,6 +15,7 @@ mod setting;
 mod skew;
 mod snapshot;
 mod stage;
+mod wire;
 
 pub use crate::health::{Found, Record, Weight as CheckWeight};
 pub use alarm::{Acknowledged, Alarm, AlarmKind};
@@ -33,3 +34,4 @@ pub use snapshot::{
     TrackedProcess, Transition, Verdict, Vip, VirtualLinkStatus,
 };
 pub use stage::{ClientView, Mode, ServerState, Stage, StageAction, StageClock, StageNode, StageServer};
+pub use wire::{AuthSeen, Neighbour, Standing, Wire, WireLink};

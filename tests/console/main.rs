@@ -8,5 +8,6 @@ mod fixture;
 mod pictures;
 mod questions;
 mod stale;
+mod tables;
 mod tracks;
 mod truth;

@@ -5,12 +5,14 @@
 mod adverts;
 mod alarms;
 mod canvas;
+mod choose;
 mod details;
 mod frame;
 mod help;
 mod instance;
 mod instances;
 mod matrix;
+mod neighbours;
 mod overview;
 mod question;
 mod services;
@@ -86,6 +88,8 @@ fn paint(model: &Model, buf: &mut Buffer) -> (Vec<(Rect, Hit)>, Option<Position>
             Some(Modal::Help { scroll }) => help::draw(&mut canvas, *scroll),
             Some(Modal::Details { row, scroll }) => details::draw(&mut canvas, row, *scroll),
             Some(Modal::Alarms { .. }) => alarms::draw(&mut canvas),
+            Some(Modal::Choose(open)) => choose::columns(&mut canvas, *open),
+            Some(Modal::Palette(open)) => choose::palette(&mut canvas, open),
             Some(Modal::Question(open)) => question::draw(&mut canvas, open),
             None => {}
         }
