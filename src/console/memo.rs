@@ -5,7 +5,7 @@ use super::model::Picture;
 use crate::cluster::{Router, routers};
 use crate::status::{Alarm, Snapshot};
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 /// A clone shares nothing with its original, and begins with what that had.
 #[derive(Default)]
@@ -19,8 +19,8 @@ struct Kept {
     alarms: Option<(AlarmKey, Arc<[Alarm]>)>,
 }
 
-/// The snapshots themselves: while they are held here, no other can take their place in memory.
-type Snapshots = Vec<Option<Arc<Snapshot>>>;
+/// The snapshots by their place in memory, which no other can take while it is remembered here.
+type Snapshots = Vec<Option<Weak<Snapshot>>>;
 /// Each node's name, trust and why; when its word came.
 type AlarmKey = (Snapshots, Vec<(String, String, u64)>);
 
@@ -59,12 +59,12 @@ impl Memo {
 }
 
 fn snapshots_of(picture: &Picture) -> Snapshots {
-    picture.nodes.iter().map(|n| n.snapshot.clone()).collect()
+    picture.nodes.iter().map(|n| n.snapshot.as_ref().map(Arc::downgrade)).collect()
 }
 
 fn are_of(from: &Snapshots, picture: &Picture) -> bool {
-    let same = |a: &Option<Arc<Snapshot>>, b: &Option<Arc<Snapshot>>| match (a, b) {
-        (Some(a), Some(b)) => Arc::ptr_eq(a, b),
+    let same = |a: &Option<Weak<Snapshot>>, b: &Option<Arc<Snapshot>>| match (a, b) {
+        (Some(a), Some(b)) => a.as_ptr() == Arc::as_ptr(b),
         (None, None) => true,
         _ => false,
     };

@@ -24,8 +24,15 @@ fn with(model: &Model, pane: Pane, filter: &str) -> Vec<RowId> {
     match pane {
         Pane::Matrix => instances(model, filter).into_iter().map(|r| r.id).collect(),
         Pane::Summary | Pane::Servers => {
+            let lines = servers(model, filter);
+            let services: Vec<&RowId> = lines.iter().filter(|l| l.real.is_none()).map(|l| &l.row).collect();
+            let told: BTreeSet<&RowId> = services.iter().copied().collect();
+            if told.len() == services.len() {
+                return lines.into_iter().map(|line| line.row).collect();
+            }
+            // Two nodes serve one service.
             let mut seen = BTreeSet::new();
-            servers(model, filter).into_iter().map(|line| line.row).filter(|row| seen.insert(row.clone())).collect()
+            lines.into_iter().map(|line| line.row).filter(|row| seen.insert(row.clone())).collect()
         }
         Pane::Neighbours => neighbours(model, filter).into_iter().map(|line| line.row).collect(),
         Pane::Stage => {
