@@ -57,8 +57,8 @@ mod tests {
     fn a_clock_that_runs_ahead_is_set_back() {
         let node = |name: &str, clock| NodeView { clock, ..NodeView::new(name.into()) };
         let clock = |offset_us, error_us| Some(ClockOffset { offset_us, error_us });
-        let mut picture = Picture::default();
-        picture.nodes = vec![node("a", clock(-5_000, 100)), node("b", clock(-1_900, 150)), node("c", None)];
+        let nodes = vec![node("a", clock(-5_000, 100)), node("b", clock(-1_900, 150)), node("c", None)];
+        let mut picture = Picture { nodes, ..Picture::default() };
         assert_eq!(corrected(&picture, 0, 1_000_000), 1_000_000);
         assert_eq!(corrected(&picture, 1, 1_003_100), 1_000_000);
         assert_eq!(corrected(&picture, 2, 1_003_100), 1_003_100);

@@ -14,6 +14,7 @@ impl ClockOffset {
     pub const NONE: Self = Self { offset_us: 0, error_us: 0 };
 
     /// How far this node's clock is from another's, both measured by the same asker.
+    #[must_use]
     pub const fn from(self, other: Self) -> Self {
         Self {
             offset_us: self.offset_us.saturating_sub(other.offset_us),

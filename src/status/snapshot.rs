@@ -74,6 +74,7 @@ pub struct Snapshot {
 
 impl Snapshot {
     /// The same without instances and services.
+    #[must_use]
     pub fn head(&self) -> Self {
         Self {
             node: self.node.clone(),

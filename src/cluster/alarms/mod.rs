@@ -82,7 +82,7 @@ fn of_node(node: &Seen, told: &Told, found: &mut Vec<Alarm>) {
     let unseen = "what it does now is not known; what it did last is shown with its age";
     let last = node.snapshot.map(|s| s.wall_us);
     match node.trust {
-        Trust::Fresh => {}
+        Trust::Fresh | Trust::Never(None) => {}
         Trust::Stale(why) => found.push(Alarm {
             text: format!("{name} does not answer{}", because(why)),
             meaning: unseen.into(),
@@ -97,7 +97,6 @@ fn of_node(node: &Seen, told: &Told, found: &mut Vec<Alarm>) {
             since_us: last,
             ..alarm(AlarmKind::Dead, Severity::Warning, name, &[name])
         }),
-        Trust::Never(None) => {}
         Trust::Never(Some(why)) => found.push(Alarm {
             text: format!("{name} has not said a word{}", because(why)),
             meaning: "nothing is known of it".into(),

@@ -5,9 +5,10 @@ use super::ask::{Failure, PATIENCE, Session, refused, whole};
 use crate::control::board::Board;
 use crate::control::target::{Place, Target};
 use crate::status::ClockOffset;
+use crate::sys::clock::wall_us;
 use hyper::{Method, StatusCode};
 use std::sync::Weak;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 
 /// Questions of one measurement: the quickest answer says most.
@@ -53,7 +54,7 @@ async fn measure(target: &Target) -> Result<Option<ClockOffset>, Failure> {
             return Err(refused(target, answer).await);
         }
         let body = whole(target, answer).await?;
-        let took = zero.elapsed() - sent;
+        let took = zero.elapsed().saturating_sub(sent);
         let theirs: Clock = serde_json::from_slice(&body).map_err(|e| Failure::garbled(target, e))?;
         let middle = zero_wall.saturating_add(micros(sent + took / 2));
         let offset_us = i64::try_from(i128::from(theirs.wall_us) - i128::from(middle)).unwrap_or(0);
@@ -69,6 +70,3 @@ fn micros(d: Duration) -> u64 {
     u64::try_from(d.as_micros()).unwrap_or(u64::MAX)
 }
 
-fn wall_us() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, micros)
-}

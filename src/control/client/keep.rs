@@ -164,14 +164,12 @@ impl Keeper {
             }
             "change" => {
                 let change = serde_json::from_str(&message.data).ok();
-                match change.and_then(|change: Change| self.rotation.change(change).ok()) {
-                    Some(snapshot) => self.show(snapshot, false),
+                let Some(snapshot) = change.and_then(|change: Change| self.rotation.change(change).ok()) else {
                     // Another version tells it in its own way; its whole snapshots are read all the same.
-                    None => {
-                        self.takes_changes = false;
-                        Err(End::Restarted)
-                    }
-                }
+                    self.takes_changes = false;
+                    return Err(End::Restarted);
+                };
+                self.show(snapshot, false)
             }
             "event" => {
                 let event: Event = serde_json::from_str(&message.data).map_err(garbled)?;

@@ -5,6 +5,7 @@ use crate::control::access::{Peer, user_name};
 use crate::control::feed::Request;
 use crate::control::sse;
 use crate::status::{API, Actor, Ask, CheckList, Event, Reply, Snapshot};
+use crate::sys::clock::wall_us;
 use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Extension, FromRequestParts, Query, State};
@@ -18,7 +19,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::Deserialize;
 use serde_json::json;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
@@ -137,8 +138,7 @@ async fn index(_: Viewer) -> Json<serde_json::Value> {
 
 /// For whoever compares clocks: nothing is waited for.
 async fn clock(_: Viewer) -> Json<serde_json::Value> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Json(json!({ "wall_us": u64::try_from(now.as_micros()).unwrap_or(u64::MAX) }))
+    Json(json!({ "wall_us": wall_us() }))
 }
 
 /// A snapshot as shared by the board.
