@@ -2,6 +2,8 @@
 //! one node or of all.
 
 mod alarms;
+pub mod configuration;
+pub mod difference;
 mod findings;
 mod routers;
 

@@ -4,7 +4,7 @@ use super::action::Action;
 use super::facts;
 use super::model::{Message, Modal, Model, RowId, Tone};
 use super::update::{About, Effect};
-use crate::status::{Actor, Alarm, Ask, Command};
+use crate::status::{Alarm, Ask, Command};
 use std::sync::Arc;
 
 /// What is wrong when the console opens is in sight, and is no news.
@@ -64,7 +64,7 @@ fn acknowledge(model: &mut Model, alarm: Option<&Alarm>) -> Vec<Effect> {
     let effects: Vec<Effect> = nodes
         .map(|node| Effect::Send {
             node,
-            ask: Box::new(Ask { command: command.clone(), reason: None, actor: Actor::default() }),
+            ask: Box::new(Ask::new(command.clone())),
             about: About::Command { node, row: RowId::StageNode(String::new()), verb: "acknowledge" },
         })
         .collect();

@@ -1,5 +1,6 @@
 //! What an engine publishes: the latest snapshot, and a bounded list of events.
 
+use super::records::Records;
 use crate::status::{ClockOffset, Event, Snapshot};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -28,6 +29,7 @@ pub struct Board {
     wanted: Notify,
     /// How far the node's clock is from the reader's; none: not measured. Only on the reader's side.
     clock: watch::Sender<Option<ClockOffset>>,
+    records: Records,
 }
 
 impl Default for Board {
@@ -39,6 +41,7 @@ impl Default for Board {
             on_request: AtomicBool::new(false),
             wanted: Notify::new(),
             clock: watch::Sender::new(None),
+            records: Records::default(),
         }
     }
 }
@@ -56,6 +59,11 @@ impl Board {
         let newest = ring.back().map_or(0, |e| e.seq);
         drop(ring);
         self.newest.send_if_modified(|before| std::mem::replace(before, newest) != newest);
+    }
+
+    /// The configuration and the audit log.
+    pub const fn records(&self) -> &Records {
+        &self.records
     }
 
     pub fn publish(&self, snapshot: Snapshot) {
@@ -128,5 +136,6 @@ impl Board {
     pub fn clear(&self) {
         self.events.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.snapshot.send_replace(None);
+        self.records.clear();
     }
 }

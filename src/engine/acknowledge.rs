@@ -66,7 +66,8 @@ mod tests {
 
     fn ask(alarm: &str) -> Ask {
         let command = Command::Acknowledge { alarm: alarm.into(), since_us: Some(9_000_000) };
-        Ask { command, reason: Some("seen".into()), actor: Actor { user: "ops1".into(), from: "test".into() } }
+        let actor = Actor { user: "ops1".into(), from: "test".into() };
+        Ask { reason: Some("seen".into()), actor, ..Ask::new(command) }
     }
 
     fn told(engine: &mut Engine, alarm: &str) -> Reply {

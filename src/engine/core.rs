@@ -4,6 +4,7 @@ use super::addresses::Managed;
 use super::announcing::Announcing;
 use super::bfd::Bfds;
 use super::checks::Checks;
+use super::configuration::Papers;
 use super::effect::Effect;
 use super::firewall::Firewalling;
 use super::groups::Group;
@@ -27,7 +28,7 @@ use crate::conf::{Config, Globals, Origins, TableNamespace};
 use crate::kernel::{Address, Change, Link, ServiceKey, Timeouts};
 use crate::lvs;
 use crate::net::{Family, IpNet, LinkName};
-use crate::status::{Counters, Dataplane, Event, Severity, Subject};
+use crate::status::{Counters, Dataplane, Event, Lock, Severity, Subject};
 use crate::time::{Duration, Instant, earliest};
 use crate::vrrp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -91,6 +92,7 @@ pub struct Engine {
     pub(super) globals: Globals,
     /// Where the keywords of instances are written.
     pub(super) origins: Origins,
+    pub(super) papers: Papers,
     pub(super) random: Random,
     /// What the settings say of the lease of addresses: seconds, 0 for none; none: by the configuration.
     pub(super) lease_setting: Option<u32>,
@@ -126,6 +128,8 @@ pub struct Engine {
     pub(super) checks: Checks,
     /// What operators asked for.
     pub(super) overlay: Overlay,
+    /// What somebody is about to act on.
+    pub(super) locks: Vec<Lock>,
     pub(super) table: TableState,
     pub(super) findings: Findings,
     pub(super) acknowledged: Vec<crate::status::Acknowledged>,
@@ -166,6 +170,7 @@ impl Engine {
         let mut log = Log::new(name.clone(), wall_zero_us);
         log.add(start, Subject::Node, Severity::Notice, "start", format!("engine started from {config_path}"), None);
         let globals = &config.globals;
+        let about = config.about.clone();
         let trackers = Trackers::new(&config, start);
         let routers = if let Some(legacy) = &legacy {
             legacy.routers(config.instances, start)
@@ -186,6 +191,7 @@ impl Engine {
             slept: None,
             globals: config.globals,
             origins: config.origins,
+            papers: Papers::default(),
             random,
             lease_setting: lease,
             lease: None,
@@ -218,6 +224,7 @@ impl Engine {
             services,
             checks: Checks::default(),
             overlay: Overlay::default(),
+            locks: Vec::new(),
             table: TableState::default(),
             findings: Findings::default(),
             acknowledged: Vec::new(),
@@ -232,6 +239,7 @@ impl Engine {
             unkept: BTreeSet::new(),
             node_unkept: true,
         };
+        engine.papers.loaded(start, about);
         if let Some(legacy) = &legacy {
             engine.inherit(legacy);
         }
@@ -285,6 +293,8 @@ impl Engine {
                 self.log.add(now, Subject::Node, severity, kind, text, cause);
             }
             Input::Restartable { id, able } => self.restartable(now, id, able, &mut effects),
+            Input::DiskSeen(state) => self.disk_seen(now, state),
+            Input::AuditKept(result) => self.audit_kept(now, result),
             Input::GuardLost => self.guard_lost(now),
             Input::Command { id, ask } => self.command(now, id, ask, &mut effects),
             Input::Configured { id, ask, read } => {

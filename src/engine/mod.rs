@@ -7,6 +7,7 @@
 #![warn(clippy::wildcard_enum_match_arm, clippy::indexing_slicing)]
 
 mod acknowledge;
+mod actions;
 mod addresses;
 mod admission;
 mod announcing;
@@ -21,6 +22,7 @@ mod effect;
 mod extra_garp;
 mod firewall;
 mod groups;
+mod holds;
 mod input;
 mod intents;
 mod keeper;
@@ -28,6 +30,7 @@ mod keeping;
 mod lease;
 mod legacy;
 mod link_delays;
+mod locks;
 mod log;
 mod mail;
 mod neighbours;

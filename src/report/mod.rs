@@ -1,8 +1,12 @@
-//! Answers without a screen: check, explain, status, events, and the alarms, and the verbs over the control link.
+//! Answers without a screen: check, explain, status, events, alarms, and the verbs over the control link.
 
 pub mod alarms;
+mod asked;
+pub mod audit;
+pub mod changes;
 pub mod check;
 mod checks;
+pub mod config;
 pub mod dump;
 mod engines;
 pub mod events;

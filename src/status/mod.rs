@@ -4,11 +4,14 @@
 //! same console drives an engine in this process, behind a socket, or in the simulator.
 //! [`Snapshot`] is what `vipdeck status --json` prints.
 
+mod action;
 mod alarm;
+mod audit;
 mod change;
 mod checks;
 mod clock;
 mod command;
+mod config;
 mod event;
 mod intent;
 mod setting;
@@ -18,11 +21,14 @@ mod stage;
 mod wire;
 
 pub use crate::health::{Found, Record, Weight as CheckWeight};
+pub use action::{Action, ActionState, AtExpiry, DemoteMode, Lock};
 pub use alarm::{Acknowledged, Alarm, AlarmKind};
+pub use audit::{AuditEntry, AuditList, AuditResult};
 pub use change::{Change, Misplaced};
 pub use checks::{CheckList, CheckStatus, RealChecks, Runs};
 pub use clock::ClockOffset;
 pub use command::{Actor, Ask, Command, Reply};
+pub use config::{ConfigFile, ConfigReport, ConfigSummary, ConfigText, DiskLook, DiskState, Gravity, Place, Problem};
 pub use event::{Event, Severity, Subject};
 pub use intent::{Asked, AtDeadline, IntentView, Intents, Order, Rising, Slot};
 pub use setting::{Setting, SettingFrom};

@@ -254,6 +254,9 @@ pub(crate) fn snapshot(node: u8) -> Snapshot {
         alarms: vec![],
         acknowledged: vec![],
         intents: vipdeck::status::Intents::default(),
+        configuration: None,
+        actions: Vec::new(),
+        locks: Vec::new(),
         counters: Counters::default(),
         last_event: 3,
         unread: Vec::new(),
@@ -285,7 +288,7 @@ pub(crate) fn events(node: u8) -> Vec<Arc<Event>> {
 }
 
 pub(crate) fn hold(kind: HoldKind) -> Hold {
-    Hold { kind, since: at(AT - 63_000_000), by: actor(), reason: Some("kernel patch".into()) }
+    Hold::new(kind, at(AT - 63_000_000), actor(), Some("kernel patch".into()))
 }
 
 pub(crate) fn draining(real: &mut Real, active: u32) {

@@ -69,4 +69,3 @@ async fn measure(target: &Target) -> Result<Option<ClockOffset>, Failure> {
 fn micros(d: Duration) -> u64 {
     u64::try_from(d.as_micros()).unwrap_or(u64::MAX)
 }
-

@@ -8,7 +8,7 @@ use crate::control::board::Board;
 use crate::control::feed::{Connection, Feed, Request};
 use crate::control::sse;
 use crate::control::target::Target;
-use crate::status::{Change, Event, Snapshot};
+use crate::status::{AuditList, Change, ConfigReport, Event, Snapshot};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::{Method, StatusCode};
@@ -42,6 +42,7 @@ pub fn connect(target: Target, handle: &Handle) -> Feed {
         takes_changes: true,
         last: 0,
         heard: Instant::now(),
+        has_audit: false,
     };
     handle.spawn(keep(keeper));
     Feed { label, board, connection: seen, requests }
@@ -75,6 +76,8 @@ struct Keeper {
     last: u64,
     /// When the engine was last heard.
     heard: Instant,
+    /// This stream has told of the audit log.
+    has_audit: bool,
 }
 
 /// How a stream ended.
@@ -131,6 +134,7 @@ impl Keeper {
 
     async fn read(&mut self, session: &mut Session, body: &mut Incoming) -> End {
         let mut reader = sse::Reader::default();
+        self.has_audit = false;
         let mut is_first = true;
         loop {
             let frame = match timeout(SILENCE, body.frame()).await {
@@ -177,6 +181,21 @@ impl Keeper {
                 if event.seq > self.last {
                     self.last = event.seq;
                     self.board.record([event]);
+                }
+                Ok(())
+            }
+            "configuration" => {
+                let report: ConfigReport = serde_json::from_str(&message.data).map_err(garbled)?;
+                // It comes as this user may see it.
+                self.board.records().set_configuration(report.clone(), report);
+                Ok(())
+            }
+            "audit" => {
+                let list: AuditList = serde_json::from_str(&message.data).map_err(garbled)?;
+                if std::mem::replace(&mut self.has_audit, true) {
+                    self.board.records().add_audit(list.entries);
+                } else {
+                    self.board.records().begin_audit(list);
                 }
                 Ok(())
             }

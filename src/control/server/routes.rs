@@ -1,6 +1,6 @@
 //! What may be asked, and the answers.
 
-use super::{Shared, streams};
+use super::{Shared, papers, streams};
 use crate::control::access::{Peer, user_name};
 use crate::control::feed::Request;
 use crate::control::sse;
@@ -41,6 +41,8 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route("/v1", get(index))
         .route("/v1/status", get(status))
         .route("/v1/checks", get(checks))
+        .route("/v1/config", get(papers::config))
+        .route("/v1/audit", get(papers::audit))
         .route("/v1/events", get(events))
         .route("/v1/stream", get(stream))
         .route("/v1/clock", get(clock))
@@ -71,7 +73,7 @@ pub(super) struct Problem {
 }
 
 impl Problem {
-    fn new(status: StatusCode, text: impl Into<String>) -> Self {
+    pub(super) fn new(status: StatusCode, text: impl Into<String>) -> Self {
         Self { status, text: text.into() }
     }
 }
@@ -83,7 +85,10 @@ impl IntoResponse for Problem {
 }
 
 /// Proof that the peer may look.
-struct Viewer;
+pub(super) struct Viewer {
+    /// Also command, and so see secrets.
+    pub(super) operates: bool,
+}
 /// The peer, which may command.
 struct Operator(Peer);
 
@@ -96,8 +101,9 @@ impl FromRequestParts<Arc<Shared>> for Viewer {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, shared: &Arc<Shared>) -> Result<Self, Problem> {
-        match shared.rules.view_refusal(&peer(parts)?) {
-            None => Ok(Self),
+        let peer = peer(parts)?;
+        match shared.rules.view_refusal(&peer) {
+            None => Ok(Self { operates: shared.rules.operate_refusal(&peer).is_none() }),
             Some(text) => Err(Problem::new(StatusCode::FORBIDDEN, text)),
         }
     }
@@ -125,11 +131,15 @@ async fn index(_: Viewer) -> Json<serde_json::Value> {
             { "method": "GET", "path": "/v1", "text": "this index" },
             { "method": "GET", "path": "/v1/status", "text": "the snapshot; 503 while there is none" },
             { "method": "GET", "path": "/v1/checks", "text": "every health check with its last runs" },
+            { "method": "GET", "path": "/v1/config",
+              "text": "the configuration that runs: files, diagnostics, digests, and the file on the disk; secrets only for operators" },
+            { "method": "GET", "path": "/v1/audit?after=SEQ&since=MICROSECONDS",
+              "text": "the newest entries of the audit log: who asked for what, and what became of it" },
             { "method": "GET", "path": "/v1/events?after=SEQ", "text": "the events after SEQ that are kept, as an array" },
             { "method": "GET", "path": "/v1/events?after=SEQ&follow=true",
               "text": "events as server-sent events, ids are sequence numbers, Last-Event-ID resumes; `gap` when some are lost" },
             { "method": "GET", "path": "/v1/stream?after=SEQ",
-              "text": "server-sent events for consoles: `snapshot` (at most ten a second), `event`, `gap`; with the header vipdeck-changes, `change` after the first snapshot" },
+              "text": "server-sent events for consoles: `snapshot` (at most ten a second), `event`, `gap`, `configuration`, `audit`; with the header vipdeck-changes, `change` after the first snapshot" },
             { "method": "GET", "path": "/v1/clock", "text": "this machine's wall clock, microseconds since 1970" },
             { "method": "POST", "path": "/v1/commands", "text": EXPECTED },
         ],
@@ -192,14 +202,15 @@ async fn events(
 }
 
 async fn stream(
-    _: Viewer,
+    viewer: Viewer,
     State(shared): State<Arc<Shared>>,
     query: Result<Query<StreamQuery>, QueryRejection>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let Query(query) = query.map_err(|e| bad_query(&e))?;
     let takes_changes = headers.get(sse::CHANGES).is_some_and(|v| v == "1");
-    Ok(streams::console(&shared, resume(query.after, &headers)?, takes_changes).into_response())
+    let after = resume(query.after, &headers)?;
+    Ok(streams::console(&shared, after, takes_changes, viewer.operates).into_response())
 }
 
 fn bad_query(rejection: &QueryRejection) -> Problem {
@@ -282,13 +293,13 @@ async fn answer(shared: &Shared, ask: Ask) -> Result<Reply, Problem> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::status::Command;
+    use crate::status::{Command, DemoteMode};
 
     #[test]
     fn a_command_is_read_with_reason_and_actor() {
         let ask = parsed(br#"{"command":"demote","instance":"VI_1","reason":"patch","actor":{"user":"x","from":"y"}}"#);
         let ask = ask.unwrap();
-        assert_eq!(ask.command, Command::Demote { instance: "VI_1".into(), seen: None });
+        assert_eq!(ask.command, Command::Demote { instance: "VI_1".into(), seen: None, mode: DemoteMode::Yield });
         assert_eq!(ask.reason.as_deref(), Some("patch"));
         for command in [
             r#"{"command":"weight","real":"192.0.2.1:80","service":"tcp/192.0.2.9:80","weight":3}"#,

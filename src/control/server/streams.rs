@@ -3,6 +3,7 @@
 
 use super::{Shared, Stop};
 use crate::control::board::Board;
+use crate::control::records::Unseen;
 use crate::status::{Change, Event, Snapshot};
 use axum::response::sse::{Event as Message, KeepAlive, Sse};
 use futures_util::stream::{self, Stream, StreamExt};
@@ -39,8 +40,10 @@ pub(super) fn console(
     shared: &Shared,
     after: u64,
     takes_changes: bool,
+    open: bool,
 ) -> Sse<impl Stream<Item = Result<Message, Infallible>> + use<>> {
-    let reader = Reader { takes_changes, ..Reader::new(shared, after) };
+    let unseen = shared.board.records().watch(open);
+    let reader = Reader { takes_changes, records: Some((unseen, None)), ..Reader::new(shared, after) };
     let steps = stream::unfold((reader, Step::First), |(mut reader, step)| async move {
         match step {
             Step::First => {
@@ -82,6 +85,8 @@ struct Reader {
     takes_changes: bool,
     /// The last snapshot it has been sent, if it takes changes.
     told: Option<Arc<Snapshot>>,
+    /// For consoles, with the last entry of the audit log it has been sent.
+    records: Option<(Unseen, Option<u64>)>,
 }
 
 impl Reader {
@@ -92,6 +97,7 @@ impl Reader {
             seen: after,
             takes_changes: false,
             told: None,
+            records: None,
         }
     }
 
@@ -110,6 +116,7 @@ impl Reader {
         let snapshot = self.changes.borrow_and_update().clone();
         let mut messages = self.news();
         messages.extend(snapshot.map(|s| self.told(s)));
+        messages.extend(self.papers());
         messages
     }
 
@@ -121,6 +128,18 @@ impl Reader {
         };
         self.told = self.takes_changes.then_some(snapshot);
         told
+    }
+
+    /// The configuration and the audit log, as far as they are new; the first `audit` of a stream has all of it.
+    fn papers(&mut self) -> Messages {
+        let Some((unseen, sent)) = &mut self.records else { return Vec::new() };
+        let report = unseen.configuration().flatten().map(|report| message("configuration", None, &*report));
+        let audit = unseen.audit().map(|audit| {
+            let list = audit.list(sent.unwrap_or(0), 0);
+            *sent = Some(audit.entries.back().map_or(0, |last| last.seq));
+            message("audit", None, &list)
+        });
+        report.into_iter().chain(audit).collect()
     }
 
     /// The events this reader has not seen, and a gap before them if some are lost.
