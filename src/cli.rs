@@ -57,6 +57,9 @@ pub enum Mode {
     /// Say that an alarm has been seen: consoles tell it no more aloud, and go on showing it. Tell every node.
     #[command(after_help = EXIT_STATUS)]
     Acknowledge(Acknowledge),
+    /// Print what an engine tells Prometheus (OpenMetrics).
+    #[command(after_help = EXIT_STATUS_LOOK)]
+    Metrics(Metrics),
     /// Print the configuration that runs, with its diagnostics at their lines, and what differs.
     #[command(after_help = EXIT_STATUS_LOOK)]
     Config(Config),
@@ -352,6 +355,12 @@ pub struct Events {
     /// One JSON object a line.
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub at: At,
+}
+
+#[derive(Debug, Args)]
+pub struct Metrics {
     #[command(flatten)]
     pub at: At,
 }
