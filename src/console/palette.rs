@@ -107,6 +107,7 @@ const fn place(context: Context) -> Option<&'static str> {
         Context::Clock => Some("on the demo's virtual clock"),
         Context::Everywhere
         | Context::Reading
+        | Context::Alarms
         | Context::Question
         | Context::Filter
         | Context::Choosing
