@@ -23,7 +23,7 @@ const TABLE: &[(&str, &str, bool)] = &[
     // The machines of `vrrp` on a clock of their own.
     ("forecast", "time net kernel vrrp lvs status", true),
     ("why", "time kernel status", true),
-    ("cluster", "time conf vrrp status", true),
+    ("cluster", "time net kernel conf vrrp status", true),
     ("metrics", "time status", true),
     ("engine", "time net wire bfd vrrp health kernel lvs conf status cluster", true),
     ("sim", "time net kernel health lvs conf status engine", true),
@@ -41,7 +41,7 @@ const TABLE: &[(&str, &str, bool)] = &[
         "time net wire bfd vrrp kernel health conf engine status cluster balancer control report settings cli sys",
         false,
     ),
-    ("console", "time net kernel status forecast why settings control", false),
+    ("console", "time net kernel status cluster forecast why settings control", false),
     ("lab", "time net status console control settings cli sys", false),
     ("launch", "conf cluster status sim console control runtime report settings cli sys", false),
 ];

@@ -5,13 +5,16 @@
 //! and `terminal` touch the world.
 
 pub mod action;
+mod alarms;
 mod answer;
 mod app;
 mod ask;
+mod clocks;
 pub mod facts;
 pub mod foresee;
 mod intake;
 pub mod keymap;
+mod memo;
 pub mod model;
 pub mod palette;
 pub mod picture;

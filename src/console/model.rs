@@ -2,13 +2,14 @@
 
 use super::foresee::{Standing, WhatIf};
 use super::keymap::{Context, Key, Keymap};
+use super::memo::Memo;
 use super::palette::Palette;
 use super::question::Question;
 use super::table::{Choose, Look};
 use super::theme::Theme;
 use crate::kernel::{DestinationKey, ServiceKey};
-use crate::net::{Family, IpNet, LinkName};
-use crate::status::{Event, Mode, Snapshot, Stage};
+use crate::net::{Family, LinkName};
+use crate::status::{ClockOffset, Event, Mode, Snapshot, Stage};
 use crate::time::Instant;
 use ratatui::layout::Size;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -68,6 +69,8 @@ pub struct Model {
     pub asked: Vec<Asked>,
     /// What would follow if the MASTER of the selected instance died, as far as it was worked out.
     pub standing: Option<Standing>,
+    /// The alarms that have been told aloud, each with its beginning.
+    pub rung: BTreeMap<String, Option<u64>>,
 }
 
 /// What is known of the cluster, as far as it has arrived.
@@ -78,6 +81,7 @@ pub struct Picture {
     /// The console's clock when this was the latest.
     pub at: u64,
     pub wall_us: u64,
+    pub memo: Memo,
 }
 
 #[derive(Clone, Debug)]
@@ -98,6 +102,8 @@ pub struct NodeView {
     pub received: u64,
     pub received_console: u64,
     pub link: Link,
+    /// Its wall clock against this machine's; none: not measured.
+    pub clock: Option<ClockOffset>,
     /// The newest last.
     pub events: VecDeque<Arc<Event>>,
     /// The last sequence number taken, and how many were missed.
@@ -211,6 +217,10 @@ pub enum Modal {
         scroll: usize,
     },
     WhatIf(Box<WhatIf>),
+    /// With the selected alarm's identity; none: the first.
+    Alarms {
+        chosen: Option<String>,
+    },
     /// What a table is sorted by, or which columns it has.
     Choose(Choose),
     Palette(Palette),
@@ -309,6 +319,7 @@ impl Model {
             message: None,
             asked: Vec::new(),
             standing: None,
+            rung: BTreeMap::new(),
         })
     }
 
@@ -336,6 +347,7 @@ impl Model {
     pub fn contexts(&self) -> Vec<Context> {
         match &self.modal {
             Some(Modal::Question(_)) => vec![Context::Question],
+            Some(Modal::Alarms { .. }) => vec![Context::Alarms, Context::Reading],
             Some(Modal::Choose(_)) => vec![Context::Choosing],
             Some(Modal::Palette(_)) => vec![Context::Palette],
             Some(_) => vec![Context::Reading],
@@ -493,6 +505,7 @@ impl NodeView {
             received: 0,
             received_console: 0,
             link: Link::Connecting,
+            clock: None,
             events: VecDeque::new(),
             last_seq: 0,
             missed: 0,
@@ -503,11 +516,4 @@ impl NodeView {
     pub fn name(&self) -> &str {
         self.called.as_deref().unwrap_or(&self.label)
     }
-}
-
-/// The addresses of an instance, in order, as its identity beside the VRID.
-pub fn nets(instance: &crate::status::Instance) -> Vec<IpNet> {
-    let mut nets: Vec<IpNet> = instance.vips.iter().map(|v| v.net).collect();
-    nets.sort();
-    nets
 }

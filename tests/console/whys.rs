@@ -62,7 +62,7 @@ fn every_reason_not_to_be_master_is_told() {
         s.instances[0].state = Role::Fault;
         s.instances[0].faults = vec!["eth0 is down".into()];
         s.node.links = vec![vipdeck::status::LinkState {
-            name: "eth0".parse().unwrap(),
+            name: vipdeck::net::LinkName::new("eth0").unwrap(),
             up: Some(false),
             counts_at: None,
             reasons: [Reason::input(at(AT - 5_000_000), "link", "the kernel told: eth0 is down")].into(),
