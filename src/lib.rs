@@ -25,6 +25,7 @@ pub mod launch;
 pub mod lvs;
 pub mod net;
 pub mod real_server;
+pub mod recording;
 pub mod report;
 pub mod runtime;
 pub mod settings;

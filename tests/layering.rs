@@ -21,6 +21,7 @@ const TABLE: &[(&str, &str, bool)] = &[
     ("conf", "time net bfd vrrp health lvs kernel", true),
     ("status", "time net kernel health", true),
     ("cluster", "time status", true),
+    ("recording", "status", true),
     ("engine", "time net wire bfd vrrp health kernel lvs conf status cluster", true),
     ("sim", "time net kernel health lvs conf status engine", true),
     // Arguments as values; the only words it shares are the names of services.
@@ -29,7 +30,7 @@ const TABLE: &[(&str, &str, bool)] = &[
     ("sys", "time net wire kernel health conf", false),
     ("settings", "kernel cli sys", false),
     ("balancer", "time kernel lvs sys", false),
-    ("control", "time status settings cli sys", false),
+    ("control", "time status recording settings cli sys", false),
     ("report", "time net kernel vrrp lvs status conf control settings cli sys", false),
     ("real_server", "net wire kernel lvs conf settings cli sys", false),
     (
@@ -37,7 +38,7 @@ const TABLE: &[(&str, &str, bool)] = &[
         "time net wire bfd vrrp kernel health conf engine status balancer control report settings cli sys",
         false,
     ),
-    ("console", "time net kernel status settings control", false),
+    ("console", "time net kernel status recording settings control", false),
     ("lab", "time net status console control settings cli sys", false),
     ("launch", "status sim console control runtime report settings cli sys", false),
 ];

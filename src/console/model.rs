@@ -5,6 +5,7 @@ use super::question::Question;
 use super::theme::Theme;
 use crate::kernel::{DestinationKey, ServiceKey};
 use crate::net::IpNet;
+pub use crate::recording::Link;
 use crate::status::{Event, Mode, Snapshot, Stage};
 use crate::time::Instant;
 use ratatui::layout::Size;
@@ -91,14 +92,6 @@ pub struct NodeView {
     /// The last sequence number taken, and how many were missed.
     pub last_seq: u64,
     pub missed: u64,
-}
-
-/// The way to a node, with times on the console's clock.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Link {
-    Connecting,
-    Live,
-    Lost { since: u64, why: String },
 }
 
 #[derive(Clone, Debug)]

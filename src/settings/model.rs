@@ -11,6 +11,7 @@ pub struct Settings {
     pub console: Console,
     pub control: Control,
     pub engine: Engine,
+    pub journal: Journal,
     pub mail: Mail,
     pub notify: Notify,
 }
@@ -27,6 +28,18 @@ pub struct Balancer {
     /// protocol in its version 1 (text) or 2 (binary).
     pub proxy_v1: Vec<ServiceKey>,
     pub proxy_v2: Vec<ServiceKey>,
+}
+
+/// What an engine keeps of its own last hour: events and snapshots, in memory.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Journal {
+    /// How far back it goes; 0: there is none.
+    pub seconds: u64,
+    /// What it takes at most, packed.
+    pub bytes: usize,
+    /// Also in files below `engine.state_directory`, so that it outlives the engine.
+    pub on_disk: bool,
 }
 
 /// How mail is given to the relay that keepalived.conf names (`smtp_server`); keepalived itself knows clear text alone.
@@ -125,6 +138,12 @@ pub struct Control {
 impl Default for Console {
     fn default() -> Self {
         Self { theme: "dark".into(), ascii: false, view_only: false, mouse: true, keys: None }
+    }
+}
+
+impl Default for Journal {
+    fn default() -> Self {
+        Self { seconds: 3600, bytes: 16 * 1024 * 1024, on_disk: false }
     }
 }
 

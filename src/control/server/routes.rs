@@ -8,11 +8,13 @@ use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Extension, FromRequestParts, Query, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use futures_util::StreamExt;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::Bytes;
 use serde::Deserialize;
 use serde_json::json;
 use std::sync::Arc;
@@ -40,6 +42,7 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route("/v1/checks", get(checks))
         .route("/v1/events", get(events))
         .route("/v1/stream", get(stream))
+        .route("/v1/journal", get(journal))
         .route("/v1/commands", post(command))
         .fallback(|| async {
             Problem::new(StatusCode::NOT_FOUND, "there is nothing here: GET /v1 lists what there is")
@@ -116,6 +119,8 @@ async fn index(_: Viewer) -> Json<serde_json::Value> {
               "text": "events as server-sent events, ids are sequence numbers, Last-Event-ID resumes; `gap` when some are lost" },
             { "method": "GET", "path": "/v1/stream?after=SEQ",
               "text": "server-sent events for consoles: `snapshot` (at most ten a second), `event`, `gap`" },
+            { "method": "GET", "path": "/v1/journal?since=MICROSECONDS",
+              "text": "what is kept of the last hour, from then on (since 1970): a recording for `vipdeck replay`, gzip of JSON lines" },
             { "method": "POST", "path": "/v1/commands", "text": EXPECTED },
         ],
     }))
@@ -179,6 +184,32 @@ async fn stream(
 ) -> Result<Response, Problem> {
     let Query(query) = query.map_err(|e| bad_query(&e))?;
     Ok(streams::console(&shared, resume(query.after, &headers)?).into_response())
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct JournalQuery {
+    since: u64,
+}
+
+/// The pieces are shared with the journal: nothing of an hour is copied to answer.
+async fn journal(
+    _: Viewer,
+    State(shared): State<Arc<Shared>>,
+    query: Result<Query<JournalQuery>, QueryRejection>,
+) -> Result<Response, Problem> {
+    let Query(query) = query.map_err(|e| {
+        Problem::new(StatusCode::BAD_REQUEST, format!("{}: since takes microseconds since 1970", e.body_text()))
+    })?;
+    let none = || Problem::new(StatusCode::NOT_FOUND, "this engine keeps no journal: journal.seconds is 0");
+    let name = shared.board.latest().map_or_else(String::new, |s| s.node.name.clone());
+    let journal = shared.board.journal().cloned().ok_or_else(none)?;
+    let packing = tokio::task::spawn_blocking(move || journal.since(query.since, &name));
+    let failed = |e| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, format!("the journal cannot be read: {e}"));
+    let pieces = packing.await.map_err(failed)?;
+    let body =
+        futures_util::stream::iter(pieces).map(|piece| Ok::<_, std::convert::Infallible>(Bytes::from_owner(piece)));
+    Ok(([(header::CONTENT_TYPE, "application/gzip")], Body::from_stream(body)).into_response())
 }
 
 fn bad_query(rejection: &QueryRejection) -> Problem {
