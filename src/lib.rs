@@ -24,6 +24,7 @@ pub mod lab;
 pub mod launch;
 pub mod lvs;
 pub mod net;
+pub mod privacy;
 pub mod real_server;
 pub mod recording;
 pub mod report;

@@ -46,6 +46,10 @@ fn dispatch(mode: Mode, settings: &Settings, out: &mut dyn Write) -> anyhow::Res
         Mode::Explain(args) => report::explain::run(&args, settings, out),
         Mode::Run(args) => launch::run::run(&args, settings, out),
         Mode::Attach(args) => launch::attach::run(&args, settings, out),
+        Mode::Record(args) => launch::record::run(&args, settings, out),
+        Mode::Replay(args) => launch::replay::run(&args, settings, out),
+        Mode::Report(args) => launch::report::run(&args, settings, out),
+        Mode::Note(note) => report::verbs::run(Command::Note { text: note.text }, &note.how, settings, out),
         Mode::Status(args) => report::status::run(&args, settings, out),
         Mode::Events(args) => report::events::run(&args, settings, out),
         Mode::Demote(on) => {

@@ -22,6 +22,7 @@ const TABLE: &[(&str, &str, bool)] = &[
     ("status", "time net kernel health", true),
     ("cluster", "time status", true),
     ("recording", "status", true),
+    ("privacy", "", true),
     ("engine", "time net wire bfd vrrp health kernel lvs conf status cluster", true),
     ("sim", "time net kernel health lvs conf status engine", true),
     // Arguments as values; the only words it shares are the names of services.
@@ -31,16 +32,16 @@ const TABLE: &[(&str, &str, bool)] = &[
     ("settings", "kernel cli sys", false),
     ("balancer", "time kernel lvs sys", false),
     ("control", "time status recording settings cli sys", false),
-    ("report", "time net kernel vrrp lvs status conf control settings cli sys", false),
+    ("report", "time net kernel vrrp lvs status recording conf control settings cli sys", false),
     ("real_server", "net wire kernel lvs conf settings cli sys", false),
     (
         "runtime",
         "time net wire bfd vrrp kernel health conf engine status balancer control report settings cli sys",
         false,
     ),
-    ("console", "time net kernel status recording settings control", false),
+    ("console", "time net kernel status privacy recording settings control", false),
     ("lab", "time net status console control settings cli sys", false),
-    ("launch", "status sim console control runtime report settings cli sys", false),
+    ("launch", "status recording sim console control runtime report settings cli sys", false),
 ];
 
 /// What no pure module may name.

@@ -17,9 +17,13 @@ pub enum Context {
     Stage,
     /// The virtual clock: demo only.
     Clock,
+    /// A recording.
+    Replay,
     Reading,
     Question,
     Filter,
+    /// While a note or a time is typed.
+    Prompt,
 }
 
 /// One key press without what does not matter to us.

@@ -69,7 +69,8 @@ fn instance_text(picture: &Picture, row: &Row) -> String {
 pub(super) fn history(model: &Model) -> Vec<(usize, &Arc<Event>)> {
     let filter = model.filter.to_lowercase();
     let nodes = model.shown().nodes.iter().enumerate();
-    let all = nodes.flat_map(|(n, view)| view.events.iter().map(move |e| (n, e)));
+    let notes = model.shown().notes.iter().map(|e| (usize::MAX, e));
+    let all = nodes.flat_map(|(n, view)| view.events.iter().map(move |e| (n, e))).chain(notes);
     let mut events: Vec<_> = all
         .filter(|(_, e)| {
             let cause = e.cause.as_deref().unwrap_or("");
@@ -160,8 +161,7 @@ pub(super) fn as_json(model: &Model, row: &RowId) -> Option<String> {
         RowId::StageNode(name) => json!(picture.stage_node(name)?),
         RowId::StageServer(name) => json!(picture.stage.as_ref()?.stage.servers.iter().find(|s| s.name == *name)?),
         RowId::Event(node, wall, seq) => {
-            let mut events = picture.nodes.get(*node)?.events.iter();
-            json!(**events.find(|e| e.seq == *seq && e.wall_us == *wall)?)
+            json!(**picture.event(*node, *wall, *seq)?)
         }
     };
     serde_json::to_string_pretty(&value).ok()

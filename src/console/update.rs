@@ -2,11 +2,11 @@
 
 use super::action::Action;
 use super::answer::act_in_question;
-use super::intake::{data, on_reply, take_events, take_snapshot, take_stage};
+use super::intake::{data, on_reply, take_events, take_link, take_snapshot, take_stage};
 use super::keymap::{Found, Key};
 use super::model::{Frozen, Link, Message, Modal, Model, Pane, Room, RowId, Tone, View};
 use super::question::{Field, Question, Subject};
-use super::{ask, rows, screens};
+use super::{ask, prompt, replay, rows, screens};
 use crate::console::Left;
 use crate::status::{Ask, Event, Reply, Snapshot, Stage, StageAction};
 use crossterm::event::{KeyCode, MouseButton, MouseEvent, MouseEventKind};
@@ -42,6 +42,8 @@ pub enum Msg {
         about: About,
         answer: Answer,
     },
+    /// What has been seen is in a file: what to say of it.
+    Saved(Result<String, String>),
 }
 
 /// Which request an answer belongs to.
@@ -57,6 +59,10 @@ pub enum About {
         node: usize,
     },
     Stage,
+    /// A note, or a mark without a text.
+    Note {
+        text: Option<String>,
+    },
 }
 
 /// What became of a request.
@@ -78,6 +84,10 @@ pub enum Effect {
         about: About,
     },
     Stage(StageAction),
+    /// What has been seen, to a file.
+    Save,
+    /// Into the recording of what has been seen.
+    Record(Arc<Event>),
     /// To the terminal's clipboard.
     Copy(String),
     Leave(Left),
@@ -107,14 +117,19 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         }
         Msg::Snapshot { node, snapshot } => data(model, |m| take_snapshot(m, node, snapshot)),
         Msg::Events { node, events } => data(model, |m| take_events(m, node, events)),
-        Msg::Link { node, link } => data(model, |m| {
-            if let Some(view) = m.live.nodes.get_mut(node) {
-                view.link = link;
-            }
-        }),
+        Msg::Link { node, link } => data(model, |m| take_link(m, node, link)),
         Msg::Stage(stage) => data(model, |m| take_stage(m, stage)),
         Msg::Reply { about, answer } => {
+            let kept = prompt::kept(model, &about, &answer);
             on_reply(model, &about, answer);
+            kept
+        }
+        Msg::Saved(Ok(text)) => {
+            say(model, Tone::Good, text);
+            Vec::new()
+        }
+        Msg::Saved(Err(text)) => {
+            say(model, Tone::Bad, text);
             Vec::new()
         }
     };
@@ -123,6 +138,9 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
 }
 
 fn tick(model: &mut Model, now: u64, wall_us: u64) {
+    if model.replay.is_some() {
+        return replay::pass(model, now);
+    }
     model.now = now.max(model.now);
     model.wall_us = wall_us;
     model.live.at = model.now;
@@ -207,6 +225,9 @@ fn typed(model: &mut Model, key: Key) -> bool {
         model.modal = Some(Modal::Question(question));
         return taken;
     }
+    if let Some(Modal::Prompt(prompt)) = &mut model.modal {
+        return prompt.typed(key.code);
+    }
     match key.code {
         KeyCode::Char(c) if model.filtering && model.modal.is_none() => model.filter.push(c),
         KeyCode::Backspace if model.filtering && model.modal.is_none() => drop(model.filter.pop()),
@@ -223,6 +244,7 @@ fn paste(model: &mut Model, text: &str) {
                 question.type_char(c);
             }
         }
+        Some(Modal::Prompt(prompt)) => clean.for_each(|c| _ = prompt.typed(KeyCode::Char(c))),
         None if model.filtering => model.filter.extend(clean),
         _ => {}
     }
@@ -245,7 +267,14 @@ fn act(model: &mut Model, action: Action) -> Vec<Effect> {
     if action.is_stage() {
         return ask::stage(model, action);
     }
+    if action.is_replay() {
+        replay::act(model, action);
+        return Vec::new();
+    }
     match action {
+        Action::Note => prompt::open_note(model),
+        Action::Mark => return prompt::send(model, None),
+        Action::Save => return prompt::save(model),
         Action::Up => rows::step(model, -1),
         Action::Down => rows::step(model, 1),
         Action::HalfPageUp => rows::step(model, -(rows::half_page(model) as isize)),
@@ -284,6 +313,7 @@ fn act_in_modal(model: &mut Model, action: Action) -> Vec<Effect> {
     let page = usize::from(model.size.height / 2).max(1);
     match (&mut model.modal, action) {
         (Some(Modal::Question(_)), _) => return act_in_question(model, action),
+        (Some(Modal::Prompt(_)), Action::Press) => return prompt::enter(model),
         (_, Action::Back) => model.modal = None,
         (Some(Modal::Details { .. }), Action::Copy) => return copy(model),
         (Some(Modal::Help { scroll } | Modal::Details { scroll, .. }), action) => {
@@ -297,7 +327,7 @@ fn act_in_modal(model: &mut Model, action: Action) -> Vec<Effect> {
                 _ => *scroll,
             };
         }
-        (None, _) => {}
+        (Some(Modal::Prompt(_)) | None, _) => {}
     }
     // What lies behind the end is not remembered: going up must move at once.
     let limit = screens::scroll_limit(model);

@@ -19,6 +19,7 @@ impl Engine {
             Command::Restore { instance } => self.on_instance(now, &ask, instance, None, vrrp::Input::Restore, effects),
             Command::Reload { .. } => return self.read_configuration(now, id, ask, effects),
             Command::Restart {} => return self.prepare_restart(now, id, ask, effects),
+            Command::Note { text } => Ok(self.note(now, &ask, text.as_deref())),
             Command::CheckNow { real, service } => self.check_now(now, *real, *service).inspect(|_| {
                 let text = ask.command.to_string();
                 self.log.add(now, subject(&ask.command), Severity::Info, "command", text, Some(by(&ask, "")));
@@ -82,6 +83,13 @@ impl Engine {
         Ok(self.consequence(index, name, role))
     }
 
+    /// What an operator wants to be found on the timeline.
+    fn note(&mut self, now: Instant, ask: &Ask, text: Option<&str>) -> String {
+        let (kind, said) = text.map_or(("mark", "marked"), |text| ("remark", text));
+        self.log.add(now, Subject::Node, Severity::Notice, kind, said, Some(by(ask, "")));
+        format!("{} has it on its timeline", self.name)
+    }
+
     /// What follows from an accepted command, in a sentence.
     fn consequence(&self, index: usize, name: &str, before: Role) -> String {
         let Some(router) = self.routers.get(index) else { return String::new() };
@@ -108,7 +116,7 @@ fn subject(command: &Command) -> Subject {
         Command::Demote { instance, .. } | Command::Restore { instance } | Command::Takeover { instance, .. } => {
             Subject::Instance(instance.clone())
         }
-        Command::Reload { .. } | Command::Restart {} => Subject::Node,
+        Command::Reload { .. } | Command::Restart {} | Command::Note { .. } => Subject::Node,
         Command::Drain { real, service, .. }
         | Command::CheckNow { real, service }
         | Command::Maint { real, service }

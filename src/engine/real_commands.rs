@@ -135,6 +135,7 @@ impl Engine {
             | Command::Restore { .. }
             | Command::Takeover { .. }
             | Command::CheckNow { .. }
+            | Command::Note { .. }
             | Command::Reload { .. }
             | Command::Restart {} => Err("no command for a real server".into()),
         }

@@ -47,12 +47,16 @@ pub struct Moment {
 }
 
 /// The way to a node, with times on the console's clock.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Link {
+    #[default]
     Connecting,
     Live,
-    Lost { since: u64, why: String },
+    Lost {
+        since: u64,
+        why: String,
+    },
 }
 
 /// Something that was fed to a console.

@@ -11,5 +11,5 @@ mod read;
 mod writer;
 
 pub use line::{FORMAT, Fed, Header, Link, Moment};
-pub use read::{Damage, Entry, Opened, Part, Played, Recording, Unreadable};
+pub use read::{Damage, Entry, Feeds, Opened, Part, Played, Recording, Unreadable};
 pub use writer::{Limits, Piece, Writer, head};

@@ -1,11 +1,12 @@
 //! Reading: an index of the parts, each unpacked when it is wanted.
 
-use super::line::{Brief, FORMAT, Fed, Header, Line, MAGIC, Moment, Open, What};
+use super::line::{Brief, FORMAT, Fed, Header, Line, Link, MAGIC, Moment, Open, What};
 use super::pack::unpacked;
 use super::patch::apply;
 use crate::status::{Event, Snapshot, Stage};
 use serde::Deserialize;
 use serde_json::Value;
+use std::collections::VecDeque;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
@@ -186,12 +187,65 @@ impl Recording {
     }
 }
 
+/// Everything that is in a recording as a console is fed it from its beginning, unpacked part by part.
+pub struct Feeds<'r> {
+    recording: &'r Recording,
+    part: usize,
+    waiting: VecDeque<Entry<Fed>>,
+}
+
+impl Recording {
+    pub fn feeds(&self) -> Feeds<'_> {
+        Feeds { recording: self, part: 0, waiting: VecDeque::new() }
+    }
+
+    /// What brings a console to where the first part begins.
+    fn beginning(&self, opened: &Opened) -> Vec<Fed> {
+        let links = opened.picture.get("nodes").and_then(Value::as_array);
+        let past = self.parts.first().map_or(0, |p| p.events_before);
+        let mut feeds: Vec<Fed> = opened.stage.clone().map(Fed::Stage).into_iter().collect();
+        for node in 0..self.header.nodes.len() {
+            let link = links.and_then(|l| Link::deserialize(l.get(node)?.get("link")?).ok());
+            // An engine's own journal knows of no link.
+            feeds.push(Fed::Link { node, link: link.unwrap_or(Link::Live) });
+            let events = self.events.iter().take(past).filter(|e| e.what.0 == Some(node));
+            let events: Vec<_> = events.map(|e| e.what.1.clone()).collect();
+            if !events.is_empty() {
+                feeds.push(Fed::Events { node, events });
+            }
+            let snapshot = opened.snapshots.get(node).cloned().flatten();
+            feeds.extend(snapshot.map(|s| Fed::Snapshot { node, snapshot: Some(s) }));
+        }
+        feeds
+    }
+}
+
+impl Iterator for Feeds<'_> {
+    type Item = Entry<Fed>;
+
+    fn next(&mut self) -> Option<Entry<Fed>> {
+        while self.waiting.is_empty() {
+            let part = self.recording.parts.get(self.part)?;
+            // What cannot be read inside a part has been told of where the file was opened.
+            if let Ok(played) = self.recording.play(part) {
+                if self.part == 0 {
+                    let beginning = self.recording.beginning(&played.opened).into_iter();
+                    self.waiting.extend(beginning.map(|what| Entry { moment: part.from, what }));
+                }
+                self.waiting.extend(played.entries);
+            }
+            self.part += 1;
+        }
+        self.waiting.pop_front()
+    }
+}
+
 fn header(text: &str, damage: Option<&str>) -> Result<Header, Unreadable> {
     let foreign = |why: &str| Unreadable::Foreign(why.to_owned());
     if text.is_empty() {
         return Err(foreign(damage.unwrap_or("its first line is empty")));
     }
-    let value: Value = serde_json::from_str(text).map_err(|_| foreign("its first line is not ours"))?;
+    let value: Value = serde_json::from_str(text).map_err(|e| foreign(&format!("its first line: {e}")))?;
     if value.get("vipdeck").and_then(Value::as_str) != Some(MAGIC) {
         return Err(foreign("its first line does not say so"));
     }
@@ -207,7 +261,7 @@ fn header(text: &str, damage: Option<&str>) -> Result<Header, Unreadable> {
 /// Lines that end; of a part that is not damaged the last one as well.
 fn whole_lines(text: &[u8], cut: bool) -> impl Iterator<Item = &[u8]> {
     let lines = text.split_inclusive(|b| *b == b'\n');
-    lines.filter(move |l| !cut || l.ends_with(b"\n")).map(|l| l.trim_ascii_end()).filter(|l| !l.is_empty())
+    lines.filter(move |l| !cut || l.ends_with(b"\n")).map(<[u8]>::trim_ascii_end).filter(|l| !l.is_empty())
 }
 
 /// The values that changes are changes of.

@@ -201,6 +201,11 @@ impl Writer {
         self.last = until;
     }
 
+    /// The moment of the last thing that was written; none: there is nothing.
+    pub fn last(&self) -> Option<Moment> {
+        (self.opened.is_some() || !self.closed.is_empty()).then_some(self.last)
+    }
+
     /// Every closed part, the oldest first.
     pub fn pieces(&self) -> impl DoubleEndedIterator<Item = &Piece> {
         self.closed.iter()

@@ -45,7 +45,7 @@ impl Watch {
                 Some(_) => Outcome::Waiting(format!("{} is still held", i.name)),
             }),
             // Carried out when it is answered.
-            Command::Reload { .. } => Outcome::Done("as answered".into()),
+            Command::Reload { .. } | Command::Note { .. } => Outcome::Done("as answered".into()),
             Command::Restart {} => self.restarted(s),
             // The end of a drain, however it came about; a reset has one, too.
             Command::Drain { real, service, .. } | Command::Reset { real, service } => {

@@ -34,6 +34,7 @@ pub fn run(command: Command, how: &cli::How, settings: &Settings, out: &mut dyn 
                 | Command::Reset { .. }
                 | Command::Return { .. }
                 | Command::Weight { .. }
+                | Command::Note { .. }
         );
         ensure!(is_everywhere, "{} is for one engine: give --at once", command.verb());
         let asked = targets.iter().map(|target| carry_out(command.clone(), how, patience, target.clone()));

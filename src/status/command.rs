@@ -90,6 +90,11 @@ pub enum Command {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         service: Option<ServiceKey>,
     },
+    /// Keep a note on the timeline; without a text, a mark.
+    Note {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        text: Option<String>,
+    },
     /// Another weight than the file's, until returned.
     Weight {
         real: DestinationKey,
@@ -112,6 +117,7 @@ impl Command {
             Self::Return { .. } => "return",
             Self::Weight { .. } => "weight",
             Self::CheckNow { .. } => "check-now",
+            Self::Note { .. } => "note",
             Self::Reload { .. } => "reload",
             Self::Restart {} => "restart",
         }
@@ -129,6 +135,7 @@ impl Command {
             | Self::Return { .. }
             | Self::CheckNow { .. }
             | Self::Weight { .. }
+            | Self::Note { .. }
             | Self::Reload { .. }
             | Self::Restart {} => None,
         }
@@ -159,6 +166,8 @@ impl fmt::Display for Command {
             }
             Self::Reload { dry_run: false } => write!(f, "reload"),
             Self::Reload { dry_run: true } => write!(f, "reload --dry-run"),
+            Self::Note { text: Some(text) } => write!(f, "note \"{text}\""),
+            Self::Note { text: None } => write!(f, "note"),
             Self::Restart {} => write!(f, "restart"),
             Self::Weight { real, service, weight } => write!(f, "weight {real}{} {weight}", of(service)),
         }

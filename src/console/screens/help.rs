@@ -50,6 +50,8 @@ const fn heading(context: Context) -> &'static str {
         Context::Servers => "On a real server",
         Context::Stage => "On the stage",
         Context::Clock => "The virtual clock",
+        Context::Replay => "The recording",
+        Context::Prompt => "While typing a note or a time",
         Context::Reading => "While reading",
         Context::Question => "In a question",
         Context::Filter => "While typing a filter",

@@ -9,7 +9,9 @@ mod help;
 mod instance;
 mod matrix;
 mod overview;
+mod prompt;
 mod question;
+mod scrubber;
 mod services;
 mod small;
 mod stage;
@@ -74,6 +76,7 @@ fn paint(model: &Model, buf: &mut Buffer) -> (Vec<(Rect, Hit)>, Option<Position>
         match &model.modal {
             Some(Modal::Help { scroll }) => help::draw(&mut canvas, *scroll),
             Some(Modal::Details { row, scroll }) => details::draw(&mut canvas, row, *scroll),
+            Some(Modal::Prompt(open)) => prompt::draw(&mut canvas, open),
             Some(Modal::Question(open)) => question::draw(&mut canvas, open),
             None => {}
         }

@@ -3,7 +3,7 @@
 use super::{Shared, streams};
 use crate::control::access::{Peer, user_name};
 use crate::control::feed::Request;
-use crate::status::{Actor, Ask, CheckList, Event, Reply, Snapshot};
+use crate::status::{Actor, Ask, CheckList, Command, Event, Reply, Snapshot};
 use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Extension, FromRequestParts, Query, State};
@@ -33,7 +33,7 @@ const TAKE: Duration = Duration::from_secs(2);
 /// For the engine to answer it.
 const ANSWER: Duration = Duration::from_secs(6);
 
-const EXPECTED: &str = r#"expected one of {"command":"demote|restore|takeover","instance":NAME}, {"command":"drain|maint|reset|return|check-now","real":"ADDRESS:PORT"}, {"command":"weight","real":"ADDRESS:PORT","weight":NUMBER}; a real server also takes "service":"tcp/ADDRESS:PORT", drain "deadline_seconds":NUMBER, "then":"ask|wait|reset|return", "ignore_persistence":true, return "slow_start_seconds":NUMBER, demote and takeover "seen":"MASTER|BACKUP", all take "reason":TEXT"#;
+const EXPECTED: &str = r#"expected one of {"command":"demote|restore|takeover","instance":NAME}, {"command":"drain|maint|reset|return|check-now","real":"ADDRESS:PORT"}, {"command":"weight","real":"ADDRESS:PORT","weight":NUMBER}, {"command":"note","text":TEXT}; a real server also takes "service":"tcp/ADDRESS:PORT", drain "deadline_seconds":NUMBER, "then":"ask|wait|reset|return", "ignore_persistence":true, return "slow_start_seconds":NUMBER, demote and takeover "seen":"MASTER|BACKUP", all take "reason":TEXT"#;
 
 pub(super) fn router(shared: Arc<Shared>) -> Router {
     Router::new()
@@ -260,12 +260,16 @@ async fn read(body: Body) -> Result<Vec<u8>, Problem> {
 fn parsed(body: &[u8]) -> Result<Ask, Problem> {
     let bad = |text: String| Problem::new(StatusCode::BAD_REQUEST, text);
     let ask: Ask = serde_json::from_slice(body).map_err(|e| bad(format!("not a command: {e}; {EXPECTED}")))?;
-    let texts = [ask.reason.as_deref(), ask.command.instance()];
+    let note = match &ask.command {
+        Command::Note { text } => text.as_deref(),
+        _ => None,
+    };
+    let texts = [ask.reason.as_deref(), ask.command.instance(), note];
     if texts.into_iter().flatten().any(|t| t.chars().any(char::is_control)) {
         return Err(bad("control characters are not allowed: texts go to logs and screens".into()));
     }
-    if ask.reason.as_ref().is_some_and(|r| r.chars().count() > REASON) {
-        return Err(bad(format!("a reason has at most {REASON} characters")));
+    if [ask.reason.as_deref(), note].into_iter().flatten().any(|t| t.chars().count() > REASON) {
+        return Err(bad(format!("a reason, and a note, has at most {REASON} characters")));
     }
     Ok(ask)
 }
@@ -292,7 +296,6 @@ async fn answer(shared: &Shared, ask: Ask) -> Result<Reply, Problem> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::status::Command;
 
     #[test]
     fn a_command_is_read_with_reason_and_actor() {
