@@ -207,6 +207,7 @@ impl<'a> Handover<'a> {
         let was = match hold.kind {
             HoldKind::Demoted => "demotion",
             HoldKind::Takeover => "takeover",
+            HoldKind::Newer(word) => word.as_str(),
         };
         let why = hold.reason.as_ref().map_or(String::new(), |r| format!(": {r}"));
         plan.steps.push(format!("the {was} by {} is lifted{why}; priority {} again", hold.by.user, own.base_priority));

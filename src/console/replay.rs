@@ -7,6 +7,7 @@ use super::action::Action;
 use super::intake::{data, feed};
 use super::model::{EVENTS_KEPT, Modal, Model, NodeView, Picture, StageView, Tone};
 use super::prompt::{Kind, Prompt};
+use super::rows;
 use super::update::say;
 use crate::recording::{Damage, Entry, Link, Moment, Played, Recording};
 use crate::status::{Event, Mode, Severity};
@@ -140,7 +141,7 @@ pub fn begin(model: &mut Model, replay: Replay) {
     model.replay = Some(Box::new(replay));
     seek(model, at);
     if let Some(damage) = damage {
-        say(model, Tone::Bad, format!("it is not whole and plays as far as it goes: {damage}"));
+        say(model, Tone::Bad, format!("not whole: it plays as far as it goes; {damage}"));
     }
 }
 
@@ -239,6 +240,7 @@ pub fn seek(model: &mut Model, at: u64) {
         frozen.changes = frozen.changes.saturating_sub(1);
     }
     model.replay = Some(replay);
+    rows::keep_selection(model);
 }
 
 fn reach(model: &mut Model, replay: &mut Replay, at: u64) -> Result<(), Damage> {

@@ -76,8 +76,20 @@ pub fn fed(msg: &Msg) -> Option<Fed> {
         Msg::Events { node, events } => Fed::Events { node, events },
         Msg::Link { node, link } => Fed::Link { node, link },
         Msg::Stage(stage) => Fed::Stage(stage),
+        Msg::Note(note) => Fed::Note(note),
         _ => return None,
     })
+}
+
+/// What was fed, as a message; of a note nothing but the recording knows.
+pub fn message(fed: Fed) -> Msg {
+    match fed {
+        Fed::Snapshot { node, snapshot } => Msg::Snapshot { node, snapshot },
+        Fed::Events { node, events } => Msg::Events { node, events },
+        Fed::Link { node, link } => Msg::Link { node, link },
+        Fed::Stage(stage) => Msg::Stage(stage),
+        Fed::Note(note) => Msg::Note(note),
+    }
 }
 
 enum Order {

@@ -2,7 +2,7 @@
 
 use super::action::Action;
 use super::answer::act_in_question;
-use super::intake::{data, on_reply, take_events, take_link, take_snapshot, take_stage};
+use super::intake::{data, on_reply, take_events, take_link, take_note, take_snapshot, take_stage};
 use super::keymap::{Found, Key};
 use super::model::{Frozen, Link, Message, Modal, Model, Pane, Room, RowId, Tone, View};
 use super::question::{Field, Question, Subject};
@@ -38,6 +38,8 @@ pub enum Msg {
         link: Link,
     },
     Stage(Stage),
+    /// Of a recording: what was noted in its console.
+    Note(Arc<Event>),
     Reply {
         about: About,
         answer: Answer,
@@ -119,6 +121,7 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Events { node, events } => data(model, |m| take_events(m, node, events)),
         Msg::Link { node, link } => data(model, |m| take_link(m, node, link)),
         Msg::Stage(stage) => data(model, |m| take_stage(m, stage)),
+        Msg::Note(note) => data(model, |m| take_note(m, note)),
         Msg::Reply { about, answer } => {
             let kept = prompt::kept(model, &about, &answer);
             on_reply(model, &about, answer);
@@ -288,8 +291,10 @@ fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::NextPane => next_pane(model, 1),
         Action::PreviousPane => next_pane(model, -1),
         Action::Overview => show(model, View::Overview),
+        Action::Instances => show(model, View::Instances),
         Action::Services => show(model, View::Services),
         Action::Timeline => show(model, View::Timeline),
+        Action::Drill => say(model, Tone::Info, "5 will be drills: there is no such view yet"),
         Action::Filter => model.filtering = true,
         Action::AcceptFilter => model.filtering = false,
         Action::Zoom => model.zoomed = !model.zoomed,

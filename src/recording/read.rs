@@ -320,7 +320,9 @@ fn snapshot(value: &Value) -> Result<Option<Arc<Snapshot>>, String> {
     if value.is_null() {
         return Ok(None);
     }
-    Snapshot::deserialize(value).map(|s| Some(Arc::new(s))).map_err(|e| format!("a snapshot: {e}"))
+    // Of a newer engine, what is understood of it.
+    let read = Snapshot::deserialize(value).or_else(|_| Snapshot::read(&value.to_string()));
+    read.map(|s| Some(Arc::new(s))).map_err(|e| format!("a snapshot: {e}"))
 }
 
 fn scene(value: &Value) -> Result<Stage, String> {

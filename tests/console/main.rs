@@ -5,5 +5,6 @@ mod crawl;
 mod fixture;
 mod pictures;
 mod questions;
+mod replays;
 mod tracks;
 mod truth;

@@ -8,5 +8,6 @@ mod hostile;
 mod http;
 mod journal;
 mod raw;
+mod skew;
 mod verbs;
 mod words;

@@ -2,11 +2,13 @@
 //!
 //! `frame` draws what every screen has (first line, tabs, message, hints), the others one screen or pane each.
 
+mod adverts;
 mod canvas;
 mod details;
 mod frame;
 mod help;
 mod instance;
+mod instances;
 mod matrix;
 mod overview;
 mod prompt;
@@ -70,6 +72,7 @@ fn paint(model: &Model, buf: &mut Buffer) -> (Vec<(Rect, Hit)>, Option<Position>
         let body = frame::draw(&mut canvas, all);
         match model.view {
             View::Overview => overview::draw(&mut canvas, body),
+            View::Instances => instances::draw(&mut canvas, body),
             View::Services => services::draw(&mut canvas, body),
             View::Timeline => timeline::draw(&mut canvas, body),
         }

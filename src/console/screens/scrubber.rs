@@ -1,7 +1,7 @@
 //! Where in the recording the picture is, with marks where something happened.
 //!
 //! ```text
-//!  ▶ ×2   ▕12:04:31──────●───‼───▲── · · · · · · · · · · · · ·12:14:31▏  ● change  ‼ alarm  ■ note
+//!  ▶ plays  ×2    12:04:31──────●───‼───▲┃··························12:14:31  ● change ‼ alarm ■ note
 //! ```
 
 use super::super::replay::Replay;
@@ -15,7 +15,7 @@ pub(super) fn draw(canvas: &mut Canvas, area: Rect) {
     let model = canvas.model;
     let Some(replay) = &model.replay else { return };
     let (from, until) = replay.recording().span();
-    let state = if replay.is_playing() { "▶ play" } else { "‖ stop" };
+    let state = if replay.is_playing() { "▶ plays " } else { "‖ paused" };
     let start: Line = vec![
         (Ink::Key, format!(" {state} ")),
         dim(format!("×{:<4}", replay.speed())),
