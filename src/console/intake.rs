@@ -116,9 +116,8 @@ pub(super) fn on_reply(model: &mut Model, about: &About, answer: Answer) {
             let name = model.live.nodes.get(*node).map_or("?", NodeView::name);
             format!("reload of {name}: {text}")
         }
-        About::Stage => text,
         About::Note { .. } if tone == Tone::Bad => format!("kept in this console alone: {text}"),
-        About::Note { .. } => text,
+        About::Stage | About::Note { .. } => text,
     };
     // A second node's good news does not cover the first one's bad news.
     let now = model.now;

@@ -92,17 +92,13 @@ pub(super) fn send(model: &mut Model, text: Option<String>) -> Vec<Effect> {
         return Vec::new();
     }
     let fresh = (0..model.live.nodes.len()).find(|n| model.live.is_fresh(*n));
-    match fresh.filter(|_| !model.view_only) {
-        Some(node) => {
-            let command = Command::Note { text: text.clone() };
-            let ask = Box::new(Ask { command, reason: None, actor: Actor::default() });
-            vec![Effect::Send { node, ask, about: About::Note { text } }]
-        }
-        None => {
-            say(model, Tone::Info, "kept in this console alone, and in what o saves");
-            keep(model, text)
-        }
-    }
+    let Some(node) = fresh.filter(|_| !model.view_only) else {
+        say(model, Tone::Info, "kept in this console alone, and in what o saves");
+        return keep(model, text);
+    };
+    let command = Command::Note { text: text.clone() };
+    let ask = Box::new(Ask { command, reason: None, actor: Actor::default() });
+    vec![Effect::Send { node, ask, about: About::Note { text } }]
 }
 
 /// A note that no engine has taken.

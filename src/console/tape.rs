@@ -191,7 +191,7 @@ pub fn create(path: &Path, pieces: &[Arc<[u8]>]) -> io::Result<()> {
 
 /// Journals of several nodes as one recording, by their wall clocks.
 pub fn merged(title: &str, journals: &[Recording]) -> anyhow::Result<Vec<Arc<[u8]>>> {
-    let nodes = journals.iter().flat_map(|j| j.header.nodes.first().cloned()).collect();
+    let nodes = journals.iter().filter_map(|j| j.header.nodes.first().cloned()).collect();
     let header = Header::new(title, Mode::Live, nodes, false);
     let mut shadow = Shadow::unbounded(&header)?;
     let mut tracks: Vec<_> = journals.iter().map(|j| j.feeds().peekable()).collect();

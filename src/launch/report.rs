@@ -14,15 +14,14 @@ use std::io::Write;
 
 pub fn run(args: &cli::Report, settings: &Settings, out: &mut dyn Write) -> anyhow::Result<u8> {
     let bounds = (args.from.as_deref().map(moment).transpose()?, args.to.as_deref().map(moment).transpose()?);
-    let (mut recording, missing) = match &args.file {
-        Some(file) => (open(file)?, 0),
-        None => {
-            let targets = control::resolve(&args.at.targets, &settings.control.directory)?;
-            let runtime = background()?;
-            let (pieces, missing) = runtime.block_on(journals(&targets, args.last))?;
-            runtime.shutdown_background();
-            (Recording::read(pieces.concat()).context("the journals")?, missing)
-        }
+    let (mut recording, missing) = if let Some(file) = &args.file {
+        (open(file)?, 0)
+    } else {
+        let targets = control::resolve(&args.at.targets, &settings.control.directory)?;
+        let runtime = background()?;
+        let (pieces, missing) = runtime.block_on(journals(&targets, args.last))?;
+        runtime.shutdown_background();
+        (Recording::read(pieces.concat()).context("the journals")?, missing)
     };
     if args.privacy.privacy {
         let damage = recording.damage.take();

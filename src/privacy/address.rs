@@ -6,10 +6,13 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 const DOCUMENTATION: [[u8; 3]; 3] = [[192, 0, 2], [198, 51, 100], [203, 0, 113]];
 
+/// What stands for a network, and for its hosts.
+type Network<N, H> = (N, BTreeMap<H, H>);
+
 #[derive(Clone, Debug, Default)]
 pub(super) struct Addresses {
-    networks4: BTreeMap<[u8; 3], ([u8; 3], BTreeMap<u8, u8>)>,
-    networks6: BTreeMap<[u16; 4], ([u16; 4], BTreeMap<u64, u64>)>,
+    networks4: BTreeMap<[u8; 3], Network<[u8; 3], u8>>,
+    networks6: BTreeMap<[u16; 4], Network<[u16; 4], u64>>,
     macs: BTreeMap<[u8; 6], u16>,
 }
 
@@ -88,11 +91,10 @@ impl Addresses {
     }
 
     fn mac(&mut self, mac: [u8; 6]) -> String {
-        let [a, b, c, d, e, f] = mac;
         // Of virtual routers, of groups, of everybody.
-        let is_common = matches!(mac, [0, 0, 0x5e, 0, 1 | 2, _]) || a & 1 == 1 || mac == [0; 6];
+        let is_common = matches!(mac, [0, 0, 0x5e, 0, 1 | 2, _] | [0, 0, 0, 0, 0, 0]) || mac[0] & 1 == 1;
         if is_common {
-            return format!("{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{f:02x}");
+            return mac.map(|byte| format!("{byte:02x}")).join(":");
         }
         let next = self.macs.len() as u16 + 1;
         let number = *self.macs.entry(mac).or_insert(next);

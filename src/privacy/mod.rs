@@ -67,10 +67,9 @@ impl Privacy {
         let stand_in = format!("{kind}-{count}");
         self.names.insert(name.to_owned(), stand_in.clone());
         // A host is also called by the first part of its name.
-        if let (true, Some((first, _))) = (matches!(kind, "node" | "host"), name.split_once('.')) {
-            if first.chars().any(char::is_alphabetic) {
-                self.names.entry(first.to_owned()).or_insert_with(|| stand_in.clone());
-            }
+        let first = name.split_once('.').map_or("", |(first, _)| first);
+        if matches!(kind, "node" | "host") && first.chars().any(char::is_alphabetic) {
+            self.names.entry(first.to_owned()).or_insert_with(|| stand_in.clone());
         }
         stand_in
     }

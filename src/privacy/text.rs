@@ -11,15 +11,12 @@ impl Privacy {
         while let Some(first) = rest.chars().next() {
             let is_start = before.is_none_or(|c: char| !is_word(c));
             let found = if is_start { self.stand_in(rest, before) } else { None };
-            let length = match found {
-                Some((length, stand_in)) => {
-                    out.push_str(&stand_in);
-                    length
-                }
-                None => {
-                    out.push(first);
-                    first.len_utf8()
-                }
+            let length = if let Some((length, stand_in)) = found {
+                out.push_str(&stand_in);
+                length
+            } else {
+                out.push(first);
+                first.len_utf8()
             };
             let (done, next) = rest.split_at(length);
             before = done.chars().next_back();

@@ -120,7 +120,9 @@ impl Story {
             it.take(entry.moment, entry.what);
         }
         for tracks in it.tracks.values_mut() {
-            tracks.values_mut().for_each(|track| track.ends(last.wall));
+            for track in tracks.values_mut() {
+                track.ends(last.wall);
+            }
         }
         it.events.retain(|(wall, ..), _| (all.from_us..=all.until_us).contains(wall));
         it.told(recording, all)
