@@ -32,7 +32,7 @@ const TABLE: &[(&str, &str, bool)] = &[
     ("settings", "kernel cli sys", false),
     ("balancer", "time kernel lvs sys", false),
     ("control", "time status recording settings cli sys", false),
-    ("report", "time net kernel vrrp lvs status recording conf control settings cli sys", false),
+    ("report", "time net kernel vrrp lvs status privacy recording conf control settings cli sys", false),
     ("real_server", "net wire kernel lvs conf settings cli sys", false),
     (
         "runtime",

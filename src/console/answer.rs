@@ -50,7 +50,7 @@ fn confirmed(model: &mut Model, question: Box<Question>, button: usize) -> Vec<E
                 return Vec::new();
             };
             let verb = command.verb();
-            let ask = Ask { command, reason: question.reason(), actor: crate::status::Actor::default() };
+            let ask = Ask { reason: question.reason(), ..Ask::new(command) };
             if question.plan.nodes.is_empty() {
                 say(model, Tone::Bad, "nothing was sent: no fresh node to tell");
             }

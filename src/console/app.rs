@@ -11,6 +11,7 @@ use super::theme::{self, Depth};
 use super::update::{About, Answer, Effect, Msg, update};
 use super::{Left, Start, screens};
 use crate::control::{Connection, Feed, Request, StageFeed, StageRequest};
+use crate::privacy::Privacy;
 use crate::recording::{Fed, Header, Moment, Recording};
 use crate::settings;
 use crate::status::Mode;
@@ -30,7 +31,12 @@ const FRAME: Duration = Duration::from_millis(33);
 /// How many messages may wait for the loop; the feeds wait beyond that, and lose nothing by it.
 const WAITING: usize = 64;
 
-pub(super) fn run(start: Start) -> anyhow::Result<Left> {
+pub(super) fn run(mut start: Start) -> anyhow::Result<Left> {
+    let mut privacy = start.look.privacy.then(Privacy::default);
+    if let Some(privacy) = &mut privacy {
+        start.feeds.iter_mut().for_each(|f| f.label = privacy.label(&f.label));
+        start.title = privacy.title(&start.title);
+    }
     let promise = Promise::read()?;
     let model = model_of(&start, promise)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the console")?;
@@ -40,6 +46,7 @@ pub(super) fn run(start: Start) -> anyhow::Result<Left> {
     let left = runtime.block_on(async {
         let mouse = start.look.mouse;
         let mut app = App::new(model, start, Screen::open(mouse)?, Some(recorder));
+        app.privacy = privacy;
         let left = app.until_left().await;
         app.screen.close().await;
         left
@@ -141,6 +148,8 @@ struct App {
     incoming: mpsc::Receiver<Msg>,
     /// None: it is a recording that is shown.
     recorder: Option<Recorder>,
+    /// Names and addresses are shown as stand-ins.
+    privacy: Option<Privacy>,
 }
 
 /// What ended a wait.
@@ -170,7 +179,18 @@ impl App {
             tokio::spawn(follow_stage(stage, out.clone()));
             requests
         });
-        Self { model, screen, nodes, stage, owns_engine: start.owns_engine, zero, out, incoming, recorder }
+        Self {
+            model,
+            screen,
+            nodes,
+            stage,
+            owns_engine: start.owns_engine,
+            zero,
+            out,
+            incoming,
+            recorder,
+            privacy: None,
+        }
     }
 
     async fn until_left(&mut self) -> anyhow::Result<Left> {
@@ -269,6 +289,14 @@ impl App {
     }
 
     fn tell(&mut self, msg: Msg) -> anyhow::Result<Option<Left>> {
+        let fed = tape::fed(&msg);
+        let msg = match (fed, &mut self.privacy) {
+            (Some(fed), Some(privacy)) => match tape::stand_in(privacy, fed) {
+                Ok(fed) => tape::message(fed),
+                Err(error) => Msg::Saved(Err(format!("something is not shown: its stand-ins do not fit: {error}"))),
+            },
+            _ => msg,
+        };
         self.record(tape::fed(&msg));
         for effect in update(&mut self.model, msg) {
             match effect {

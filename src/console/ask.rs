@@ -5,7 +5,7 @@ use super::facts::{self, Row};
 use super::model::{Modal, Model, RowId, Tone};
 use super::question::{InstanceVerb, Question, RealVerb, Subject};
 use super::update::{About, Effect, say};
-use crate::status::{Actor, Ask, Command, Mode, Role, StageAction};
+use crate::status::{Ask, Command, Mode, Role, StageAction};
 
 /// Opens the question of a verb, or says why there is none.
 pub(super) fn open(model: &mut Model, verb: Action) {
@@ -26,7 +26,7 @@ pub(super) fn preview(model: &mut Model) -> Vec<Effect> {
             let text = format!("{name} reads its file: what a reload would change comes as a question");
             say(model, Tone::Info, text);
             let command = Command::Reload { dry_run: true };
-            let ask = Box::new(Ask { command, reason: None, actor: Actor::default() });
+            let ask = Box::new(Ask::new(command));
             vec![Effect::Send { node, ask, about: About::Preview { node } }]
         }
         Err(why) => {
@@ -55,7 +55,7 @@ pub(super) fn check_now(model: &mut Model) -> Vec<Effect> {
     }
     let command = Command::CheckNow { real, service: Some(service) };
     let verb = command.verb();
-    let ask = Ask { command, reason: None, actor: Actor::default() };
+    let ask = Ask::new(command);
     let send = |node: usize| {
         let row = RowId::Real(service, real);
         Effect::Send { node, ask: Box::new(ask.clone()), about: About::Command { node, row, verb } }

@@ -93,13 +93,13 @@ pub(super) fn take_link(model: &mut Model, node: usize, link: Link) {
 
 pub(super) fn on_reply(model: &mut Model, about: &About, answer: Answer) {
     let answer = match (about, answer) {
-        (About::Preview { node }, Answer::Reply(Reply::Accepted { text })) => {
+        (About::Preview { node }, Answer::Reply(Reply::Accepted { text, .. })) => {
             return super::ask::previewed(model, *node, text);
         }
         (_, answer) => answer,
     };
     let (tone, text) = match answer {
-        Answer::Reply(Reply::Accepted { text }) => (Tone::Good, text),
+        Answer::Reply(Reply::Accepted { text, .. }) => (Tone::Good, text),
         Answer::Reply(Reply::Rejected { reason }) => (Tone::Bad, format!("rejected: {reason}")),
         Answer::LinkLost => (Tone::Bad, "the link was lost; what became of the command is not known".to_owned()),
         Answer::NotSent(why) => (Tone::Bad, format!("not sent: {why}")),

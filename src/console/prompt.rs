@@ -4,7 +4,7 @@ use super::intake::take_note;
 use super::model::{Modal, Model, Tone};
 use super::replay;
 use super::update::{About, Answer, Effect, say};
-use crate::status::{Actor, Ask, Command, Event, Reply, Severity, Subject};
+use crate::status::{Ask, Command, Event, Reply, Severity, Subject};
 use crate::time::Instant;
 use crossterm::event::KeyCode;
 use std::sync::Arc;
@@ -97,7 +97,7 @@ pub(super) fn send(model: &mut Model, text: Option<String>) -> Vec<Effect> {
         return keep(model, text);
     };
     let command = Command::Note { text: text.clone() };
-    let ask = Box::new(Ask { command, reason: None, actor: Actor::default() });
+    let ask = Box::new(Ask::new(command));
     vec![Effect::Send { node, ask, about: About::Note { text } }]
 }
 

@@ -4,7 +4,7 @@
 use super::model::{Model, RowId};
 use super::plan::{self, Plan};
 use crate::kernel::{DestinationKey, ServiceKey};
-use crate::status::{AtDeadline, Command, Role, StageAction};
+use crate::status::{AtDeadline, Command, DemoteMode, Role, StageAction};
 use crate::time::typed_seconds;
 
 /// Input is ignored for this long after a question opens, in microseconds: a held key or a paste confirms nothing.
@@ -292,7 +292,7 @@ fn parse_weight(text: &str) -> Option<u32> {
 fn command(subject: &Subject, wish: Wish) -> Option<Command> {
     Some(match subject.clone() {
         Subject::Instance { verb, instance, seen, .. } => match verb {
-            InstanceVerb::Demote => Command::Demote { instance, seen: Some(seen) },
+            InstanceVerb::Demote => Command::Demote { instance, seen: Some(seen), mode: DemoteMode::Yield },
             InstanceVerb::Restore => Command::Restore { instance },
             InstanceVerb::Takeover => Command::Takeover { instance, seen: Some(seen) },
         },

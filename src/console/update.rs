@@ -6,7 +6,8 @@ use super::intake::{data, on_reply, take_events, take_link, take_note, take_snap
 use super::keymap::{Found, Key};
 use super::model::{Frozen, Link, Message, Modal, Model, Pane, Room, RowId, Tone, View};
 use super::question::{Field, Question, Subject};
-use super::{ask, prompt, replay, rows, screens};
+use super::table::Choice;
+use super::{ask, palette, prompt, replay, rows, screens, table};
 use crate::console::Left;
 use crate::status::{Ask, Event, Reply, Snapshot, Stage, StageAction};
 use crossterm::event::{KeyCode, MouseButton, MouseEvent, MouseEventKind};
@@ -136,6 +137,7 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
             Vec::new()
         }
     };
+    rows::keep_marks(model);
     rows::keep_selection(model);
     effects
 }
@@ -231,6 +233,15 @@ fn typed(model: &mut Model, key: Key) -> bool {
     if let Some(Modal::Prompt(prompt)) = &mut model.modal {
         return prompt.typed(key.code);
     }
+    if let Some(Modal::Palette(palette)) = &mut model.modal {
+        match key.code {
+            KeyCode::Char(c) => palette.input.push(c),
+            KeyCode::Backspace => drop(palette.input.pop()),
+            _ => return false,
+        }
+        palette.at = 0;
+        return true;
+    }
     match key.code {
         KeyCode::Char(c) if model.filtering && model.modal.is_none() => model.filter.push(c),
         KeyCode::Backspace if model.filtering && model.modal.is_none() => drop(model.filter.pop()),
@@ -248,12 +259,13 @@ fn paste(model: &mut Model, text: &str) {
             }
         }
         Some(Modal::Prompt(prompt)) => clean.for_each(|c| _ = prompt.typed(KeyCode::Char(c))),
+        Some(Modal::Palette(palette)) => palette.input.extend(clean),
         None if model.filtering => model.filter.extend(clean),
         _ => {}
     }
 }
 
-fn act(model: &mut Model, action: Action) -> Vec<Effect> {
+pub(super) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
     if model.modal.is_some() {
         return act_in_modal(model, action);
     }
@@ -276,7 +288,7 @@ fn act(model: &mut Model, action: Action) -> Vec<Effect> {
     }
     match action {
         Action::Note => prompt::open_note(model),
-        Action::Mark => return prompt::send(model, None),
+        Action::MarkMoment => return prompt::send(model, None),
         Action::Save => return prompt::save(model),
         Action::Up => rows::step(model, -1),
         Action::Down => rows::step(model, 1),
@@ -295,6 +307,12 @@ fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::Services => show(model, View::Services),
         Action::Timeline => show(model, View::Timeline),
         Action::Drill => say(model, Tone::Info, "5 will be drills: there is no such view yet"),
+        Action::Sort => table::open(model, Choice::Sort),
+        Action::Columns => table::open(model, Choice::Columns),
+        Action::Mark => rows::mark(model),
+        Action::Fold => drop(rows::fold(model, true)),
+        Action::Unfold => drop(rows::fold(model, false)),
+        Action::Palette => palette::open(model),
         Action::Filter => model.filtering = true,
         Action::AcceptFilter => model.filtering = false,
         Action::Zoom => model.zoomed = !model.zoomed,
@@ -320,6 +338,8 @@ fn act_in_modal(model: &mut Model, action: Action) -> Vec<Effect> {
         (Some(Modal::Question(_)), _) => return act_in_question(model, action),
         (Some(Modal::Prompt(_)), Action::Press) => return prompt::enter(model),
         (_, Action::Back) => model.modal = None,
+        (Some(Modal::Choose(_)), _) => table::act(model, action),
+        (Some(Modal::Palette(_)), _) => return palette::press(model, action),
         (Some(Modal::Details { .. }), Action::Copy) => return copy(model),
         (Some(Modal::Help { scroll } | Modal::Details { scroll, .. }), action) => {
             *scroll = match action {
@@ -359,7 +379,7 @@ fn next_pane(model: &mut Model, by: isize) {
     model.pane = panes.get(next).copied().unwrap_or(Pane::Matrix);
 }
 
-fn show(model: &mut Model, view: View) {
+pub(super) fn show(model: &mut Model, view: View) {
     model.view = view;
     model.zoomed = false;
     if let Some(first) = model.panes().first() {
@@ -368,6 +388,10 @@ fn show(model: &mut Model, view: View) {
 }
 
 fn details(model: &mut Model) {
+    // Deeper into a folded group is its rows.
+    if model.row().is_some_and(|row| model.folded.contains(row)) && rows::fold(model, false) {
+        return;
+    }
     if let Some(row) = model.row().cloned() {
         model.modal = Some(Modal::Details { row, scroll: 0 });
     }
@@ -389,6 +413,8 @@ fn back(model: &mut Model) {
         model.zoomed = false;
     } else if model.frozen.is_some() {
         model.frozen = None;
+    } else if !model.marked.is_empty() {
+        model.marked.clear();
     } else if model.column.is_some() {
         model.column = None;
     } else if model.message.take().is_none() {
@@ -397,15 +423,16 @@ fn back(model: &mut Model) {
 }
 
 fn copy(model: &mut Model) -> Vec<Effect> {
-    let row = match &model.modal {
-        Some(Modal::Details { row, .. }) => Some(row.clone()),
-        _ => model.row().cloned(),
+    let rows = match &model.modal {
+        Some(Modal::Details { row, .. }) => vec![row.clone()],
+        _ => model.meant(),
     };
-    let Some(json) = row.and_then(|row| rows::as_json(model, &row)) else {
+    let Some(json) = rows::as_json(model, &rows) else {
         say(model, Tone::Info, "nothing to copy here");
         return Vec::new();
     };
-    say(model, Tone::Info, format!("{} bytes of JSON given to the terminal's clipboard", json.len()));
+    let what = super::text::plural(rows.len(), "row");
+    say(model, Tone::Info, format!("{what} given to the terminal's clipboard: {} bytes of JSON", json.len()));
     vec![Effect::Copy(json)]
 }
 

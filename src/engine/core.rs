@@ -13,6 +13,7 @@ use super::keeping::Keep;
 use super::legacy::Legacy;
 use super::link_delays::Seen;
 use super::log::Log;
+use super::neighbours::Neighbours;
 use super::random::Random;
 use super::rivals::Rivals;
 use super::router::Router;
@@ -26,7 +27,7 @@ use crate::conf::{Config, Globals, Origins, TableNamespace};
 use crate::kernel::{Address, Change, Link, ServiceKey, Timeouts};
 use crate::lvs;
 use crate::net::{Family, IpNet, LinkName};
-use crate::status::{Counters, Dataplane, Event, Severity, Subject};
+use crate::status::{Counters, Dataplane, Event, Lock, Severity, Subject};
 use crate::time::{Duration, Instant, earliest};
 use crate::vrrp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -114,6 +115,7 @@ pub struct Engine {
     /// By link: what our own changes left, until news of the link show it.
     pub(super) unconfirmed: BTreeMap<String, BTreeMap<IpNet, (bool, Instant)>>,
     pub(super) announcing: Announcing,
+    pub(super) neighbours: Neighbours,
     pub(super) rivals: Rivals,
     /// Routes, rules and static objects.
     pub(super) routing: RoutingState,
@@ -124,6 +126,8 @@ pub struct Engine {
     pub(super) checks: Checks,
     /// What operators asked for.
     pub(super) overlay: Overlay,
+    /// What somebody is about to act on.
+    pub(super) locks: Vec<Lock>,
     pub(super) table: TableState,
     pub(super) findings: Findings,
     pub(super) counters: Counters,
@@ -206,6 +210,7 @@ impl Engine {
             extra_garp: BTreeSet::new(),
             unconfirmed: BTreeMap::new(),
             announcing: Announcing::default(),
+            neighbours: Neighbours::default(),
             rivals: Rivals::new(probe_addresses, seed),
             trackers,
             routing: RoutingState::new(config.statics, config.track_groups),
@@ -214,6 +219,7 @@ impl Engine {
             services,
             checks: Checks::default(),
             overlay: Overlay::default(),
+            locks: Vec::new(),
             table: TableState::default(),
             findings: Findings::default(),
             counters: Counters::default(),

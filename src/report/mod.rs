@@ -1,5 +1,7 @@
 //! Answers without a screen: check, explain, status, events, and the verbs over the control link.
 
+mod asked;
+pub mod changes;
 pub mod check;
 mod checks;
 pub mod dump;
@@ -16,6 +18,7 @@ pub mod story;
 mod table;
 mod text;
 pub mod verbs;
+mod wire;
 
 /// What the exit status of `status`, `events` and the verbs says. Stable: scripts rely on it.
 pub mod exit {

@@ -119,6 +119,8 @@ pub struct Console {
     pub ascii: bool,
     /// Take the verbs away.
     pub view_only: bool,
+    /// Stand-ins for names and addresses; takes the verbs away.
+    pub privacy: bool,
     pub mouse: bool,
     /// Extra key bindings, in the form of `assets/keys.toml`.
     pub keys: Option<PathBuf>,
@@ -137,7 +139,7 @@ pub struct Control {
 
 impl Default for Console {
     fn default() -> Self {
-        Self { theme: "dark".into(), ascii: false, view_only: false, mouse: true, keys: None }
+        Self { theme: "dark".into(), ascii: false, view_only: false, privacy: false, mouse: true, keys: None }
     }
 }
 

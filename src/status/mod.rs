@@ -4,6 +4,7 @@
 //! same console drives an engine in this process, behind a socket, or in the simulator.
 //! [`Snapshot`] is what `vipdeck status --json` prints.
 
+mod action;
 mod checks;
 mod command;
 mod event;
@@ -12,8 +13,10 @@ mod setting;
 mod skew;
 mod snapshot;
 mod stage;
+mod wire;
 
 pub use crate::health::{Found, Record, Weight as CheckWeight};
+pub use action::{Action, ActionState, AtExpiry, DemoteMode, Lock};
 pub use checks::{CheckList, CheckStatus, RealChecks, Runs};
 pub use command::{Actor, Ask, Command, Reply};
 pub use event::{Event, Severity, Subject};
@@ -27,3 +30,4 @@ pub use snapshot::{
     TrackedProcess, Transition, Verdict, Vip, VirtualLinkStatus,
 };
 pub use stage::{ClientView, Mode, ServerState, Stage, StageAction, StageClock, StageNode, StageServer};
+pub use wire::{AuthSeen, Neighbour, Standing, Wire, WireLink};

@@ -6,5 +6,6 @@ mod fixture;
 mod pictures;
 mod questions;
 mod replays;
+mod tables;
 mod tracks;
 mod truth;

@@ -10,7 +10,9 @@ use vipdeck::console::tape::{self, Shadow};
 use vipdeck::console::update::{Effect, Msg};
 use vipdeck::recording::{Fed, Header, Moment, Recording, Unreadable};
 use vipdeck::sim::{Pace, World, act, scenario, stage as scene};
-use vipdeck::status::{Actor, Ask, Command, Event, HoldKind, Mode, Presence, Role, Severity, StageAction, Subject};
+use vipdeck::status::{
+    Actor, Ask, Command, DemoteMode, Event, HoldKind, Mode, Presence, Role, Severity, StageAction, Subject,
+};
 
 /// A live console beside its recording, as `app` has it.
 struct Live {
@@ -70,7 +72,7 @@ fn demo(seconds: u64) -> Live {
             act(&mut world, &mut pace, &deed);
         }
         if tick == 70 {
-            command(&mut world, Command::Demote { instance: "VI_2".into(), seen: None });
+            command(&mut world, Command::Demote { instance: "VI_2".into(), seen: None, mode: DemoteMode::Yield });
         }
         world.run_for(Duration::from_millis(250));
         let now = 1_000_000 + tick * 250_000;
@@ -100,7 +102,7 @@ fn demo(seconds: u64) -> Live {
 
 fn command(world: &mut World, command: Command) {
     let actor = Actor { user: "ops1".into(), from: "demo".into() };
-    world.command(1, Ask { command, reason: Some("kernel patch".into()), actor }).unwrap();
+    world.command(1, Ask { reason: Some("kernel patch".into()), actor, ..Ask::new(command) }).unwrap();
 }
 
 fn replayed(recording: Recording, look: Look) -> Console {

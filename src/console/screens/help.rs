@@ -55,5 +55,8 @@ const fn heading(context: Context) -> &'static str {
         Context::Reading => "While reading",
         Context::Question => "In a question",
         Context::Filter => "While typing a filter",
+        Context::Groups => "On rows with others below them",
+        Context::Choosing => "In a list of columns",
+        Context::Palette => "In the palette",
     }
 }

@@ -4,12 +4,14 @@
 
 mod adverts;
 mod canvas;
+mod choose;
 mod details;
 mod frame;
 mod help;
 mod instance;
 mod instances;
 mod matrix;
+mod neighbours;
 mod overview;
 mod prompt;
 mod question;
@@ -80,6 +82,8 @@ fn paint(model: &Model, buf: &mut Buffer) -> (Vec<(Rect, Hit)>, Option<Position>
             Some(Modal::Help { scroll }) => help::draw(&mut canvas, *scroll),
             Some(Modal::Details { row, scroll }) => details::draw(&mut canvas, row, *scroll),
             Some(Modal::Prompt(open)) => prompt::draw(&mut canvas, open),
+            Some(Modal::Choose(open)) => choose::columns(&mut canvas, *open),
+            Some(Modal::Palette(open)) => choose::palette(&mut canvas, open),
             Some(Modal::Question(open)) => question::draw(&mut canvas, open),
             None => {}
         }
