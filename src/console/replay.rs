@@ -164,7 +164,9 @@ pub(super) fn pass(model: &mut Model, now: u64) {
 }
 
 pub(super) fn act(model: &mut Model, action: Action) {
-    let Some(replay) = &mut model.replay else { return };
+    let Some(replay) = &mut model.replay else {
+        return say(model, Tone::Info, "that moves a recording: vipdeck replay FILE shows one");
+    };
     let (at, (from, until)) = (replay.at, replay.recording.span());
     let target = match action {
         Action::PlayPause => {

@@ -29,7 +29,7 @@ fn step() -> impl Strategy<Value = Step> {
             "→" => "<Right>".into(),
             _ => one,
         },
-        two if two == "gg" => two,
+        two if two == "gg" || two == "gt" => two,
         word => format!("<{word}>"),
     };
     let keys: Vec<String> = map.entries().iter().flat_map(|e| e.keys.iter().map(named)).collect();
