@@ -1,6 +1,7 @@
 //! What an engine publishes: the latest snapshot, and a bounded list of events.
 
 use super::journal::Journal;
+use super::records::Records;
 use crate::status::{Event, Snapshot};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -28,6 +29,7 @@ pub struct Board {
     /// Somebody has begun to wait.
     wanted: Notify,
     journal: OnceLock<Arc<Journal>>,
+    records: Records,
 }
 
 impl Default for Board {
@@ -39,6 +41,7 @@ impl Default for Board {
             on_request: AtomicBool::new(false),
             wanted: Notify::new(),
             journal: OnceLock::new(),
+            records: Records::default(),
         }
     }
 }
@@ -56,6 +59,11 @@ impl Board {
         let newest = ring.back().map_or(0, |e| e.seq);
         drop(ring);
         self.newest.send_if_modified(|before| std::mem::replace(before, newest) != newest);
+    }
+
+    /// The configuration and the audit log.
+    pub const fn records(&self) -> &Records {
+        &self.records
     }
 
     pub fn publish(&self, snapshot: Snapshot) {
@@ -128,5 +136,6 @@ impl Board {
     pub fn clear(&self) {
         self.events.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.snapshot.send_replace(None);
+        self.records.clear();
     }
 }

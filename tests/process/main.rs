@@ -15,11 +15,13 @@ mod clock;
 mod engine;
 #[path = "../common/guest.rs"]
 mod guest;
+mod holds;
 mod hooks;
 mod manager;
 #[path = "../kernel/namespaces.rs"]
 #[expect(dead_code, reason = "shared with other tests")]
 mod namespaces;
+mod papers;
 #[path = "../common/programs.rs"]
 #[expect(dead_code, reason = "shared with other tests")]
 mod programs;

@@ -1,6 +1,6 @@
 //! What may be asked, and the answers.
 
-use super::{Shared, streams};
+use super::{Shared, papers, streams};
 use crate::control::access::{Peer, user_name};
 use crate::control::feed::Request;
 use crate::status::{API, Actor, Ask, CheckList, Command, Event, Reply, Snapshot};
@@ -34,13 +34,15 @@ const TAKE: Duration = Duration::from_secs(2);
 /// For the engine to answer it.
 const ANSWER: Duration = Duration::from_secs(6);
 
-const EXPECTED: &str = r#"expected one of {"command":"demote|restore|takeover","instance":NAME}, {"command":"drain|maint|reset|return|check-now","real":"ADDRESS:PORT"}, {"command":"weight","real":"ADDRESS:PORT","weight":NUMBER}, {"command":"note","text":TEXT}; a real server also takes "service":"tcp/ADDRESS:PORT", drain "deadline_seconds":NUMBER, "then":"ask|wait|reset|return", "ignore_persistence":true, return "slow_start_seconds":NUMBER, demote and takeover "seen":"MASTER|BACKUP", all take "reason":TEXT"#;
+const EXPECTED: &str = r#"expected one of {"command":"demote|restore|takeover|announce","instance":NAME}, {"command":"demote-all|restore-all|pause|resume"}, {"command":"keep|undo","id":NUMBER}, {"command":"lock|unlock","on":NAME}, {"command":"drain|maint|reset|return|check-now","real":"ADDRESS:PORT"}, {"command":"note","text":TEXT}, {"command":"weight","real":"ADDRESS:PORT","weight":NUMBER}; a real server also takes "service":"tcp/ADDRESS:PORT", drain "deadline_seconds":NUMBER, "then":"ask|wait|reset|return", "ignore_persistence":true, return "slow_start_seconds":NUMBER, demote and takeover "seen":"MASTER|BACKUP", demote "mode":"yield|fence", lock "plan":TEXT, "seconds":NUMBER; what holds takes "hold_seconds":NUMBER, "at_expiry":"stay|restore"; what can be undone "keep_seconds":NUMBER; all take "reason":TEXT, "session":TEXT, "force":true"#;
 
 pub(super) fn router(shared: Arc<Shared>) -> Router {
     Router::new()
         .route("/v1", get(index))
         .route("/v1/status", get(status))
         .route("/v1/checks", get(checks))
+        .route("/v1/config", get(papers::config))
+        .route("/v1/audit", get(papers::audit))
         .route("/v1/events", get(events))
         .route("/v1/stream", get(stream))
         .route("/v1/journal", get(journal))
@@ -71,7 +73,7 @@ pub(super) struct Problem {
 }
 
 impl Problem {
-    fn new(status: StatusCode, text: impl Into<String>) -> Self {
+    pub(super) fn new(status: StatusCode, text: impl Into<String>) -> Self {
         Self { status, text: text.into() }
     }
 }
@@ -83,7 +85,10 @@ impl IntoResponse for Problem {
 }
 
 /// Proof that the peer may look.
-struct Viewer;
+pub(super) struct Viewer {
+    /// Also command, and so see secrets.
+    pub(super) operates: bool,
+}
 /// The peer, which may command.
 struct Operator(Peer);
 
@@ -96,8 +101,9 @@ impl FromRequestParts<Arc<Shared>> for Viewer {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, shared: &Arc<Shared>) -> Result<Self, Problem> {
-        match shared.rules.view_refusal(&peer(parts)?) {
-            None => Ok(Self),
+        let peer = peer(parts)?;
+        match shared.rules.view_refusal(&peer) {
+            None => Ok(Self { operates: shared.rules.operate_refusal(&peer).is_none() }),
             Some(text) => Err(Problem::new(StatusCode::FORBIDDEN, text)),
         }
     }
@@ -125,11 +131,15 @@ async fn index(_: Viewer) -> Json<serde_json::Value> {
             { "method": "GET", "path": "/v1", "text": "this index" },
             { "method": "GET", "path": "/v1/status", "text": "the snapshot; 503 while there is none" },
             { "method": "GET", "path": "/v1/checks", "text": "every health check with its last runs" },
+            { "method": "GET", "path": "/v1/config",
+              "text": "the configuration that runs: files, diagnostics, digests, and the file on the disk; secrets only for operators" },
+            { "method": "GET", "path": "/v1/audit?after=SEQ&since=MICROSECONDS",
+              "text": "the newest entries of the audit log: who asked for what, and what became of it" },
             { "method": "GET", "path": "/v1/events?after=SEQ", "text": "the events after SEQ that are kept, as an array" },
             { "method": "GET", "path": "/v1/events?after=SEQ&follow=true",
               "text": "events as server-sent events, ids are sequence numbers, Last-Event-ID resumes; `gap` when some are lost" },
             { "method": "GET", "path": "/v1/stream?after=SEQ",
-              "text": "server-sent events for consoles: `snapshot` (at most ten a second), `event`, `gap`" },
+              "text": "server-sent events for consoles: `snapshot` (at most ten a second), `event`, `gap`, `configuration`, `audit`" },
             { "method": "GET", "path": "/v1/journal?since=MICROSECONDS",
               "text": "what is kept of the last hour, from then on (since 1970): a recording for `vipdeck replay`, gzip of JSON lines" },
             { "method": "POST", "path": "/v1/commands", "text": EXPECTED },
@@ -188,13 +198,13 @@ async fn events(
 }
 
 async fn stream(
-    _: Viewer,
+    viewer: Viewer,
     State(shared): State<Arc<Shared>>,
     query: Result<Query<StreamQuery>, QueryRejection>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let Query(query) = query.map_err(|e| bad_query(&e))?;
-    Ok(streams::console(&shared, resume(query.after, &headers)?).into_response())
+    Ok(streams::console(&shared, resume(query.after, &headers)?, viewer.operates).into_response())
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -275,12 +285,17 @@ fn parsed(body: &[u8]) -> Result<Ask, Problem> {
         Command::Note { text } => text.as_deref(),
         _ => None,
     };
-    let texts = [ask.reason.as_deref(), ask.command.instance(), note];
+    let (on, plan) = match &ask.command {
+        Command::Lock { on, plan, .. } => (Some(on.as_str()), plan.as_deref()),
+        Command::Unlock { on } => (Some(on.as_str()), None),
+        _ => (None, None),
+    };
+    let texts = [ask.reason.as_deref(), ask.command.instance(), ask.session.as_deref(), on, plan, note];
     if texts.into_iter().flatten().any(|t| t.chars().any(char::is_control)) {
         return Err(bad("control characters are not allowed: texts go to logs and screens".into()));
     }
-    if [ask.reason.as_deref(), note].into_iter().flatten().any(|t| t.chars().count() > REASON) {
-        return Err(bad(format!("a reason, and a note, has at most {REASON} characters")));
+    if texts.into_iter().flatten().any(|t| t.chars().count() > REASON) {
+        return Err(bad(format!("a reason has at most {REASON} characters, and so has any other text")));
     }
     Ok(ask)
 }
@@ -319,6 +334,10 @@ mod tests {
             r#"{"command":"weight","real":"192.0.2.1:80","service":"tcp/192.0.2.9:80","weight":3}"#,
             r#"{"command":"drain","real":"[2001:db8::1]:80"}"#,
             r#"{"command":"takeover","instance":"VI_1","seen":"BACKUP"}"#,
+            r#"{"command":"demote","instance":"VI_1","mode":"fence","hold_seconds":60,"at_expiry":"restore"}"#,
+            r#"{"command":"demote-all","keep_seconds":60,"force":true,"session":"lb-a:1"}"#,
+            r#"{"command":"undo"}"#,
+            r#"{"command":"lock","on":"VI_1","plan":"demote VI_1","seconds":30}"#,
         ] {
             assert!(parsed(command.as_bytes()).is_ok(), "{command}");
         }
@@ -337,6 +356,9 @@ mod tests {
             r#"{"command":"weight","real":"192.0.2.1:80","weight":-1}"#,
             r#"{"command":"drain","real":"web1"}"#,
             r#"{"command":"demote","instance":"\u001b[2J"}"#,
+            r#"{"command":"lock","on":"VI_1","plan":"\u001b[2J"}"#,
+            r#"{"command":"demote","instance":"a","mode":"drop"}"#,
+            r#"{"command":"keep"}"#,
         ] {
             let problem = parsed(bad.as_bytes()).unwrap_err();
             assert_eq!(problem.status, StatusCode::BAD_REQUEST, "{bad}");
