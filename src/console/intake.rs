@@ -4,7 +4,7 @@ use super::ask;
 use super::model::{EVENTS_KEPT, Message, Modal, Model, NodeView, StageView, Tone};
 use super::update::{About, Answer, Effect};
 use crate::recording::{Fed, Link, Moment};
-use crate::status::{Event, Reply, Snapshot, Stage};
+use crate::status::{ClockOffset, Event, Reply, Snapshot, Stage};
 use std::sync::Arc;
 
 /// Takes in what came from a node, and looks again at what depends on it.
@@ -19,7 +19,7 @@ pub(super) fn data(model: &mut Model, take: impl FnOnce(&mut Model)) -> Vec<Effe
         question.refresh(model);
         model.modal = Some(Modal::Question(question));
     }
-    Vec::new()
+    super::alarms::ring(model)
 }
 
 pub(super) fn take_snapshot(model: &mut Model, node: usize, snapshot: Option<Arc<Snapshot>>) {
@@ -80,8 +80,15 @@ pub(super) fn feed(model: &mut Model, moment: Moment, fed: Fed) {
         Fed::Snapshot { node, snapshot } => take_snapshot(model, node, snapshot),
         Fed::Events { node, events } => take_events(model, node, events),
         Fed::Link { node, link } => take_link(model, node, link),
+        Fed::Clock { node, offset } => take_clock(model, node, offset),
         Fed::Stage(stage) => take_stage(model, stage),
         Fed::Note(note) => take_note(model, note),
+    }
+}
+
+pub(super) fn take_clock(model: &mut Model, node: usize, offset: Option<ClockOffset>) {
+    if let Some(view) = model.live.nodes.get_mut(node) {
+        view.clock = offset;
     }
 }
 

@@ -22,6 +22,8 @@ pub enum Context {
     /// A recording.
     Replay,
     Reading,
+    /// The list of alarms; what it does not know is as in `reading`.
+    Alarms,
     Question,
     Filter,
     /// While a note or a time is typed.

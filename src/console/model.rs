@@ -1,6 +1,7 @@
 //! All that decides the picture. Only `update` writes it; `screens` draw it; neither asks a clock.
 
 use super::keymap::{Context, Key, Keymap};
+use super::memo::Memo;
 use super::palette::Palette;
 use super::prompt::Prompt;
 use super::question::Question;
@@ -8,9 +9,9 @@ use super::replay::Replay;
 use super::table::{Choose, Look};
 use super::theme::Theme;
 use crate::kernel::{DestinationKey, ServiceKey};
-use crate::net::{Family, IpNet, LinkName};
+use crate::net::{Family, LinkName};
 pub use crate::recording::Link;
-use crate::status::{Event, Mode, Snapshot, Stage};
+use crate::status::{ClockOffset, Event, Mode, Snapshot, Stage};
 use crate::time::Instant;
 use ratatui::layout::Size;
 use serde::{Deserialize, Serialize};
@@ -71,6 +72,8 @@ pub struct Model {
     pub asked: Vec<Asked>,
     /// Of a recording: where it is played.
     pub replay: Option<Box<Replay>>,
+    /// The alarms that have been told aloud, each with its beginning.
+    pub rung: BTreeMap<String, Option<u64>>,
 }
 
 /// What is known of the cluster, as far as it has arrived.
@@ -85,6 +88,8 @@ pub struct Picture {
     /// What was noted here and no engine has been told of, the newest last.
     #[serde(skip)]
     pub notes: VecDeque<Arc<Event>>,
+    #[serde(skip)]
+    pub memo: Memo,
 }
 
 #[derive(Clone, Debug)]
@@ -107,6 +112,8 @@ pub struct NodeView {
     pub received: u64,
     pub received_console: u64,
     pub link: Link,
+    /// Its wall clock against this machine's; none: not measured.
+    pub clock: Option<ClockOffset>,
     /// The newest last.
     #[serde(skip)]
     pub events: VecDeque<Arc<Event>>,
@@ -210,6 +217,10 @@ pub enum Modal {
     },
     /// A line that is typed: a note, a time.
     Prompt(Prompt),
+    /// With the selected alarm's identity; none: the first.
+    Alarms {
+        chosen: Option<String>,
+    },
     /// What a table is sorted by, or which columns it has.
     Choose(Choose),
     Palette(Palette),
@@ -308,6 +319,7 @@ impl Model {
             message: None,
             asked: Vec::new(),
             replay: None,
+            rung: BTreeMap::new(),
         })
     }
 
@@ -341,6 +353,7 @@ impl Model {
         match &self.modal {
             Some(Modal::Question(_)) => vec![Context::Question],
             Some(Modal::Prompt(_)) => vec![Context::Prompt],
+            Some(Modal::Alarms { .. }) => vec![Context::Alarms, Context::Reading],
             Some(Modal::Choose(_)) => vec![Context::Choosing],
             Some(Modal::Palette(_)) => vec![Context::Palette],
             Some(_) => vec![Context::Reading],
@@ -512,6 +525,7 @@ impl NodeView {
             received: 0,
             received_console: 0,
             link: Link::Connecting,
+            clock: None,
             events: VecDeque::new(),
             last_seq: 0,
             missed: 0,
@@ -522,11 +536,4 @@ impl NodeView {
     pub fn name(&self) -> &str {
         self.called.as_deref().unwrap_or(&self.label)
     }
-}
-
-/// The addresses of an instance, in order, as its identity beside the VRID.
-pub fn nets(instance: &crate::status::Instance) -> Vec<IpNet> {
-    let mut nets: Vec<IpNet> = instance.vips.iter().map(|v| v.net).collect();
-    nets.sort();
-    nets
 }

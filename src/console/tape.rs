@@ -75,6 +75,7 @@ pub fn fed(msg: &Msg) -> Option<Fed> {
         Msg::Snapshot { node, snapshot } => Fed::Snapshot { node, snapshot },
         Msg::Events { node, events } => Fed::Events { node, events },
         Msg::Link { node, link } => Fed::Link { node, link },
+        Msg::Clock { node, offset } => Fed::Clock { node, offset },
         Msg::Stage(stage) => Fed::Stage(stage),
         Msg::Note(note) => Fed::Note(note),
         _ => return None,
@@ -87,6 +88,7 @@ pub fn message(fed: Fed) -> Msg {
         Fed::Snapshot { node, snapshot } => Msg::Snapshot { node, snapshot },
         Fed::Events { node, events } => Msg::Events { node, events },
         Fed::Link { node, link } => Msg::Link { node, link },
+        Fed::Clock { node, offset } => Msg::Clock { node, offset },
         Fed::Stage(stage) => Msg::Stage(stage),
         Fed::Note(note) => Msg::Note(note),
     }
@@ -236,7 +238,7 @@ pub fn stand_in(privacy: &mut Privacy, fed: Fed) -> anyhow::Result<Fed> {
         Fed::Link { node, link: Link::Lost { since, why } } => {
             Fed::Link { node, link: Link::Lost { since, why: privacy.text(&why) } }
         }
-        Fed::Link { node, link } => Fed::Link { node, link },
+        other @ (Fed::Link { .. } | Fed::Clock { .. }) => other,
         Fed::Stage(stage) => Fed::Stage(privacy.of(&stage)?),
         Fed::Note(note) => Fed::Note(Arc::new(privacy.of(&*note)?)),
     })

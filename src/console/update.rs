@@ -2,14 +2,14 @@
 
 use super::action::Action;
 use super::answer::act_in_question;
-use super::intake::{data, on_reply, take_events, take_link, take_note, take_snapshot, take_stage};
+use super::intake::{data, on_reply, take_clock, take_events, take_link, take_note, take_snapshot, take_stage};
 use super::keymap::{Found, Key};
 use super::model::{Frozen, Link, Message, Modal, Model, Pane, Room, RowId, Tone, View};
 use super::question::{Field, Question, Subject};
 use super::table::Choice;
 use super::{ask, palette, prompt, replay, rows, screens, table};
 use crate::console::Left;
-use crate::status::{Ask, Event, Reply, Snapshot, Stage, StageAction};
+use crate::status::{Ask, ClockOffset, Event, Reply, Snapshot, Stage, StageAction};
 use crossterm::event::{KeyCode, MouseButton, MouseEvent, MouseEventKind};
 use ratatui::layout::Size;
 use std::sync::Arc;
@@ -37,6 +37,11 @@ pub enum Msg {
     Link {
         node: usize,
         link: Link,
+    },
+    /// A node's clock was measured.
+    Clock {
+        node: usize,
+        offset: Option<ClockOffset>,
     },
     Stage(Stage),
     /// Of a recording: what was noted in its console.
@@ -93,6 +98,11 @@ pub enum Effect {
     Record(Arc<Event>),
     /// To the terminal's clipboard.
     Copy(String),
+    /// A new alarm: the bell, and a notice on the desktop where the settings want one.
+    Ring {
+        title: String,
+        text: String,
+    },
     Leave(Left),
 }
 
@@ -106,7 +116,7 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
     let effects = match msg {
         Msg::Tick { now, wall_us } => {
             tick(model, now, wall_us);
-            return Vec::new();
+            return super::alarms::ring(model);
         }
         Msg::Key(key) => on_key(model, key),
         Msg::Mouse(event) => on_mouse(model, event),
@@ -121,6 +131,10 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Snapshot { node, snapshot } => data(model, |m| take_snapshot(m, node, snapshot)),
         Msg::Events { node, events } => data(model, |m| take_events(m, node, events)),
         Msg::Link { node, link } => data(model, |m| take_link(m, node, link)),
+        Msg::Clock { node, offset } => {
+            take_clock(model, node, offset);
+            Vec::new()
+        }
         Msg::Stage(stage) => data(model, |m| take_stage(m, stage)),
         Msg::Note(note) => data(model, |m| take_note(m, note)),
         Msg::Reply { about, answer } => {
@@ -324,6 +338,7 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::Help => model.modal = Some(Modal::Help { scroll: 0 }),
         Action::Details => details(model),
         Action::Freeze => freeze(model),
+        Action::Alarms => model.modal = Some(Modal::Alarms { chosen: None }),
         Action::Back => back(model),
         Action::Copy => return copy(model),
         Action::Leave => return leave(model),
@@ -337,6 +352,7 @@ fn act_in_modal(model: &mut Model, action: Action) -> Vec<Effect> {
     match (&mut model.modal, action) {
         (Some(Modal::Question(_)), _) => return act_in_question(model, action),
         (Some(Modal::Prompt(_)), Action::Press) => return prompt::enter(model),
+        (Some(Modal::Alarms { .. }), _) => return super::alarms::act(model, action),
         (_, Action::Back) => model.modal = None,
         (Some(Modal::Choose(_)), _) => table::act(model, action),
         (Some(Modal::Palette(_)), _) => return palette::press(model, action),

@@ -1,6 +1,6 @@
 //! What is written: one line for each thing that a console was fed, or an engine published.
 
-use crate::status::{Event, Mode, Snapshot, Stage};
+use crate::status::{ClockOffset, Event, Mode, Snapshot, Stage};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::sync::Arc;
@@ -75,6 +75,11 @@ pub enum Fed {
         link: Link,
     },
     Stage(Stage),
+    /// How far the node's clock is from the console's.
+    Clock {
+        node: usize,
+        offset: Option<ClockOffset>,
+    },
     /// What an operator noted, or a moment that was marked.
     Note(Arc<Event>),
 }
@@ -98,6 +103,7 @@ pub(super) enum What {
     Diff(usize, Value),
     Events(usize, Vec<Arc<Event>>),
     Link(usize, Link),
+    Clock(usize, Option<ClockOffset>),
     Stage(Value),
     Scene(Value),
     Note(Arc<Event>),

@@ -299,6 +299,10 @@ impl State {
                 self.node(node)?;
                 Fed::Link { node, link }
             }
+            What::Clock(node, offset) => {
+                self.node(node)?;
+                Fed::Clock { node, offset }
+            }
             What::Stage(value) => {
                 self.stage = value;
                 Fed::Stage(scene(&self.stage)?)

@@ -127,6 +127,7 @@ impl Writer {
                 }
                 self.stage = new;
             }
+            Fed::Clock { node, offset } => line(&mut self.open, moment, "clock", &(node, offset)),
             Fed::Note(event) => line(&mut self.open, moment, "note", event),
         }
     }

@@ -54,6 +54,7 @@ impl Watch {
             // Carried out when it is answered.
             Command::Reload { .. }
             | Command::Note { .. }
+            | Command::Acknowledge { .. }
             | Command::Announce { .. }
             | Command::Keep { .. }
             | Command::Lock { .. }

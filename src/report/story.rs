@@ -144,7 +144,7 @@ impl Gathered {
                 }
             }
             Fed::Note(note) => drop(self.events.insert((moment.wall, note.node.clone(), note.seq), note)),
-            Fed::Link { .. } | Fed::Stage(_) => {}
+            Fed::Link { .. } | Fed::Clock { .. } | Fed::Stage(_) => {}
         }
     }
 

@@ -202,6 +202,14 @@ pub enum Command {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         text: Option<String>,
     },
+    /// This alarm has been seen; it changes nothing else.
+    Acknowledge {
+        /// As [`super::Alarm::id`].
+        alarm: String,
+        /// Which occurrence; none: every one until now.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        since_us: Option<u64>,
+    },
     /// Another weight than the file's, until returned.
     Weight {
         real: DestinationKey,
@@ -234,7 +242,13 @@ impl Command {
             Self::Note { .. } => "note",
             Self::Reload { .. } => "reload",
             Self::Restart {} => "restart",
+            Self::Acknowledge { .. } => "acknowledge",
         }
+    }
+
+    /// The alarm it is about, if it is about one.
+    pub fn alarm(&self) -> Option<&str> {
+        if let Self::Acknowledge { alarm, .. } = self { Some(alarm) } else { None }
     }
 
     /// The instance it is about, if it is about one.
@@ -316,6 +330,7 @@ impl fmt::Display for Command {
             Self::Note { text: Some(text) } => write!(f, "note \"{text}\""),
             Self::Note { text: None } => write!(f, "note"),
             Self::Restart {} => write!(f, "restart"),
+            Self::Acknowledge { alarm, .. } => write!(f, "acknowledge {alarm}"),
             Self::Weight { real, service, weight } => write!(f, "weight {real}{} {weight}", of(service)),
         }
     }

@@ -279,10 +279,9 @@ fn a_recording_on_screen() {
     live.shadow.take(Moment { at: 22_000_000, wall: WALL + 22_000_000 }, Fed::Stage(stage(false)));
     let mut bytes = live.bytes();
     bytes.truncate(bytes.len() - 30);
-    insta::assert_snapshot!(
-        "replay_damaged_80x24",
-        replayed(Recording::read(bytes).unwrap(), DARK.size(80, 24)).screen()
-    );
+    // The place in the file depends on how well it packs.
+    let damaged = replayed(Recording::read(bytes).unwrap(), DARK.size(80, 24)).screen();
+    assert!(damaged.contains("! not whole: it plays as far as it goes; part at byte"), "{damaged}");
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod feeds;
 mod hostile;
 mod http;
 mod journal;
+mod metrics;
 mod papers;
 mod raw;
 mod skew;
