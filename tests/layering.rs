@@ -25,6 +25,8 @@ const TABLE: &[(&str, &str, bool)] = &[
     ("why", "time kernel status", true),
     ("cluster", "time net kernel conf vrrp status", true),
     ("metrics", "time status", true),
+    ("recording", "status", true),
+    ("privacy", "", true),
     ("engine", "time net wire bfd vrrp health kernel lvs conf status cluster", true),
     ("sim", "time net kernel health lvs conf status engine", true),
     // Arguments as values; the only words it shares are the names of services.
@@ -33,17 +35,21 @@ const TABLE: &[(&str, &str, bool)] = &[
     ("sys", "time net wire kernel health conf", false),
     ("settings", "kernel cli sys", false),
     ("balancer", "time kernel lvs sys", false),
-    ("control", "time status why metrics settings cli sys", false),
-    ("report", "time net kernel vrrp lvs status forecast why conf cluster control settings cli sys", false),
+    ("control", "time status why recording metrics settings cli sys", false),
+    (
+        "report",
+        "time net kernel vrrp lvs status forecast why privacy recording conf cluster control settings cli sys",
+        false,
+    ),
     ("real_server", "net wire kernel lvs conf settings cli sys", false),
     (
         "runtime",
         "time net wire bfd vrrp kernel health conf engine status cluster balancer control report settings cli sys",
         false,
     ),
-    ("console", "time net kernel status cluster forecast why settings control", false),
+    ("console", "time net kernel status privacy recording cluster forecast why settings control", false),
     ("lab", "time net status console control settings cli sys", false),
-    ("launch", "conf cluster status sim console control runtime report settings cli sys", false),
+    ("launch", "conf cluster status recording sim console control runtime report settings cli sys", false),
 ];
 
 /// What no pure module may name.

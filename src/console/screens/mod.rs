@@ -14,7 +14,9 @@ mod instances;
 mod matrix;
 mod neighbours;
 mod overview;
+mod prompt;
 mod question;
+mod scrubber;
 mod services;
 mod small;
 mod stage;
@@ -91,6 +93,7 @@ fn paint(model: &Model, buf: &mut Buffer) -> (Vec<(Rect, Hit)>, Option<Position>
             Some(Modal::Details { row, scroll }) => details::draw(&mut canvas, row, *scroll),
             Some(Modal::Why { row, scroll }) => why::draw(&mut canvas, row, *scroll),
             Some(Modal::WhatIf(open)) => why::what_if(&mut canvas, open),
+            Some(Modal::Prompt(open)) => prompt::draw(&mut canvas, open),
             Some(Modal::Alarms { .. }) => alarms::draw(&mut canvas),
             Some(Modal::Choose(open)) => choose::columns(&mut canvas, *open),
             Some(Modal::Palette(open)) => choose::palette(&mut canvas, open),
