@@ -55,6 +55,8 @@ fn model_of(start: &Start, promise: Promise) -> anyhow::Result<Model> {
         mode: start.mode,
         owns_engine: start.owns_engine,
         view_only: look.view_only,
+        needs_arming: look.arm,
+        session: session(),
         ascii: look.ascii || promise.ascii,
         has_stage: start.stage.is_some(),
         labels: start.feeds.iter().map(|f| f.label.clone()).collect(),
@@ -65,6 +67,12 @@ fn model_of(start: &Start, promise: Promise) -> anyhow::Result<Model> {
         size: Size { width, height },
     })
     .map_err(anyhow::Error::msg)
+}
+
+/// What tells this console from others of the same user.
+fn session() -> String {
+    let host = nix::unistd::gethostname().ok().and_then(|h| h.into_string().ok());
+    format!("{}:{}", host.unwrap_or_else(|| "?".into()), std::process::id())
 }
 
 struct App {
@@ -144,7 +152,7 @@ impl App {
 
     /// Takes in what woke the loop and all that waits behind it.
     fn take(&mut self, woken: Woken, input: &mut EventStream) -> anyhow::Result<Option<Left>> {
-        self.pass_time();
+        self.pass_time()?;
         let mut event = None;
         match woken {
             Woken::Input(None | Some(Err(_))) => return Ok(Some(Left::TerminalGone)),
@@ -179,14 +187,15 @@ impl App {
         }
     }
 
-    fn pass_time(&mut self) {
+    fn pass_time(&mut self) -> anyhow::Result<()> {
         let now = u64::try_from(self.zero.elapsed().as_micros()).unwrap_or(u64::MAX);
         let wall_us = u64::try_from(jiff::Timestamp::now().as_microsecond()).unwrap_or(0);
-        update(&mut self.model, Msg::Tick { now, wall_us });
+        // Time alone makes nobody leave.
+        self.tell(Msg::Tick { now, wall_us }).map(drop)
     }
 
     fn draw(&mut self) -> anyhow::Result<()> {
-        self.pass_time();
+        self.pass_time()?;
         if let Ok(size) = self.screen.size() {
             update(&mut self.model, Msg::Resize(size));
         }

@@ -1,6 +1,6 @@
 //! What arrives: snapshots, events, the stage, answers.
 
-use super::ask;
+use super::{ask, changes, locks};
 use super::model::{EVENTS_KEPT, Message, Modal, Model, NodeView, StageView, Tone};
 use super::update::{About, Answer, Effect};
 use crate::status::{Event, Reply, Snapshot, Stage};
@@ -63,19 +63,20 @@ pub(super) fn take_stage(model: &mut Model, stage: Stage) {
     }
 }
 
-pub(super) fn on_reply(model: &mut Model, about: &About, answer: Answer) {
-    let answer = match (about, answer) {
-        (About::Preview { node }, Answer::Reply(Reply::Accepted { text })) => {
-            return super::ask::previewed(model, *node, text);
-        }
-        (_, answer) => answer,
-    };
-    let (tone, text) = match answer {
-        Answer::Reply(Reply::Accepted { text }) => (Tone::Good, text),
-        Answer::Reply(Reply::Rejected { reason }) => (Tone::Bad, format!("rejected: {reason}")),
-        Answer::LinkLost => (Tone::Bad, "the link was lost; what became of the command is not known".to_owned()),
-        Answer::NotSent(why) => (Tone::Bad, format!("not sent: {why}")),
-    };
+pub(super) fn on_reply(model: &mut Model, about: &About, answer: Answer) -> Vec<Effect> {
+    if let (About::Preview { node }, Answer::Reply(Reply::Accepted { text, .. })) = (about, &answer) {
+        super::ask::previewed(model, *node, text.clone());
+        return Vec::new();
+    }
+    if *about == About::Lock {
+        locks::answered(model, &answer);
+        return Vec::new();
+    }
+    if let Some(effects) = changes::answered(model, about, &answer) {
+        return effects;
+    }
+    let (good, text) = changes::sentence(&answer);
+    let tone = if good { Tone::Good } else { Tone::Bad };
     let text = match about {
         About::Command { node, row, verb } => {
             if tone == Tone::Bad {
@@ -88,7 +89,7 @@ pub(super) fn on_reply(model: &mut Model, about: &About, answer: Answer) {
             let name = model.live.nodes.get(*node).map_or("?", NodeView::name);
             format!("reload of {name}: {text}")
         }
-        About::Stage => text,
+        About::Stage | About::Lock => text,
     };
     // A second node's good news does not cover the first one's bad news.
     let now = model.now;
@@ -97,4 +98,5 @@ pub(super) fn on_reply(model: &mut Model, about: &About, answer: Answer) {
     if tone == Tone::Bad || !bad_before {
         model.message = Some(Message { tone, text, at: now });
     }
+    Vec::new()
 }

@@ -19,6 +19,10 @@ pub enum Context {
     Clock,
     Reading,
     Question,
+    /// The list of changes.
+    Changes,
+    /// The banner that asks whether to keep.
+    Keep,
     Filter,
 }
 

@@ -1,6 +1,8 @@
 //! All that decides the picture. Only `update` writes it; `screens` draw it; neither asks a clock.
 
+use super::changes::{Batch, Change};
 use super::keymap::{Context, Key, Keymap};
+use super::locks::Locks;
 use super::question::Question;
 use super::theme::Theme;
 use crate::kernel::{DestinationKey, ServiceKey};
@@ -56,6 +58,18 @@ pub struct Model {
     pub pending: Vec<Key>,
     pub message: Option<Message>,
     pub asked: Vec<Asked>,
+    /// Tells the consoles of one user apart: `HOST:PID`.
+    pub session: String,
+    /// The verbs work only while armed (`arm = true`).
+    pub needs_arming: bool,
+    pub armed_until: Option<u64>,
+    /// What is on its way.
+    pub batch: Option<Batch>,
+    /// What was changed from here, the newest last.
+    pub mine: Vec<Change>,
+    /// The banner that asks whether to keep was put away.
+    pub keep_later: bool,
+    pub locks: Locks,
 }
 
 /// What is known of the cluster, as far as it has arrived.
@@ -171,6 +185,8 @@ pub enum Modal {
     Help { scroll: usize },
     Details { row: RowId, scroll: usize },
     Question(Box<Question>),
+    /// What was changed and what of it can be undone; the line that has the keys.
+    Changes { selected: usize },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -215,6 +231,10 @@ pub struct Setup {
     pub mode: Mode,
     pub owns_engine: bool,
     pub view_only: bool,
+    /// Verbs only while armed.
+    pub needs_arming: bool,
+    /// Tells the consoles of one user apart: `HOST:PID`.
+    pub session: String,
     pub ascii: bool,
     pub has_stage: bool,
     /// What the operator called the nodes.
@@ -261,6 +281,13 @@ impl Model {
             pending: Vec::new(),
             message: None,
             asked: Vec::new(),
+            session: setup.session,
+            needs_arming: setup.needs_arming,
+            armed_until: None,
+            batch: None,
+            mine: Vec::new(),
+            keep_later: false,
+            locks: Locks::default(),
         })
     }
 
@@ -288,6 +315,7 @@ impl Model {
     pub fn contexts(&self) -> Vec<Context> {
         match &self.modal {
             Some(Modal::Question(_)) => vec![Context::Question],
+            Some(Modal::Changes { .. }) => vec![Context::Changes, Context::Reading],
             Some(_) => vec![Context::Reading],
             None if self.filtering => vec![Context::Filter],
             None => self.place(),
@@ -297,6 +325,9 @@ impl Model {
     /// The contexts of the selected row, whatever lies over it.
     pub fn place(&self) -> Vec<Context> {
         let mut contexts = Vec::new();
+        if self.asks_to_keep() {
+            contexts.push(Context::Keep);
+        }
         match self.row() {
             Some(RowId::Instance(..)) => contexts.push(Context::Instances),
             Some(RowId::Real(..) | RowId::Service(_)) => contexts.push(Context::Servers),
@@ -310,6 +341,16 @@ impl Model {
         }
         contexts.push(Context::Everywhere);
         contexts
+    }
+
+    /// In LAB nothing is real, so nothing is locked away.
+    pub fn is_armed(&self) -> bool {
+        !self.needs_arming || self.mode == Mode::Lab || self.armed_until.is_some_and(|until| self.now < until)
+    }
+
+    /// Whether the banner "keep?" is in sight.
+    pub fn asks_to_keep(&self) -> bool {
+        !self.keep_later && !self.mine.is_empty() && !self.changes_to_keep().is_empty()
     }
 
     /// The row that has the keys.

@@ -106,6 +106,8 @@ pub struct Console {
     pub ascii: bool,
     /// Take the verbs away.
     pub view_only: bool,
+    /// The verbs are locked until `A` arms them, for five minutes.
+    pub arm: bool,
     pub mouse: bool,
     /// Extra key bindings, in the form of `assets/keys.toml`.
     pub keys: Option<PathBuf>,
@@ -124,7 +126,7 @@ pub struct Control {
 
 impl Default for Console {
     fn default() -> Self {
-        Self { theme: "dark".into(), ascii: false, view_only: false, mouse: true, keys: None }
+        Self { theme: "dark".into(), ascii: false, view_only: false, arm: false, mouse: true, keys: None }
     }
 }
 

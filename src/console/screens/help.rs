@@ -52,6 +52,8 @@ const fn heading(context: Context) -> &'static str {
         Context::Clock => "The virtual clock",
         Context::Reading => "While reading",
         Context::Question => "In a question",
+        Context::Changes => "In the list of changes",
+        Context::Keep => "While something would undo itself",
         Context::Filter => "While typing a filter",
     }
 }

@@ -3,7 +3,9 @@
 //! `frame` draws what every screen has (first line, tabs, message, hints), the others one screen or pane each.
 
 mod canvas;
+mod changes;
 mod details;
+mod fields;
 mod frame;
 mod help;
 mod instance;
@@ -17,6 +19,7 @@ mod timeline;
 mod tracks;
 
 pub use canvas::Hit;
+pub(super) use question::scroll_limit as question_scroll_limit;
 
 use super::model::{Modal, Model, Room, View};
 use canvas::Canvas;
@@ -75,6 +78,7 @@ fn paint(model: &Model, buf: &mut Buffer) -> (Vec<(Rect, Hit)>, Option<Position>
             Some(Modal::Help { scroll }) => help::draw(&mut canvas, *scroll),
             Some(Modal::Details { row, scroll }) => details::draw(&mut canvas, row, *scroll),
             Some(Modal::Question(open)) => question::draw(&mut canvas, open),
+            Some(Modal::Changes { selected }) => changes::draw(&mut canvas, *selected),
             None => {}
         }
     }
