@@ -26,7 +26,9 @@ const WAITING: usize = 64;
 
 pub(super) fn run(start: Start) -> anyhow::Result<Left> {
     let promise = Promise::read()?;
-    let model = model_of(&start, promise)?;
+    let mut model = model_of(&start, promise)?;
+    model.needs_arming = start.look.arm;
+    model.session = session();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the console")?;
     let left = runtime.block_on(async {
         let mouse = start.look.mouse;
@@ -55,8 +57,6 @@ fn model_of(start: &Start, promise: Promise) -> anyhow::Result<Model> {
         mode: start.mode,
         owns_engine: start.owns_engine,
         view_only: look.view_only,
-        needs_arming: look.arm,
-        session: session(),
         ascii: look.ascii || promise.ascii,
         has_stage: start.stage.is_some(),
         labels: start.feeds.iter().map(|f| f.label.clone()).collect(),

@@ -231,10 +231,6 @@ pub struct Setup {
     pub mode: Mode,
     pub owns_engine: bool,
     pub view_only: bool,
-    /// Verbs only while armed.
-    pub needs_arming: bool,
-    /// Tells the consoles of one user apart: `HOST:PID`.
-    pub session: String,
     pub ascii: bool,
     pub has_stage: bool,
     /// What the operator called the nodes.
@@ -281,8 +277,8 @@ impl Model {
             pending: Vec::new(),
             message: None,
             asked: Vec::new(),
-            session: setup.session,
-            needs_arming: setup.needs_arming,
+            session: String::new(),
+            needs_arming: false,
             armed_until: None,
             batch: None,
             mine: Vec::new(),

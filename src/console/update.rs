@@ -329,7 +329,7 @@ fn act_in_modal(model: &mut Model, action: Action) -> Vec<Effect> {
                 _ => *scroll,
             };
         }
-        (None, _) => {}
+        (Some(Modal::Changes { .. }) | None, _) => {}
     }
     // What lies behind the end is not remembered: going up must move at once.
     let last = model.changes().len().saturating_sub(1);
