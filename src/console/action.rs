@@ -18,8 +18,11 @@ pub enum Action {
     Details,
     Back,
     Overview,
+    Instances,
     Services,
     Timeline,
+    /// Says that there is none yet.
+    Drill,
     Filter,
     AcceptFilter,
     NextMatch,

@@ -167,6 +167,20 @@ impl<'a> Row<'a> {
     }
 }
 
+/// The nodes whose engine is of another version than this program, and what was not understood of them.
+pub fn skews(picture: &Picture) -> Vec<String> {
+    let told = |view: &NodeView| {
+        let snapshot = view.snapshot.as_ref()?;
+        let skew = snapshot.skew()?;
+        let unread = match snapshot.unread.len() {
+            0 => String::new(),
+            count => format!(", {} not understood", text::plural(count, "fact")),
+        };
+        Some(format!("{}: {skew} engine {}{unread}", view.name(), snapshot.node.version))
+    };
+    picture.nodes.iter().filter_map(told).collect()
+}
+
 /// The state of an instance whose node can be believed.
 pub fn state_of(instance: &Instance) -> State {
     let demoted = instance.hold.as_ref().is_some_and(|h| h.kind == HoldKind::Demoted);
@@ -177,6 +191,7 @@ pub fn state_of(instance: &Instance) -> State {
         Role::Backup => State::Backup,
         Role::Init => State::Init,
         Role::Fault => State::Fault,
+        Role::Newer(word) => State::Newer(word),
     }
 }
 
@@ -187,6 +202,7 @@ pub const fn health_of(real: &Real) -> State {
         Verdict::Down => State::Down,
         Verdict::Unchecked => State::Unchecked,
         Verdict::NoCheck => State::NoCheck,
+        Verdict::Newer(word) => State::Newer(word),
     }
 }
 
@@ -197,6 +213,7 @@ pub const fn admin_of(real: &Real) -> State {
         Admin::Maint => State::Maint,
         Admin::Drain => State::Drain,
         Admin::Drained => State::Drained,
+        Admin::Newer(word) => State::Newer(word),
     }
 }
 

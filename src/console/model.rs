@@ -137,18 +137,31 @@ pub enum Freshness {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum View {
     Overview,
+    Instances,
     Services,
     Timeline,
 }
 
 impl View {
-    pub const ALL: [Self; 3] = [Self::Overview, Self::Services, Self::Timeline];
+    pub const ALL: [Self; 4] = [Self::Overview, Self::Instances, Self::Services, Self::Timeline];
 
-    pub const fn name(self) -> &'static str {
+    /// Its key; 5 is the drill's, which there is not yet.
+    pub const fn number(self) -> u8 {
         match self {
-            Self::Overview => "Overview",
-            Self::Services => "Services",
-            Self::Timeline => "Timeline",
+            Self::Overview => 1,
+            Self::Instances => 2,
+            Self::Services => 3,
+            Self::Timeline => 4,
+        }
+    }
+
+    /// Its name, and the same for a narrow screen.
+    pub const fn names(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Overview => ("Overview", "Ov"),
+            Self::Instances => ("Instances", "Inst"),
+            Self::Services => ("Services", "Svc"),
+            Self::Timeline => ("Timeline", "Time"),
         }
     }
 }
@@ -359,6 +372,7 @@ impl Model {
         match self.view {
             View::Overview if self.has_stage => vec![Pane::Matrix, Pane::Summary, Pane::Stage, Pane::Events],
             View::Overview => vec![Pane::Matrix, Pane::Summary, Pane::Events],
+            View::Instances => vec![Pane::Matrix],
             View::Services => vec![Pane::Servers],
             View::Timeline => vec![Pane::History],
         }
@@ -373,7 +387,7 @@ impl Model {
         let paused = self.live.stage.as_ref().and_then(|s| s.stage.clock).is_some_and(|c| c.paused);
         let timers = self.shows_timers();
         let ages = self.live.nodes.iter().any(|n| self.live.freshness_of(n) != Freshness::Fresh)
-            || self.view == View::Services;
+            || matches!(self.view, View::Services | View::Instances);
         match () {
             () if self.frozen.is_some() || self.room() == Room::TooSmall || paused => 1_000_000,
             () if timers && self.countdown_under(5_000_000) => 100_000,

@@ -1,6 +1,7 @@
 //! Every state that the screen can show: a word, a glyph and an ink for each, and the ASCII stand-ins.
 
 use super::theme::Ink;
+use crate::status::Word;
 
 /// What a cell of the screen says about an instance, a node or a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,10 +37,12 @@ pub enum State {
     Maint,
     /// Back, with a weight that grows.
     Rising,
+    /// What only a newer engine has a meaning for.
+    Newer(Word),
 }
 
 impl State {
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::Master,
         Self::Backup,
         Self::Held,
@@ -61,6 +64,7 @@ impl State {
         Self::Drained,
         Self::Maint,
         Self::Rising,
+        Self::Newer(Word::UNKNOWN),
     ];
 
     pub const fn word(self) -> &'static str {
@@ -86,6 +90,7 @@ impl State {
             Self::Drained => "DRAINED",
             Self::Maint => "MAINT",
             Self::Rising => "rising",
+            Self::Newer(word) => word.as_str(),
         }
     }
 
@@ -112,6 +117,7 @@ impl State {
             Self::Drained => "⊥",
             Self::Maint => "⊘",
             Self::Rising => "⇡",
+            Self::Newer(_) => "※",
         }
     }
 
@@ -122,7 +128,7 @@ impl State {
             Self::Held => Ink::Held,
             Self::Init | Self::Unknown | Self::Absent | Self::Unchecked | Self::NoCheck => Ink::Dim,
             Self::Yielding | Self::Rising => Ink::Changing,
-            Self::Falling => Ink::Warn,
+            Self::Falling | Self::Newer(_) => Ink::Warn,
             Self::Fault | Self::Down => Ink::Fault,
             Self::Dead => Ink::Dead,
             Self::Stale => Ink::Stale,
@@ -159,6 +165,7 @@ pub const fn ascii(c: char) -> char {
         '◇' => 'u',
         '⇣' => 'd',
         '⊥' => 'D',
+        '※' => 'n',
         '⊘' => 'm',
         '⇡' => 'r',
         '■' | '█' | '▉' | '▊' => '#',
@@ -193,10 +200,11 @@ mod tests {
             Backup, Dead, Down, Drain, Drained, Falling, Fault, Held, Init, Master, NoCheck, Ready, Split, Stale,
             Unchecked, Unknown, Up, Yielding,
         };
+        let newer = State::Newer(Word::UNKNOWN);
         let columns: [&[State]; 3] = [
-            &[Master, Backup, Held, Init, Yielding, Fault, Dead, Stale, Split, Unknown, State::Absent],
-            &[Up, Down, Falling, Unchecked, NoCheck],
-            &[Ready, Drain, Drained, State::Maint, State::Rising],
+            &[Master, Backup, Held, Init, Yielding, Fault, Dead, Stale, Split, Unknown, State::Absent, newer],
+            &[Up, Down, Falling, Unchecked, NoCheck, newer],
+            &[Ready, Drain, Drained, State::Maint, State::Rising, newer],
         ];
         for column in columns {
             let glyphs: BTreeSet<String> = column.iter().map(|s| s.glyph().chars().map(ascii).collect()).collect();

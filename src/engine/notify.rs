@@ -25,7 +25,7 @@ impl Told {
     /// None while it has no state yet.
     const fn of(role: Role) -> Option<Self> {
         match role {
-            Role::Init => None,
+            Role::Init | Role::Newer(_) => None,
             Role::Backup => Some(Self::Backup),
             Role::Master => Some(Self::Master),
             Role::Fault => Some(Self::Fault),
@@ -55,7 +55,7 @@ impl Engine {
             Role::Init if *router.machine.state() != vrrp::State::Stopped => return,
             Role::Init if !router.retiring => Told::Stop,
             Role::Init if router.machine.spec().notify.deleted.is_some() => Told::Deleted,
-            Role::Fault | Role::Init => Told::Fault,
+            Role::Fault | Role::Init | Role::Newer(_) => Told::Fault,
         };
         let spec = router.machine.spec();
         let priority = router.machine.effective_priority();
@@ -76,7 +76,7 @@ impl Engine {
             Role::Backup => Told::Backup,
             Role::Fault => Told::Fault,
             Role::Init if self.stopping => Told::Stop,
-            Role::Init => return,
+            Role::Init | Role::Newer(_) => return,
         };
         self.push(effects, ("GROUP", &group.spec.name), &group.spec.notify, told, 0);
         self.tell(effects, ("GROUP", &group.spec.name), told.word(), 0);

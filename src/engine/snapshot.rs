@@ -9,9 +9,9 @@ use crate::kernel::{Address, ObservedTable};
 use crate::lvs;
 use crate::net::LinkName;
 use crate::status::{
-    Admin, Asked, AtDeadline, CheckResult, CheckStatus, DataplaneKind, Drain, Health, Heard, Hold, HoldKind, Instance,
-    LinkState, Node, Order, Presence, Quorum, Real, Rising, SCHEMA, Script as ScriptStatus, Service, ServiceGroup,
-    Setting, Snapshot, Sorry, Term, Track, Verdict, Vip,
+    API, Admin, Asked, AtDeadline, CheckResult, CheckStatus, DataplaneKind, Drain, Health, Heard, Hold, HoldKind,
+    Instance, LinkState, Node, Order, Presence, Quorum, Real, Rising, SCHEMA, Script as ScriptStatus, Service,
+    ServiceGroup, Setting, Snapshot, Sorry, Term, Track, Verdict, Vip,
 };
 use crate::time::{Duration, Instant};
 use crate::vrrp::{self, State};
@@ -25,6 +25,7 @@ impl Engine {
         let defaults = default_settings();
         Snapshot {
             schema: SCHEMA,
+            api: API,
             revision: self.revision,
             at: now,
             wall_us: self.log.wall_zero_us() + now.as_micros(),
@@ -41,6 +42,7 @@ impl Engine {
             intents: self.intents_view(),
             counters: self.counters,
             last_event: self.log.last_seq(),
+            unread: Vec::new(),
         }
     }
 

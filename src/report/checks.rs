@@ -69,6 +69,7 @@ fn verdict(status: &CheckStatus) -> &'static str {
         Verdict::Down if status.alpha && status.last.is_none() => "DOWN (alpha)",
         Verdict::Down => "DOWN",
         Verdict::Unchecked | Verdict::NoCheck => "unchecked",
+        Verdict::Newer(word) => word.as_str(),
     }
 }
 

@@ -140,7 +140,7 @@ impl Watch {
         match i.state {
             Role::Master => Outcome::Done(format!("{} is MASTER, priority {}", i.name, i.effective_priority)),
             Role::Fault => Outcome::Different(format!("{} is in FAULT: {}", i.name, i.faults.join(", "))),
-            Role::Init | Role::Backup => Outcome::Waiting(format!("{} is {}", i.name, i.state)),
+            Role::Init | Role::Backup | Role::Newer(_) => Outcome::Waiting(format!("{} is {}", i.name, i.state)),
         }
     }
 

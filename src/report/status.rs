@@ -8,7 +8,7 @@ use super::text::{UNKNOWN, known, plain, span};
 use crate::cli;
 use crate::control::Target;
 use crate::settings::Settings;
-use crate::status::{Admin, Health, HoldKind, Instance, Presence, Real, Rising, Role, Service, Snapshot, Verdict};
+use crate::status::{API, Admin, Health, HoldKind, Instance, Presence, Real, Rising, Role, Service, Snapshot, Verdict};
 use crate::time::Duration;
 use std::io::{self, Write};
 
@@ -122,6 +122,13 @@ fn node(s: &Snapshot, out: &mut dyn Write) -> io::Result<()> {
         (true, restarts) => writeln!(out, "  guarded: {engine}, the one before it ended; {restarts} in all")?,
         (false, _) => writeln!(out, "  no guard: an engine that dies is not started again")?,
     }
+    if let Some(skew) = s.skew() {
+        let (api, own) = (s.api, API);
+        writeln!(out, "  {skew} engine: its API level is {api}, that of this program {own}")?;
+    }
+    for unread in &s.unread {
+        writeln!(out, "  not understood, and left out: {}", plain(unread))?;
+    }
     if let Some(note) = &node.dataplane.note {
         writeln!(out, "  {}: {}", node.dataplane.kind, plain(note))?;
     }
@@ -210,6 +217,7 @@ fn state(i: &Instance) -> String {
         Some(hold) => match hold.kind {
             HoldKind::Demoted => format!(" demoted by {}", hold.by.user),
             HoldKind::Takeover => format!(" taken over by {}", hold.by.user),
+            HoldKind::Newer(word) => format!(" {word} by {}", hold.by.user),
         },
         None => String::new(),
     };
@@ -320,6 +328,7 @@ const fn health(health: &Health) -> &'static str {
         Verdict::Down => "DOWN",
         Verdict::Unchecked => "unchecked",
         Verdict::NoCheck => "no check",
+        Verdict::Newer(word) => word.as_str(),
     }
 }
 
@@ -332,6 +341,7 @@ fn admin(real: &Real) -> String {
         Admin::Drain => "DRAIN",
         Admin::Drained => "DRAINED",
         Admin::Maint => "MAINT",
+        Admin::Newer(word) => word.as_str(),
     };
     real.drain.as_ref().map_or_else(|| word.into(), |d| format!("{word} by {}", d.by.user))
 }

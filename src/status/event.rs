@@ -2,7 +2,8 @@
 
 use crate::kernel::{DestinationKey, ServiceKey};
 use crate::time::Instant;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 use std::fmt;
 
 /// One line of the history. Sequence numbers of one engine's life are consecutive: a jump is a gap.
@@ -37,15 +38,29 @@ pub enum Subject {
     Bfd(String),
     Service(ServiceKey),
     Real(ServiceKey, DestinationKey),
+    /// Of a newer engine, as text.
+    #[serde(untagged, deserialize_with = "newer")]
+    Newer(String),
+}
+
+fn newer<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    let text = match Value::deserialize(from)? {
+        Value::String(text) => text,
+        other => other.to_string(),
+    };
+    Ok(text.chars().filter(|c| !c.is_control() && !"{}[]\"".contains(*c)).take(60).collect())
 }
 
 impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Node => f.pad("node"),
-            Self::Instance(name) | Self::Script(name) | Self::File(name) | Self::Process(name) | Self::Bfd(name) => {
-                f.pad(name)
-            }
+            Self::Instance(name)
+            | Self::Script(name)
+            | Self::File(name)
+            | Self::Process(name)
+            | Self::Bfd(name)
+            | Self::Newer(name) => f.pad(name),
             Self::Service(key) => f.pad(&key.place()),
             Self::Real(_, real) => f.pad(&real.to_string()),
         }
@@ -61,7 +76,8 @@ pub enum Severity {
     Notice,
     /// Less redundancy than configured, or something refused.
     Warning,
-    /// Clients may notice.
+    /// Clients may notice; also what a newer engine has another word for.
+    #[serde(other)]
     Alarm,
 }
 

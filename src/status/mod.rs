@@ -9,6 +9,7 @@ mod command;
 mod event;
 mod intent;
 mod setting;
+mod skew;
 mod snapshot;
 mod stage;
 
@@ -18,6 +19,7 @@ pub use command::{Actor, Ask, Command, Reply};
 pub use event::{Event, Severity, Subject};
 pub use intent::{Asked, AtDeadline, IntentView, Intents, Order, Rising, Slot};
 pub use setting::{Setting, SettingFrom};
+pub use skew::{API, Skew, Word, skew};
 pub use snapshot::{
     Admin, Bfd, BfdSession, BfdState, CheckResult, Counters, Dataplane, DataplaneKind, Drain, Finding, FirewallStatus,
     Health, Heard, Hold, HoldKind, Instance, Kept, KeptKind, LinkState, Node, PacketErrors, Presence, Quorum,

@@ -5,6 +5,7 @@ use super::command::Actor;
 use super::event::Severity;
 use super::intent::{AtDeadline, Intents, Rising};
 use super::setting::Setting;
+use super::skew::{self, Word};
 use crate::kernel::{DestinationKey, Forwarding, Scheduler, ServiceKey};
 use crate::net::{IpNet, LinkName, Mac};
 use crate::time::{Duration, Instant};
@@ -24,6 +25,9 @@ pub const RATE_SAMPLES: usize = 60;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Snapshot {
     pub schema: u32,
+    /// The engine's [`API`](super::API).
+    #[serde(default = "skew::FIRST")]
+    pub api: u32,
     /// Grows with every snapshot of one engine's life.
     pub revision: u64,
     pub at: Instant,
@@ -52,6 +56,9 @@ pub struct Snapshot {
     pub counters: Counters,
     /// The sequence number of the newest event.
     pub last_event: u64,
+    /// What the reader of another version has left out of it, with the reason.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unread: Vec<String>,
 }
 
 impl Snapshot {
@@ -124,6 +131,8 @@ pub enum DataplaneKind {
     Balancer,
     /// No virtual service is configured.
     None,
+    #[serde(untagged)]
+    Newer(Word),
 }
 
 impl fmt::Display for DataplaneKind {
@@ -132,6 +141,7 @@ impl fmt::Display for DataplaneKind {
             Self::Ipvs => "ipvs",
             Self::Balancer => "balancer",
             Self::None => "none",
+            Self::Newer(word) => return word.fmt(f),
         })
     }
 }
@@ -157,6 +167,8 @@ pub enum Role {
     Backup,
     Master,
     Fault,
+    #[serde(untagged)]
+    Newer(Word),
 }
 
 impl fmt::Display for Role {
@@ -166,6 +178,7 @@ impl fmt::Display for Role {
             Self::Backup => "BACKUP",
             Self::Master => "MASTER",
             Self::Fault => "FAULT",
+            Self::Newer(word) => return word.fmt(f),
         })
     }
 }
@@ -372,6 +385,8 @@ pub enum HoldKind {
     Demoted,
     /// Priority 254 until restored.
     Takeover,
+    #[serde(untagged)]
+    Newer(Word),
 }
 
 /// One router heard on the wire.
@@ -432,6 +447,7 @@ pub enum Presence {
     Yes,
     No,
     /// The kernel has not told yet, or its link is not there.
+    #[serde(other)]
     Unknown,
 }
 
@@ -548,6 +564,8 @@ pub enum Verdict {
     Unchecked,
     /// No check is configured; counted as up.
     NoCheck,
+    #[serde(untagged)]
+    Newer(Word),
 }
 
 /// Health, separate from what an operator asked for.
@@ -584,6 +602,8 @@ pub enum Admin {
     Drained,
     /// Out of the table for maintenance; its connections were reset.
     Maint,
+    #[serde(untagged)]
+    Newer(Word),
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -68,7 +68,7 @@ fn take(console: &mut Console, step: &Step) {
 fn a_terminal_of_another_size_than_the_model_thinks_is_drawn_all_the_same() {
     use ratatui::{Terminal, backend::TestBackend};
     for (width, height) in [(1, 1), (10, 3), (59, 15), (119, 30), (250, 80)] {
-        for keys in ["", "2", "3", "?", "D", "<Enter>", "2jD", "z", "<Tab>"] {
+        for keys in ["", "2", "3", "4", "?", "D", "<Enter>", "3jD", "z", "<Tab>"] {
             for size in [(120, 36), (100, 30), (80, 24), (60, 16), (20, 5)] {
                 let mut console = Console::staged(DARK.size(size.0, size.1), Mode::Lab);
                 console.keys(keys);

@@ -185,12 +185,13 @@ pub(crate) fn snapshot(node: u8) -> Snapshot {
     };
     Snapshot {
         schema: SCHEMA,
+        api: vipdeck::status::API,
         revision: 4000,
         at: at(AT),
         wall_us: WALL,
         node: Node {
             name: format!("lvs{node}"),
-            version: "0.1.0".into(),
+            version: env!("CARGO_PKG_VERSION").into(),
             pid: 4000 + u32::from(node),
             engine_pid: 4001 + u32::from(node),
             guarded: true,
@@ -216,6 +217,7 @@ pub(crate) fn snapshot(node: u8) -> Snapshot {
         intents: vipdeck::status::Intents::default(),
         counters: Counters::default(),
         last_event: 3,
+        unread: Vec::new(),
     }
 }
 

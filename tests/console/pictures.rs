@@ -57,15 +57,22 @@ fn a_crashed_node_and_a_stopped_server() {
     console.tell(Msg::Link { node: 0, link: Link::Lost { since: 900_000, why: "the engine ended".into() } });
     console.tell(Msg::Snapshot { node: 1, snapshot: Some(Arc::new(second)) });
     picture!("crashed_120x36", console);
-    console.keys("2");
+    console.keys("3");
     picture!("crashed_services_120x36", console);
 }
 
 #[test]
+fn instances() {
+    picture!("instances_120x36", Console::live(DARK).keys("2"));
+    picture!("instances_80x24", Console::live(DARK.size(80, 24)).keys("2"));
+    picture!("instances_60x16", Console::live(DARK.size(60, 16)).keys("2"));
+}
+
+#[test]
 fn services() {
-    picture!("services_120x36", Console::live(DARK).keys("2"));
-    picture!("services_80x24", Console::live(DARK.size(80, 24)).keys("2"));
-    picture!("services_60x16", Console::live(DARK.size(60, 16)).keys("2"));
+    picture!("services_120x36", Console::live(DARK).keys("3"));
+    picture!("services_80x24", Console::live(DARK.size(80, 24)).keys("3"));
+    picture!("services_60x16", Console::live(DARK.size(60, 16)).keys("3"));
 }
 
 #[test]
@@ -74,7 +81,7 @@ fn a_drain_from_its_beginning_to_drained() {
     let mut first = snapshot(1);
     draining(&mut first.services[0].reals[0], 5);
     console.show(first.clone(), snapshot(2));
-    console.keys("2j");
+    console.keys("3j");
     picture!("drain_120x36", console);
     draining(&mut first.services[0].reals[0], 0);
     console.show(first, snapshot(2));
@@ -100,7 +107,7 @@ fn deadlines_sticky_clients_maintenance_and_slow_start() {
     draining(&mut second.services[1].reals[0], 0);
     second.services[1].reals[0].admin = Admin::Maint;
     console.show(first.clone(), second.clone());
-    console.keys("2j");
+    console.keys("3j");
     picture!("deadline_120x36", console);
     let drain = first.services[0].reals[0].drain.as_mut().unwrap();
     (drain.deadline_at, drain.overdue) = (Some(first.at), true);
@@ -150,11 +157,11 @@ pub(crate) fn split(look: Look) -> Console {
 
 #[test]
 fn timeline_details_help_filter() {
-    picture!("timeline_120x36", Console::live(DARK).keys("3"));
-    picture!("timeline_80x24", Console::live(DARK.size(80, 24)).keys("3"));
-    picture!("timeline_filtered_120x36", Console::live(DARK).keys("3/master<Enter>"));
+    picture!("timeline_120x36", Console::live(DARK).keys("4"));
+    picture!("timeline_80x24", Console::live(DARK.size(80, 24)).keys("4"));
+    picture!("timeline_filtered_120x36", Console::live(DARK).keys("4/master<Enter>"));
     picture!("details_120x36", Console::live(DARK).keys("<Enter>"));
-    picture!("details_server_80x24", Console::live(DARK.size(80, 24)).keys("2j<Enter>"));
+    picture!("details_server_80x24", Console::live(DARK.size(80, 24)).keys("3j<Enter>"));
     picture!("help_120x36", Console::staged(DARK, Mode::Lab).keys("?"));
     picture!("frozen_80x24", {
         let mut console = Console::live(DARK.size(80, 24));
@@ -171,8 +178,8 @@ fn questions_at_each_size() {
     picture!("demote_60x16", Console::live(DARK.size(60, 16)).keys("D"));
     picture!("demote_ascii_80x24", Console::live(ASCII.size(80, 24)).keys("D"));
     picture!("takeover_120x36", Console::live(DARK).keys("T"));
-    picture!("drain_question_120x36", Console::live(DARK).keys("2jD"));
-    picture!("weight_question_80x24", Console::live(DARK.size(80, 24)).keys("2jW~<Backspace>5"));
+    picture!("drain_question_120x36", Console::live(DARK).keys("3jD"));
+    picture!("weight_question_80x24", Console::live(DARK.size(80, 24)).keys("3jW~<Backspace>5"));
     picture!("crash_question_120x36", Console::staged(DARK, Mode::Live).keys("X"));
     let mut console = Console::live(DARK);
     console.model.owns_engine = true;

@@ -33,7 +33,7 @@ fn every_verb_has_a_question() {
             first.instances[0].hold = Some(crate::fixture::hold(vipdeck::status::HoldKind::Demoted));
             console.show(first, snapshot(2));
         }
-        console.keys(if on_server { "2j" } else { "" }).keys(&entry.keys[0].to_string());
+        console.keys(if on_server { "3j" } else { "" }).keys(&entry.keys[0].to_string());
         assert!(is_asking(&console), "{:?}: {:?}", entry.action, console.model.message);
         assert!(console.effects.is_empty());
         console.keys("~<Enter>");
@@ -44,7 +44,7 @@ fn every_verb_has_a_question() {
 #[test]
 fn checks_run_at_once_on_every_node_that_has_the_server() {
     let mut console = Console::live(DARK);
-    console.keys("2C");
+    console.keys("3C");
     assert!(console.effects.is_empty(), "nothing is selected that could be checked");
     console.keys("jC");
     let asked = Command::CheckNow { real: web(1), service: Some(key(1)) };
@@ -102,7 +102,7 @@ fn a_medium_risk_takes_the_button_and_a_low_one_takes_y() {
     let mut console = Console::live(DARK);
     console.keys("D~y");
     assert!(is_asking(&console) && console.effects.is_empty());
-    console.keys("<Esc>2jD~y");
+    console.keys("<Esc>3jD~y");
     let drain = drain_of(Some(key(1)));
     assert_eq!(commands(&console), [(0, drain.clone(), None), (1, drain, None)]);
 }
@@ -110,7 +110,7 @@ fn a_medium_risk_takes_the_button_and_a_low_one_takes_y() {
 #[test]
 fn a_held_key_and_a_paste_confirm_nothing() {
     let mut console = Console::live(DARK);
-    console.keys("2jDyyyy<Tab><Enter>");
+    console.keys("3jDyyyy<Tab><Enter>");
     console.tell(Msg::Paste("y\ny\n".into()));
     assert!(is_asking(&console) && console.effects.is_empty());
 }
@@ -128,7 +128,7 @@ fn the_last_server_of_a_service_is_no_low_risk() {
     let mut first = snapshot(1);
     draining(&mut first.services[0].reals[1], 3);
     console.show(first, snapshot(2));
-    console.keys("2jD~y");
+    console.keys("3jD~y");
     assert!(is_asking(&console) && console.effects.is_empty());
     assert!(console.screen().contains("last server"), "{}", console.screen());
 }
@@ -207,7 +207,7 @@ fn view_only_takes_the_verbs_away_and_says_so() {
 #[test]
 fn a_weight_is_a_number() {
     let mut console = Console::live(DARK);
-    console.keys("2jW~<Backspace>y");
+    console.keys("3jW~<Backspace>y");
     assert!(commands(&console).is_empty() && is_asking(&console));
     console.keys("12y");
     let weight = Command::Weight { real: web(1), service: Some(key(1)), weight: 12 };
@@ -217,7 +217,7 @@ fn a_weight_is_a_number() {
 #[test]
 fn every_service_is_one_toggle_away() {
     let mut console = Console::live(DARK);
-    console.keys("2jD~<Tab><Tab><Tab><Tab><Space>y");
+    console.keys("3jD~<Tab><Tab><Tab><Tab><Space>y");
     assert_eq!(commands(&console)[0].1, drain_of(None));
 }
 

@@ -2,6 +2,7 @@
 
 use crate::fixture::{AT, Console, DARK, at, snapshot};
 use crate::pictures::split;
+use ratatui::layout::Size;
 use std::sync::Arc;
 use vipdeck::console::facts;
 use vipdeck::console::model::Link;
@@ -110,9 +111,28 @@ fn what_is_not_known_is_a_dash() {
         real.rates.clear();
     }
     console.show(first, snapshot(2));
-    console.keys("2");
+    console.keys("3");
     let row = console.screen().lines().find(|l| l.contains("10.0.0.11:80")).unwrap().to_owned();
     assert!(row.matches('–').count() >= 4 && !row.contains(" 0 "), "{row}");
+}
+
+#[test]
+fn the_first_line_names_engines_of_another_version() {
+    let mut console = Console::live(DARK);
+    let (mut first, mut second) = (snapshot(1), snapshot(2));
+    first.api += 1;
+    first.node.version = "9.0.0".into();
+    first.unread = vec!["instances[0].moon: unknown".into()];
+    first.instances[0].state = Role::Newer("ORACLE".to_owned().into());
+    second.api -= 1;
+    second.node.version = "0.0.9".into();
+    console.tell(Msg::Resize(Size { width: 200, height: 50 }));
+    console.show(first, second);
+    let screen = console.screen();
+    let line = screen.lines().next().unwrap();
+    assert!(line.contains("lvs1: newer engine 9.0.0, 1 fact not understood"), "{line}");
+    assert!(line.contains("lvs2: older engine 0.0.9"), "{line}");
+    assert!(screen.contains("※ ORACLE"), "{screen}");
 }
 
 #[test]
@@ -130,7 +150,7 @@ fn without_colour_every_state_of_a_column_looks_different() {
 #[test]
 fn ascii_means_ascii_in_every_cell() {
     let look = crate::fixture::Look { ascii: true, ..DARK };
-    for keys in ["", "2", "3", "?", "D", "<Enter>", "2jW"] {
+    for keys in ["", "2", "3", "4", "?", "D", "<Enter>", "3jW"] {
         let mut console = Console::staged(look, Mode::Lab);
         console.keys(keys);
         let screen = console.screen();
@@ -149,7 +169,7 @@ fn the_balancer_is_named_wherever_services_are() {
         snapshot.node.dataplane.kind = vipdeck::status::DataplaneKind::Balancer;
     }
     console.show(first, second);
-    for view in ["1", "2"] {
+    for view in ["1", "3"] {
         console.keys(view);
         assert!(console.screen().contains("balancer"));
     }
@@ -199,9 +219,9 @@ fn missed_events_are_counted_and_a_restart_is_not_a_gap() {
 fn the_clock_of_the_loop_is_quick_only_when_something_moves() {
     let mut console = Console::live(DARK);
     assert_eq!(console.model.tick(), 100_000);
-    console.keys("3");
+    console.keys("4");
     assert_eq!(console.model.tick(), 1_000_000);
-    console.keys("2");
+    console.keys("3");
     assert_eq!(console.model.tick(), 250_000);
 }
 

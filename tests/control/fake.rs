@@ -182,7 +182,7 @@ impl Engine {
             }
             (Some(HoldKind::Demoted), false) => instance.yielding = false,
             (Some(HoldKind::Takeover), true) => instance.state = Role::Master,
-            (Some(HoldKind::Takeover), false) | (None, _) => {}
+            (Some(HoldKind::Takeover), false) | (Some(HoldKind::Newer(_)) | None, _) => {}
         }
         for real in s.services.iter_mut().flat_map(|v| &mut v.reals).filter(|_| obliging) {
             real.weight_kernel = real.weight_effective;

@@ -7,5 +7,6 @@ mod feeds;
 mod hostile;
 mod http;
 mod raw;
+mod skew;
 mod verbs;
 mod words;

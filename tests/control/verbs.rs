@@ -16,7 +16,7 @@ use vipdeck::{cli, report};
 
 const VIPDECK: &str = env!("CARGO_BIN_EXE_vipdeck");
 
-fn run(words: &[&str]) -> Output {
+pub(crate) fn run(words: &[&str]) -> Output {
     Command::new(VIPDECK).args(words).stdin(Stdio::null()).output().unwrap()
 }
 

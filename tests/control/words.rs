@@ -16,12 +16,13 @@ pub(crate) fn snapshot(name: &str, pid: u32) -> Snapshot {
     let at = Instant::from_micros(100_000_000);
     Snapshot {
         schema: SCHEMA,
+        api: vipdeck::status::API,
         revision: 1,
         at,
         wall_us: WALL_US + at.as_micros(),
         node: Node {
             name: name.into(),
-            version: "0.1.0".into(),
+            version: env!("CARGO_PKG_VERSION").into(),
             pid,
             engine_pid: pid,
             guarded: true,
@@ -45,6 +46,7 @@ pub(crate) fn snapshot(name: &str, pid: u32) -> Snapshot {
         intents: vipdeck::status::Intents::default(),
         counters: vipdeck::status::Counters::default(),
         last_event: 0,
+        unread: Vec::new(),
     }
 }
 

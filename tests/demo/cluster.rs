@@ -73,7 +73,7 @@ fn a_demotion_moves_the_vip_and_a_restoration_returns_it() {
     let is_held = |page: &Page| page.states("VI_1") == ["HELD", "MASTER"];
     let page = console.confirm("D", "Demote lvs1", is_held);
     assert!(page.has("2/2 VIPs one owner each"), "{}", page.0.join("\n"));
-    console.press("3");
+    console.press("4");
     console.wait("its events", |page| {
         page.has_line(&["lvs1", "VI_1", "MASTER → BACKUP"]) && page.has_line(&["lvs2", "VI_1", "BACKUP → MASTER"])
     });

@@ -99,7 +99,7 @@ fn is_colour(style: &str) -> bool {
 fn tour(setup: Setup) -> Vec<u8> {
     let mut console = setup.start();
     console.wait("the cluster", |page| page.states("VI_1") == ["MASTER", "BACKUP"]);
-    for view in ["2", "3", "1"] {
+    for view in ["2", "3", "4", "1"] {
         console.press(view);
         console.wait("the view", |page| page.0.get(1).is_some_and(|line| line.contains(&format!("[{view} "))));
     }

@@ -9,7 +9,7 @@ const WEB1: &str = "192.168.10.31:80";
 /// The first service's web1 selected in the Services view.
 fn at_web1() -> Console {
     let mut console = settled();
-    console.press("2");
+    console.press("3");
     console.wait("the services", |page| page.has("ADMIN") && (page.has("web1") || page.has(WEB1)));
     console.press_until("j", "web1 selected", |page| page.selected().is_some_and(is_web1));
     console
@@ -35,7 +35,7 @@ fn a_drained_server_ends_without_connections_and_returns() {
     let page = console.wait("the client", |page| page.has("web2 web2 web2"));
     let first = page.0.iter().position(|line| line.contains("client ") && line.contains("192.168.10.20:80")).unwrap();
     assert!(!page.0[first + 1].contains("web1"), "{}", page.0.join("\n"));
-    console.press("2");
+    console.press("3");
     console.wait("web1 still selected", says("DRAINED"));
     console.confirm("R", "Return web1", says("ready"));
     console.press("1");
@@ -54,7 +54,7 @@ fn a_stopped_server_goes_down_by_its_check_and_comes_up_again() {
     console.press("1");
     let page = console.wait("it said everywhere", |page| page.has("STOPPED") && page.has_line(&["web1", "DOWN"]));
     assert!(page.has("1/2 up"), "{}", page.0.join("\n"));
-    console.press("2");
+    console.press("3");
     console.wait("web1 still selected", says("DOWN"));
     console.press("O");
     console.wait("UP", says("UP"));

@@ -113,6 +113,7 @@ fn member(model: &Model, view: &NodeView, snapshot: &Snapshot, i: &Instance, wid
         let what = match hold.kind {
             HoldKind::Demoted => "demoted",
             HoldKind::Takeover => "takes over",
+            HoldKind::Newer(word) => word.as_str(),
         };
         let why = hold.reason.as_deref().unwrap_or("no reason given");
         let when = time_of(model, snapshot.wall_of(hold.since), false);
@@ -324,6 +325,7 @@ fn told(picture: &Picture, view: &NodeView, check: &CheckStatus) -> String {
         Verdict::Up => "passes",
         Verdict::Down => "FAILS",
         Verdict::Unchecked | Verdict::NoCheck => "not checked yet",
+        Verdict::Newer(word) => word.as_str(),
     };
     let last = check.last.as_ref().map_or(String::new(), |last| {
         format!(": {}, {} ago", last.found.text(), text::age(picture.age(view, last.at)))

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  dual-master │ LIVE │ 2/2 nodes fresh │ 2/2 VIPs one owner each │ 4/4 servers up │ ! 1 alarm            12:04:31
-//! [1 Overview] 2 Services  3 Timeline                                                          / filter  ? help
+//! [1 Overview] 2 Instances  3 Services  4 Timeline                                             / filter  ? help
 //! ```
 
 use super::super::action::Action;
@@ -35,6 +35,7 @@ fn first_line(canvas: &mut Canvas, area: Rect) {
     // The order of the line, and what goes first when it gets tight.
     let mut parts: Vec<(u8, Line)> = vec![(9, vec![title(text::cut_middle(&model.title, 24))]), (9, vec![mode])];
     parts.extend(counts(model));
+    parts.extend(facts::skews(model.shown()).into_iter().map(|text| (7, vec![(Ink::Warn, text)])));
     if model.view_only {
         parts.push((8, vec![(Ink::Warn, "VIEW ONLY".into())]));
     }
@@ -141,11 +142,11 @@ pub(super) fn time_of(model: &Model, wall_us: u64, millis: bool) -> String {
 
 fn tabs(canvas: &mut Canvas, area: Rect) {
     let model = canvas.model;
-    let short = model.room() < Room::Narrow;
+    let short = area.width < 100;
     let mut x = area.x;
-    for (i, view) in View::ALL.into_iter().enumerate() {
-        let name = if short { view.name().chars().take(4).collect() } else { view.name().to_owned() };
-        let label = format!("{} {name}", i + 1);
+    for view in View::ALL {
+        let (long_name, short_name) = view.names();
+        let label = format!("{} {}", view.number(), if short { short_name } else { long_name });
         let on = view == model.view;
         let (ink, text) = if on { (Ink::Title, format!("[{label}]")) } else { (Ink::Dim, format!(" {label} ")) };
         let at = Rect { x, width: area.right().saturating_sub(x), ..area };

@@ -147,6 +147,7 @@ fn holds(picture: &Picture, row: &Row, name: usize) -> Vec<Line> {
         let what = match hold.kind {
             HoldKind::Demoted => "HELD",
             HoldKind::Takeover => "TAKES OVER",
+            HoldKind::Newer(word) => word.as_str(),
         };
         let why = hold.reason.as_ref().map_or(String::new(), |r| format!(", {r}"));
         let ago = text::age(picture.age(view, hold.since));
@@ -188,7 +189,7 @@ fn facts_of_wire(picture: &Picture, row: &Row) -> Vec<Line> {
     if refused > 0 {
         lines.push(vec![
             dim("refused  "),
-            (Ink::Warn, format!("{} adverts dropped: Enter, or 3 for why", text::count(refused))),
+            (Ink::Warn, format!("{} adverts dropped: Enter, or 4 for why", text::count(refused))),
         ]);
     }
     if let Some((name, n, i)) = &master {

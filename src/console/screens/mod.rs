@@ -2,6 +2,7 @@
 //!
 //! `frame` draws what every screen has (first line, tabs, message, hints), the others one screen or pane each.
 
+mod adverts;
 mod canvas;
 mod changes;
 mod details;
@@ -9,6 +10,7 @@ mod fields;
 mod frame;
 mod help;
 mod instance;
+mod instances;
 mod matrix;
 mod overview;
 mod question;
@@ -71,6 +73,7 @@ fn paint(model: &Model, buf: &mut Buffer) -> (Vec<(Rect, Hit)>, Option<Position>
         let body = frame::draw(&mut canvas, all);
         match model.view {
             View::Overview => overview::draw(&mut canvas, body),
+            View::Instances => instances::draw(&mut canvas, body),
             View::Services => services::draw(&mut canvas, body),
             View::Timeline => timeline::draw(&mut canvas, body),
         }

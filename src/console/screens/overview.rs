@@ -130,7 +130,7 @@ fn events_height(room: u16) -> u16 {
     (room / 3).clamp(4, 9)
 }
 
-fn split(area: Rect, at: u16) -> (Rect, Rect) {
+pub(super) fn split(area: Rect, at: u16) -> (Rect, Rect) {
     let at = at.min(area.height);
     (Rect { height: at, ..area }, Rect { y: area.y + at, height: area.height - at, ..area })
 }

@@ -391,7 +391,7 @@ fn drain(canvas: &mut Canvas, area: Rect) {
     let head = match real.admin {
         Admin::Maint => "In maintenance:",
         Admin::Drained => "Drained",
-        Admin::Drain | Admin::Ready => "Draining",
+        Admin::Drain | Admin::Ready | Admin::Newer(_) => "Draining",
     };
     let inner = canvas.pane(
         area,

@@ -2,11 +2,11 @@
 
 use super::link::{self, Behind, Link};
 use crate::control::target::Target;
-use crate::status::{Ask, CheckList, Event, Reply, Snapshot};
+use crate::status::{API, Ask, CheckList, Event, Reply, Snapshot};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1::{self, SendRequest};
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
 use std::time::Duration;
@@ -18,6 +18,9 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 /// The largest answer: all events an engine keeps are about two megabytes.
 const ANSWER_BYTES: usize = 32 * 1024 * 1024;
 
+/// How this program calls itself.
+const PROGRAM: &str = concat!("vipdeck/", env!("CARGO_PKG_VERSION"));
+
 /// Why a question has no answer. Each names the engine as the operator did.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
@@ -25,7 +28,7 @@ pub enum Failure {
     Unreachable { label: String, why: String },
     /// The engine understood and will not: not allowed, not a command, not ready.
     #[error("{label}: {text}")]
-    Refused { label: String, status: u16, text: String },
+    Refused { label: String, status: u16, text: String, version: Option<Version> },
     #[error("{label}: its answer is not understood: {why}")]
     Garbled { label: String, why: String },
     #[error("{label}: no answer within {} s", PATIENCE.as_secs())]
@@ -54,7 +57,9 @@ impl Failure {
 
 /// What an engine reports.
 pub async fn status(target: &Target) -> Result<Snapshot, Failure> {
-    get(target, "/v1/status").await
+    let bytes = once(target, Method::GET, "/v1/status", Vec::new(), &[StatusCode::OK]).await?;
+    let text = std::str::from_utf8(&bytes).map_err(|e| Failure::garbled(target, e))?;
+    Snapshot::read(text).map_err(|e| Failure::garbled(target, e))
 }
 
 /// Its health checks with their last runs.
@@ -70,30 +75,38 @@ pub async fn events(target: &Target, after: u64) -> Result<Vec<Event>, Failure> 
 /// Sends a command. A failure other than [`Failure::Refused`] leaves open whether it was carried out.
 pub async fn command(target: &Target, ask: &Ask) -> Result<Reply, Failure> {
     let body = serde_json::to_vec(ask).map_err(|e| Failure::garbled(target, e))?;
-    once(target, Method::POST, "/v1/commands", body, &[StatusCode::OK, StatusCode::CONFLICT]).await
+    let answer = once(target, Method::POST, "/v1/commands", body, &[StatusCode::OK, StatusCode::CONFLICT]).await;
+    match answer {
+        Ok(bytes) => decoded(target, &bytes),
+        // What it does not understand may be younger than it is.
+        Err(Failure::Refused { label, status: 400, text, version: Some(version) }) if version.is_older() => {
+            let verb = ask.command.verb();
+            let text = format!("this engine is older ({version}) and does not know this {verb}: {text}");
+            Err(Failure::Refused { label, status: 400, text, version: Some(version) })
+        }
+        Err(failure) => Err(failure),
+    }
 }
 
 async fn get<T: DeserializeOwned>(target: &Target, path: &str) -> Result<T, Failure> {
-    once(target, Method::GET, path, Vec::new(), &[StatusCode::OK]).await
+    decoded(target, &once(target, Method::GET, path, Vec::new(), &[StatusCode::OK]).await?)
 }
 
-async fn once<T: DeserializeOwned>(
+fn decoded<T: DeserializeOwned>(target: &Target, bytes: &[u8]) -> Result<T, Failure> {
+    serde_json::from_slice(bytes).map_err(|e| Failure::garbled(target, e))
+}
+
+async fn once(
     target: &Target,
     method: Method,
     path: &str,
     body: Vec<u8>,
     good: &[StatusCode],
-) -> Result<T, Failure> {
+) -> Result<Bytes, Failure> {
     let asked = async {
         let mut session = Session::open(target).await?;
         let answer = session.send(target, method, path, body).await?;
-        let status = answer.status();
-        let bytes = whole(target, answer).await?;
-        if good.contains(&status) {
-            serde_json::from_slice(&bytes).map_err(|e| Failure::garbled(target, e))
-        } else {
-            Err(refusal(target, status, &bytes))
-        }
+        if good.contains(&answer.status()) { whole(target, answer).await } else { Err(refused(target, answer).await) }
     };
     timeout(PATIENCE, asked).await.unwrap_or_else(|_| Err(Failure::Silent { label: target.label.clone() }))
 }
@@ -130,6 +143,8 @@ impl Session {
             .method(method)
             .uri(path)
             .header("host", "vipdeck")
+            .header("user-agent", PROGRAM)
+            .header("vipdeck-api", API)
             .header("content-type", "application/json")
             .body(Full::new(Bytes::from(body)))
             .map_err(|e| Failure::garbled(target, e))?;
@@ -153,13 +168,44 @@ pub(super) async fn whole(target: &Target, answer: Response<Incoming>) -> Result
 }
 
 /// What `{"error": "..."}` says.
-pub(super) fn refusal(target: &Target, status: StatusCode, body: &[u8]) -> Failure {
+pub(super) async fn refused(target: &Target, answer: Response<Incoming>) -> Failure {
     #[derive(serde::Deserialize)]
     struct Problem {
         error: String,
     }
-    let text = serde_json::from_slice::<Problem>(body).map_or_else(|_| status.to_string(), |p| printable(&p.error));
-    Failure::Refused { label: target.label.clone(), status: status.as_u16(), text }
+    let (status, version) = (answer.status(), Version::of(answer.headers()));
+    let body = match whole(target, answer).await {
+        Ok(body) => body,
+        Err(failure) => return failure,
+    };
+    let text = serde_json::from_slice::<Problem>(&body).map_or_else(|_| status.to_string(), |p| printable(&p.error));
+    Failure::Refused { label: target.label.clone(), status: status.as_u16(), text, version: Some(version) }
+}
+
+/// What an engine says of itself with each answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Version {
+    /// None: of an engine that does not tell.
+    name: Option<String>,
+    api: u32,
+}
+
+impl Version {
+    fn of(headers: &HeaderMap) -> Self {
+        let text = |name| headers.get(name)?.to_str().ok().map(printable);
+        Self { name: text("server"), api: text("vipdeck-api").and_then(|n| n.parse().ok()).unwrap_or(1) }
+    }
+
+    const fn is_older(&self) -> bool {
+        self.api < API
+    }
+}
+
+impl std::fmt::Display for Version {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let name = self.name.as_deref().unwrap_or("an early version");
+        write!(f, "{name}, API level {}; this program has {API}", self.api)
+    }
 }
 
 /// Without what could steer a terminal: the other end may be anybody.

@@ -103,9 +103,7 @@ impl Keeper {
             if answer.status() == StatusCode::OK {
                 return Ok((session, answer.into_body()));
             }
-            let status = answer.status();
-            let body = ask::whole(&self.target, answer).await?;
-            Err(ask::refusal(&self.target, status, &body))
+            Err(ask::refused(&self.target, answer).await)
         };
         let (mut session, mut body) = match timeout(PATIENCE, opened).await {
             Ok(Ok(open)) => open,
@@ -145,7 +143,7 @@ impl Keeper {
         };
         match message.name.as_str() {
             "snapshot" => {
-                let snapshot: Snapshot = serde_json::from_str(&message.data).map_err(garbled)?;
+                let snapshot = Snapshot::read(&message.data).map_err(garbled)?;
                 self.show(snapshot, std::mem::take(is_first))
             }
             "event" => {

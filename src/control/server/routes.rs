@@ -3,12 +3,13 @@
 use super::{Shared, streams};
 use crate::control::access::{Peer, user_name};
 use crate::control::feed::Request;
-use crate::status::{Actor, Ask, CheckList, Event, Reply, Snapshot};
+use crate::status::{API, Actor, Ask, CheckList, Event, Reply, Snapshot};
 use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Extension, FromRequestParts, Query, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -47,7 +48,16 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .method_not_allowed_fallback(|| async {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "not this method: GET /v1 lists what there is")
         })
+        .layer(map_response(signed))
         .with_state(shared)
+}
+
+/// Each answer says which version gives it.
+async fn signed(mut response: Response) -> Response {
+    const VERSION: HeaderValue = HeaderValue::from_static(concat!("vipdeck/", env!("CARGO_PKG_VERSION")));
+    response.headers_mut().insert("server", VERSION);
+    response.headers_mut().insert("vipdeck-api", API.into());
+    response
 }
 
 /// An error as `{"error": "..."}`.
@@ -107,6 +117,7 @@ async fn index(_: Viewer) -> Json<serde_json::Value> {
         "name": "vipdeck",
         "version": env!("CARGO_PKG_VERSION"),
         "schema": crate::status::SCHEMA,
+        "api": API,
         "routes": [
             { "method": "GET", "path": "/v1", "text": "this index" },
             { "method": "GET", "path": "/v1/status", "text": "the snapshot; 503 while there is none" },

@@ -83,7 +83,7 @@ fn number(span: Duration) -> Value {
 
 const fn state(role: Role) -> u8 {
     match role {
-        Role::Init => 0,
+        Role::Init | Role::Newer(_) => 0,
         Role::Backup => 1,
         Role::Master => 2,
         Role::Fault => 3,
