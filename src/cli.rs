@@ -53,13 +53,37 @@ pub enum Mode {
     Events(Events),
     /// Hand an instance's addresses over and stay at priority 1 until restored.
     #[command(after_help = EXIT_STATUS)]
-    Demote(OnInstance),
+    Demote(Demote),
     /// Lift a demotion or a takeover.
     #[command(after_help = EXIT_STATUS)]
-    Restore(OnInstance),
+    Restore(Restore),
     /// Make this node MASTER (priority 254) until restored.
     #[command(after_help = EXIT_STATUS)]
-    Takeover(OnInstance),
+    Takeover(Takeover),
+    /// No instance of this node takes over from a living master of lower priority, for a while.
+    #[command(after_help = EXIT_STATUS)]
+    Pause(Pause),
+    /// Lift a pause.
+    #[command(after_help = EXIT_STATUS)]
+    Resume(Resume),
+    /// Announce the addresses of an instance now (gratuitous ARP, unsolicited neighbour advertisements).
+    #[command(after_help = EXIT_STATUS)]
+    Announce(OnInstance),
+    /// Say that an action given --keep-within is to stay.
+    #[command(after_help = EXIT_STATUS)]
+    Keep(Keep),
+    /// Take an action back, as far as that can be; the answer says what it gives back and what not.
+    #[command(after_help = EXIT_STATUS)]
+    Undo(Undo),
+    /// List what operators did, what of it can be undone, and what has happened since.
+    #[command(after_help = EXIT_STATUS_LOOK)]
+    Changes(Changes),
+    /// Tell others that you are about to act on something: their commands on it are refused for a minute.
+    #[command(after_help = EXIT_STATUS)]
+    Lock(Lock),
+    /// Free what was locked.
+    #[command(after_help = EXIT_STATUS)]
+    Unlock(Unlock),
     /// Send no new connections to a real server; open ones go on.
     #[command(after_help = EXIT_STATUS)]
     Drain(Drain),
@@ -68,7 +92,7 @@ pub enum Mode {
     Return(Return),
     /// Take a real server down for maintenance: its connections are reset, and it leaves the table.
     #[command(after_help = EXIT_STATUS)]
-    Maint(OnReal),
+    Maint(Maint),
     /// Reset the connections that a draining real server still has.
     #[command(after_help = EXIT_STATUS)]
     Reset(OnReal),
@@ -117,6 +141,9 @@ pub struct How {
     /// Goes to the log with your name.
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
+    /// Even if somebody else has locked it, or an address may be left without an owner. Logged.
+    #[arg(long)]
+    pub force: bool,
     /// Wait until it has come about. Exit status 3 if it has not within --timeout.
     #[arg(long)]
     pub wait: bool,
@@ -305,7 +332,158 @@ pub struct Reload {
     #[arg(long)]
     pub dry_run: bool,
     #[command(flatten)]
+    pub keeping: Keeping,
+    #[command(flatten)]
     pub how: How,
+}
+
+/// An action that must be kept.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Keeping {
+    /// Take it back after this time unless `vipdeck keep ID` came: 60s, 5m. The engine does so by itself, also after a
+    /// restart.
+    #[arg(long, value_name = "TIME", value_parser = typed_seconds)]
+    pub keep_within: Option<u32>,
+}
+
+/// An action that holds until it is lifted, or for a time.
+#[derive(Clone, Debug, Args)]
+pub struct Holding {
+    /// For how long: 30m, 2h, or never: until it is lifted.
+    #[arg(long, value_name = "TIME|never", default_value = "never")]
+    pub hold: String,
+    /// What happens then: `stay` raises an alarm that asks, `restore` lifts it.
+    #[arg(long, visible_alias = "at-expiry", value_name = "stay|restore")]
+    pub then: Option<String>,
+    #[command(flatten)]
+    pub keeping: Keeping,
+}
+
+/// Seconds from now; none: never.
+pub fn hold_seconds(word: &str) -> Result<Option<u32>, String> {
+    if word == "never" { Ok(None) } else { typed_seconds(word).map(Some) }
+}
+
+#[derive(Debug, Args)]
+pub struct Demote {
+    #[arg(value_name = "INSTANCE", required_unless_present = "all")]
+    pub instance: Option<String>,
+    /// Every instance of the node.
+    #[arg(long, conflicts_with = "instance")]
+    pub all: bool,
+    /// `yield` takes over again if everybody else falls silent; `fence` never does until restored.
+    #[arg(long, value_name = "yield|fence", default_value = "yield")]
+    pub mode: String,
+    #[command(flatten)]
+    pub holding: Holding,
+    #[command(flatten)]
+    pub how: How,
+}
+
+#[derive(Debug, Args)]
+pub struct Restore {
+    #[arg(value_name = "INSTANCE", required_unless_present = "all")]
+    pub instance: Option<String>,
+    /// Every instance of the node.
+    #[arg(long, conflicts_with = "instance")]
+    pub all: bool,
+    #[command(flatten)]
+    pub keeping: Keeping,
+    #[command(flatten)]
+    pub how: How,
+}
+
+#[derive(Debug, Args)]
+pub struct Takeover {
+    #[arg(value_name = "INSTANCE")]
+    pub instance: String,
+    #[command(flatten)]
+    pub holding: Holding,
+    #[command(flatten)]
+    pub how: How,
+}
+
+#[derive(Debug, Args)]
+pub struct Pause {
+    /// For how long: 30m, 2h, or never: until it is resumed.
+    #[arg(long = "for", value_name = "TIME|never", default_value = "30m")]
+    pub time: String,
+    /// What happens then: `restore` ends it, `stay` raises an alarm that asks.
+    #[arg(long, value_name = "stay|restore")]
+    pub then: Option<String>,
+    #[command(flatten)]
+    pub keeping: Keeping,
+    #[command(flatten)]
+    pub how: How,
+}
+
+#[derive(Debug, Args)]
+pub struct Resume {
+    #[command(flatten)]
+    pub keeping: Keeping,
+    #[command(flatten)]
+    pub how: How,
+}
+
+#[derive(Debug, Args)]
+pub struct Keep {
+    /// As the answer to the command, and `vipdeck changes`, say.
+    #[arg(value_name = "ACTION")]
+    pub id: u64,
+    #[command(flatten)]
+    pub how: How,
+}
+
+#[derive(Debug, Args)]
+pub struct Undo {
+    /// As `vipdeck changes` numbers them; none: the last that can be undone.
+    #[arg(value_name = "ACTION")]
+    pub id: Option<u64>,
+    #[command(flatten)]
+    pub keeping: Keeping,
+    #[command(flatten)]
+    pub how: How,
+}
+
+#[derive(Debug, Args)]
+pub struct Changes {
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub at: Ats,
+}
+
+#[derive(Debug, Args)]
+pub struct Lock {
+    /// An instance, a real server, `node` or `all`.
+    #[arg(value_name = "SUBJECT")]
+    pub on: String,
+    /// How long: 60s, 5m.
+    #[arg(long = "for", value_name = "TIME", value_parser = typed_seconds, default_value = "60s")]
+    pub seconds: u32,
+    /// Who holds it, for several consoles of one user; commands of the same session pass.
+    #[arg(long, value_name = "NAME")]
+    pub session: Option<String>,
+    #[command(flatten)]
+    pub how: How,
+}
+
+#[derive(Debug, Args)]
+pub struct Unlock {
+    #[arg(value_name = "SUBJECT")]
+    pub on: String,
+    #[arg(long, value_name = "NAME")]
+    pub session: Option<String>,
+    #[command(flatten)]
+    pub how: How,
+}
+
+#[derive(Debug, Args)]
+pub struct Maint {
+    #[command(flatten)]
+    pub on: OnReal,
+    #[command(flatten)]
+    pub holding: Holding,
 }
 
 #[derive(Debug, Args)]
@@ -376,6 +554,14 @@ pub struct Drain {
     /// Send clients that stick to the server elsewhere. The kernel's IPVS then does so for every server of weight 0.
     #[arg(long)]
     pub ignore_persistence: bool,
+    /// How long the server stays out of service, drained or not: 30m, 2h, or never: until it is returned.
+    #[arg(long, value_name = "TIME|never", default_value = "never")]
+    pub hold: String,
+    /// What happens then: `stay` raises an alarm that asks, `restore` returns it with a slow start.
+    #[arg(long, value_name = "stay|restore")]
+    pub at_expiry: Option<String>,
+    #[command(flatten)]
+    pub keeping: Keeping,
 }
 
 #[derive(Debug, Args)]
@@ -385,6 +571,8 @@ pub struct Return {
     /// The weight grows to that of the file in ten steps over this time: 90, 90s, 10m.
     #[arg(long, value_name = "TIME", value_parser = typed_seconds)]
     pub slow_start: Option<u32>,
+    #[command(flatten)]
+    pub keeping: Keeping,
 }
 
 #[derive(Debug, Args)]
@@ -426,6 +614,8 @@ pub struct Weight {
     /// The weight, with `of tcp/ADDRESS:PORT` before it to change only one virtual service.
     #[arg(value_name = "[of VIRTUAL_SERVER] WEIGHT", num_args = 1..=3, required = true)]
     pub rest: Vec<String>,
+    #[command(flatten)]
+    pub holding: Holding,
     #[command(flatten)]
     pub how: How,
 }

@@ -4,9 +4,8 @@ use clap::Parser;
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
-use vipdeck::cli::{Cli, Keepalived, Mode, Return};
+use vipdeck::cli::{Cli, Keepalived, Mode};
 use vipdeck::settings::{self, Settings};
-use vipdeck::status::Command;
 use vipdeck::{control, lab, launch, real_server, report, runtime, sys};
 
 fn main() -> ExitCode {
@@ -48,52 +47,13 @@ fn dispatch(mode: Mode, settings: &Settings, out: &mut dyn Write) -> anyhow::Res
         Mode::Attach(args) => launch::attach::run(&args, settings, out),
         Mode::Status(args) => report::status::run(&args, settings, out),
         Mode::Events(args) => report::events::run(&args, settings, out),
-        Mode::Demote(on) => {
-            report::verbs::run(Command::Demote { instance: on.instance, seen: None }, &on.how, settings, out)
-        }
-        Mode::Restore(on) => report::verbs::run(Command::Restore { instance: on.instance }, &on.how, settings, out),
-        Mode::Takeover(on) => {
-            report::verbs::run(Command::Takeover { instance: on.instance, seen: None }, &on.how, settings, out)
-        }
-        Mode::Drain(drain) => {
-            let on = drain.on;
-            let command = Command::Drain {
-                real: on.real,
-                service: on.service().map_err(anyhow::Error::msg)?,
-                deadline_seconds: drain.deadline,
-                then: drain.then.parse().map_err(anyhow::Error::msg)?,
-                ignore_persistence: drain.ignore_persistence,
-            };
-            report::verbs::run(command, &on.how, settings, out)
-        }
-        Mode::Maint(on) => {
-            let service = on.service().map_err(anyhow::Error::msg)?;
-            report::verbs::run(Command::Maint { real: on.real, service }, &on.how, settings, out)
-        }
-        Mode::Reset(on) => {
-            let service = on.service().map_err(anyhow::Error::msg)?;
-            report::verbs::run(Command::Reset { real: on.real, service }, &on.how, settings, out)
-        }
-        Mode::Return(Return { on, slow_start }) => {
-            let service = on.service().map_err(anyhow::Error::msg)?;
-            let command = Command::Return { real: on.real, service, slow_start_seconds: slow_start };
-            report::verbs::run(command, &on.how, settings, out)
-        }
+        Mode::Changes(args) => report::changes::run(&args, settings, out),
         Mode::Intent(args) => report::intent::run(&args, settings, out),
-        Mode::Weight(on) => {
-            let (service, weight) = on.parts().map_err(anyhow::Error::msg)?;
-            report::verbs::run(Command::Weight { real: on.real, service, weight }, &on.how, settings, out)
-        }
-        Mode::CheckNow(on) => {
-            let service = on.service().map_err(anyhow::Error::msg)?;
-            report::verbs::run(Command::CheckNow { real: on.real, service }, &on.how, settings, out)
-        }
         Mode::Genhash(args) => runtime::genhash::run(&args, out),
-        Mode::Reload(args) => report::verbs::run(Command::Reload { dry_run: args.dry_run }, &args.how, settings, out),
-        Mode::Restart(args) => report::verbs::run(Command::Restart {}, &args.how, settings, out),
         Mode::RealServer(args) => real_server::command::run(&args.action, settings, out),
         Mode::Relay(at) => control::relay::run(&at, settings, out),
         Mode::LabServer(args) => lab::server::run(&args, settings, out),
         Mode::LabClient(args) => lab::client::run(&args, settings, out),
+        verb => report::verbs::asked(verb, settings, out),
     }
 }

@@ -26,7 +26,7 @@ use crate::conf::{Config, Globals, Origins, TableNamespace};
 use crate::kernel::{Address, Change, Link, ServiceKey, Timeouts};
 use crate::lvs;
 use crate::net::{Family, IpNet, LinkName};
-use crate::status::{Counters, Dataplane, Event, Severity, Subject};
+use crate::status::{Counters, Dataplane, Event, Lock, Severity, Subject};
 use crate::time::{Duration, Instant, earliest};
 use crate::vrrp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -124,6 +124,8 @@ pub struct Engine {
     pub(super) checks: Checks,
     /// What operators asked for.
     pub(super) overlay: Overlay,
+    /// What somebody is about to act on.
+    pub(super) locks: Vec<Lock>,
     pub(super) table: TableState,
     pub(super) findings: Findings,
     pub(super) counters: Counters,
@@ -214,6 +216,7 @@ impl Engine {
             services,
             checks: Checks::default(),
             overlay: Overlay::default(),
+            locks: Vec::new(),
             table: TableState::default(),
             findings: Findings::default(),
             counters: Counters::default(),

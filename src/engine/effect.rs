@@ -1,7 +1,7 @@
 //! What the runtime is to do, in the order given.
 
 use super::input::Carrier;
-use crate::conf::ScriptSpec;
+use crate::conf::{Config, ScriptSpec};
 use crate::health::Method;
 use crate::kernel::{Change, DestinationKey, ServiceKey};
 use crate::net::LinkName;
@@ -48,11 +48,13 @@ pub enum Effect {
     Tell(Topic, String),
     /// Send mail: [`Engine::mail`](super::Engine::mail) says by which relay.
     Mail(Letter),
-    /// Read the configuration anew; it comes back as an input.
+    /// Read the configuration anew, or to undo a reload the one that was in force before; it comes back as an input.
     ReadConfiguration {
         id: u64,
         ask: Ask,
     },
+    /// This configuration is in force from now on: the one before is kept for whoever takes it back.
+    KeepConfiguration(Box<Config>),
     /// Find out whether the program, as its file is now, would take the configuration; the answer comes back as an input.
     PrepareRestart {
         id: u64,

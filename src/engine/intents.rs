@@ -4,14 +4,17 @@
 //! The orders are the truth; what a real server or a router carries of them is made from them. They go to the next
 //! engine in the guard's memory, and to every later one through the journal; a command is answered once it is there.
 
+use super::actions::Before;
 use super::core::Engine;
 use super::effect::Effect;
+use super::holds::input_of;
 use super::orders::Orders;
 use super::router::{HeldBy, Router};
 use crate::kernel::{Change, DestinationKey, Scheduler, ServiceKey};
 use crate::lvs::{self, Drain, Intent, Reset};
 use crate::status::{
-    Asked, AtDeadline, DataplaneKind, Finding, IntentView, Intents, Order, Reply, Severity, Slot, Subject,
+    Ask, Asked, AtDeadline, DataplaneKind, DemoteMode, Finding, IntentView, Intents, Order, Reply, Severity, Slot,
+    Subject,
 };
 use crate::time::{Duration, Instant, earliest};
 use crate::vrrp::{self, Hold, Instance};
@@ -33,7 +36,15 @@ pub(super) struct Overlay {
     /// Answers that wait for the journal.
     waiting: Vec<Waiting>,
     /// The orders have changed since they were handed over.
-    changed: bool,
+    pub(super) changed: bool,
+    /// What the orders were before the command that is carried out.
+    pub(super) recording: Option<Vec<Before>>,
+    /// The action whose file is read again because nobody kept it.
+    pub(super) reverting: Option<u64>,
+    /// The configuration before the present one can be had.
+    pub(super) keeps_files: bool,
+    /// Who asked for the restart that is prepared.
+    pub(super) restarting: Option<Ask>,
     /// What the kernel was told last of clients that stick to servers of weight 0.
     templates_expire: bool,
 }
@@ -42,7 +53,7 @@ pub(super) struct Overlay {
 struct Waiting {
     revision: u64,
     id: u64,
-    text: String,
+    reply: Reply,
     until: Instant,
 }
 
@@ -53,29 +64,33 @@ impl Overlay {
 }
 
 impl Engine {
-    fn wall_us(&self, now: Instant) -> u64 {
+    pub(super) fn wall_us(&self, now: Instant) -> u64 {
         self.log.wall_zero_us().saturating_add(now.as_micros())
     }
 
     /// A moment of the wall clock on this engine's clock; what lies before its start is the second part.
-    fn since_wall(&self, now: Instant, wall_us: u64) -> (Instant, Duration) {
+    pub(super) fn since_wall(&self, now: Instant, wall_us: u64) -> (Instant, Duration) {
         let ago = self.wall_us(now).saturating_sub(wall_us);
         let before = ago.saturating_sub(now.as_micros());
         (Instant::from_micros(now.as_micros().saturating_sub(ago)), Duration::from_micros(before))
     }
 
     /// A later moment of the wall clock.
-    fn later(&self, wall_us: u64) -> Instant {
+    pub(super) fn later(&self, wall_us: u64) -> Instant {
         Instant::from_micros(wall_us.saturating_sub(self.log.wall_zero_us()))
     }
 
     /// Puts an order in place of the one before.
     pub(super) fn set_order(&mut self, order: Order) {
+        self.overlay.record(&order.asked.slot());
         self.overlay.orders.set(order);
         self.overlay.changed = true;
     }
 
     pub(super) fn lift_order(&mut self, slot: &Slot) -> Option<Order> {
+        if self.overlay.orders.get(slot).is_some() {
+            self.overlay.record(slot);
+        }
         let lifted = self.overlay.orders.lift(slot);
         self.overlay.changed |= lifted.is_some();
         lifted
@@ -143,10 +158,18 @@ impl Engine {
     /// Holds an instance if an order says so, of one that has just come into the configuration.
     pub(super) fn hold_of(&self, now: Instant, instance: &str) -> Option<(Hold, HeldBy)> {
         let order = self.overlay.orders.get(&Slot::Hold(instance.to_owned()))?;
-        let takes_over = matches!(order.asked, Asked::Takeover { .. });
-        let hold = if takes_over { Hold::Takeover } else { Hold::Demoted };
+        let hold = match order.asked {
+            Asked::Takeover { .. } => Hold::Takeover,
+            Asked::Demote { mode: DemoteMode::Fence, .. } => Hold::Fenced,
+            _ => Hold::Demoted,
+        };
         let since = self.since_wall(now, order.since_us).0;
         Some((hold, HeldBy { since, by: order.by.clone(), reason: order.reason.clone() }))
+    }
+
+    /// What [`Effect::KeepConfiguration`] gives is kept, and can be had back.
+    pub const fn keep_configurations(&mut self) {
+        self.overlay.keeps_files = true;
     }
 
     /// Keeps a journal from now on, in this file.
@@ -185,7 +208,9 @@ impl Engine {
         let known = self.overlay.orders.revision;
         if known == 0 || known < read.orders.revision {
             self.overlay.orders = read.orders;
+            self.overlay.orders.deeds.forget_files();
             self.lay_over(now);
+            self.lay_pause();
             self.hold_again(now, effects);
             self.tell_orders(now);
             self.node_unkept = true;
@@ -217,10 +242,7 @@ impl Engine {
             let Some((hold, by)) = self.hold_of(now, &name) else { continue };
             let Some(router) = self.routers.get_mut(index) else { continue };
             router.held_by = Some(by);
-            let input = match hold {
-                Hold::Demoted => vrrp::Input::Demote,
-                Hold::Takeover => vrrp::Input::Takeover,
-            };
+            let input = input_of(Some(hold), false);
             if *router.machine.state() == vrrp::State::Init {
                 router.machine = router.machine.clone().held(Some(hold));
             } else if router.machine.permits(&input).is_ok() {
@@ -233,6 +255,7 @@ impl Engine {
     pub(super) fn held_from_before(&self, now: Instant, machine: Instance) -> Router {
         let held = self.hold_of(now, &machine.spec().name);
         let mut router = Router::new(machine.held(held.as_ref().map(|(hold, _)| *hold)));
+        router.machine.set_paused(self.is_paused());
         router.held_by = held.map(|(_, by)| by);
         router
     }
@@ -241,25 +264,32 @@ impl Engine {
         match (asked.real(), asked.instance()) {
             (Some((key, to)), _) => self.real(key, to).is_some(),
             (None, Some(name)) => self.routers.iter().any(|r| r.machine.spec().name == name),
-            (None, None) => false,
+            (None, None) => matches!(asked, Asked::Pause {}),
         }
     }
 
     /// Answers a command that was accepted: at once, or once what it changed of the orders is on disk.
-    pub(super) fn accept(&mut self, now: Instant, id: u64, text: String, effects: &mut Vec<Effect>) {
+    pub(super) fn accept(
+        &mut self,
+        now: Instant,
+        id: u64,
+        (text, action): (String, Option<u64>),
+        effects: &mut Vec<Effect>,
+    ) {
+        let reply = Reply::Accepted { text, action };
         if self.overlay.changed {
             self.overlay.damage = None;
         }
         if self.keep_orders(effects) && self.overlay.journal.is_some() {
             let revision = self.overlay.orders.revision;
-            self.overlay.waiting.push(Waiting { revision, id, text, until: now + PATIENCE });
+            self.overlay.waiting.push(Waiting { revision, id, reply, until: now + PATIENCE });
         } else {
-            effects.push(Effect::Reply { id, reply: Reply::Accepted { text } });
+            effects.push(Effect::Reply { id, reply });
         }
     }
 
     /// Hands the orders over if they have changed: to the next engine and to the journal.
-    fn keep_orders(&mut self, effects: &mut Vec<Effect>) -> bool {
+    pub(super) fn keep_orders(&mut self, effects: &mut Vec<Effect>) -> bool {
         if !std::mem::take(&mut self.overlay.changed) {
             return false;
         }
@@ -267,7 +297,8 @@ impl Engine {
         orders.revision += 1;
         self.node_unkept = true;
         if self.overlay.journal.is_some() {
-            let text = if orders.is_empty() { String::new() } else { orders.text() };
+            let nothing = orders.is_empty() && !orders.deeds.must_be_kept();
+            let text = if nothing { String::new() } else { orders.text() };
             effects.push(Effect::KeepIntents { revision: orders.revision, text });
         }
         true
@@ -285,9 +316,11 @@ impl Engine {
             std::mem::take(&mut self.overlay.waiting).into_iter().partition(|w| w.revision <= revision);
         self.overlay.waiting = waiting;
         let problem = result.err().map(|why| format!("not on disk, lost when this machine restarts: {why}"));
-        for Waiting { id, text, .. } in done {
-            let text = problem.as_ref().map_or_else(|| text.clone(), |why| format!("{text}; but {why}"));
-            effects.push(Effect::Reply { id, reply: Reply::Accepted { text } });
+        for Waiting { id, mut reply, .. } in done {
+            if let (Reply::Accepted { text, .. }, Some(why)) = (&mut reply, &problem) {
+                *text += &format!("; but {why}");
+            }
+            effects.push(Effect::Reply { id, reply });
         }
         if let Some(why) = &problem
             && self.overlay.problem.as_ref() != Some(why)
@@ -303,7 +336,7 @@ impl Engine {
 
     /// When the next drain's time is over, the next step of a slow start is due, or an answer can wait no longer.
     pub(super) fn intents_due(&self) -> Option<Instant> {
-        if self.overlay.orders.is_empty() && self.overlay.waiting.is_empty() {
+        if self.overlay.orders.is_empty() && self.overlay.waiting.is_empty() && self.keep_due().is_none() {
             return None;
         }
         let drains = self.overlay.orders.iter().filter_map(|o| {
@@ -313,7 +346,9 @@ impl Engine {
         let reals = self.services.iter().flat_map(|s| &s.reals);
         let rising = reals.filter_map(|r| r.intent.rising.as_ref().map(lvs::Rising::next_at));
         let answers = self.overlay.waiting.iter().map(|w| w.until);
-        drains.chain(rising).chain(answers).map(Some).fold(None, earliest)
+        let ends = self.overlay.orders.iter().filter(|o| !o.expired).filter_map(|o| o.expires_us);
+        let ends = ends.map(|at| self.later(at)).chain(self.keep_due());
+        drains.chain(rising).chain(answers).chain(ends).map(Some).fold(None, earliest)
     }
 
     /// What is due of all that.
@@ -323,12 +358,16 @@ impl Engine {
         }
         let (late, waiting) = std::mem::take(&mut self.overlay.waiting).into_iter().partition(|w| w.until <= now);
         self.overlay.waiting = waiting;
-        for Waiting { id, text, .. } in late {
-            let text = format!("{text}; but the disk has not taken it within {} s", PATIENCE.as_secs());
-            effects.push(Effect::Reply { id, reply: Reply::Accepted { text } });
+        for Waiting { id, mut reply, .. } in late {
+            if let Reply::Accepted { text, .. } = &mut reply {
+                *text += &format!("; but the disk has not taken it within {} s", PATIENCE.as_secs());
+            }
+            effects.push(Effect::Reply { id, reply });
         }
         self.end_slow_starts(now);
         self.end_drains(now);
+        self.end_holds(now, effects);
+        self.revert_unkept(now, effects);
         self.keep_orders(effects);
         self.settle_table(effects);
     }
@@ -528,8 +567,10 @@ impl Engine {
     /// For the snapshot.
     pub(super) fn intents_view(&self) -> Intents {
         let view = |o: &Order| IntentView { order: o.clone(), in_force: self.is_in_force(&o.asked) };
+        let orders = self.overlay.orders.iter().filter(|o| o.asked.slot() != Slot::Pause);
         Intents {
-            orders: self.overlay.orders.iter().map(view).collect(),
+            orders: orders.map(view).collect(),
+            paused: self.overlay.orders.get(&Slot::Pause).map(view),
             journal: self.overlay.journal.clone(),
             problem: self.overlay.trouble().cloned(),
         }
@@ -576,7 +617,7 @@ impl Engine {
 }
 
 /// What an order is about.
-fn subject(asked: &Asked) -> Subject {
+pub(super) fn subject(asked: &Asked) -> Subject {
     match (asked.real(), asked.instance()) {
         (Some((key, to)), _) => Subject::Real(key, to),
         (None, Some(name)) => Subject::Instance(name.to_owned()),

@@ -222,7 +222,7 @@ impl Bench {
         self.asked += 1;
         let actor = Actor { user: "ann".into(), from: "test".into() };
         let (id, reason) = (self.asked, Some("CHG-7".to_owned()));
-        self.feed(Input::Command { id, ask: Ask { command, reason, actor } });
+        self.feed(Input::Command { id, ask: Ask { reason, actor, ..Ask::new(command) } });
         let at = self.replies.iter().position(|(of, _)| *of == id).expect("every command is answered");
         self.replies.swap_remove(at).1
     }
@@ -540,11 +540,11 @@ fn a_slow_start_goes_on_over_restarts_and_leaves_nothing() {
 fn a_command_is_answered_when_it_is_on_disk_and_says_so_if_it_is_not() {
     let mut bench = Bench::new();
     bench.disk_fails = true;
-    let Reply::Accepted { text } = bench.ask(drain(0, None, AtDeadline::Ask)) else { panic!() };
+    let Reply::Accepted { text, .. } = bench.ask(drain(0, None, AtDeadline::Ask)) else { panic!() };
     assert!(text.contains("not on disk") && text.contains("no space"), "{text}");
     assert!(bench.snapshot().intents.problem.is_some());
     bench.disk_fails = false;
-    let Reply::Accepted { text } = bench.ask(drain(1, None, AtDeadline::Ask)) else { panic!() };
+    let Reply::Accepted { text, .. } = bench.ask(drain(1, None, AtDeadline::Ask)) else { panic!() };
     assert!(!text.contains("disk"), "{text}");
     assert_eq!(bench.snapshot().intents.problem, None);
     assert_eq!(Orders::read(bench.disk.as_ref().unwrap()).orders.iter().count(), 2, "the first one, too");
@@ -555,21 +555,21 @@ fn a_disk_that_does_not_answer_keeps_nobody_waiting() {
     let mut bench = Bench::new();
     let now = bench.at();
     let actor = Actor::default();
-    let ask = Ask { command: drain(0, None, AtDeadline::Ask), reason: None, actor };
+    let ask = Ask { actor, ..Ask::new(drain(0, None, AtDeadline::Ask)) };
     let effects = bench.engine.handle(now, Input::Command { id: 77, ask });
     assert!(effects.iter().any(|e| matches!(e, Effect::Table(_))), "the table does not wait");
     assert!(!effects.iter().any(|e| matches!(e, Effect::Reply { .. })));
     let at = now + PATIENCE;
     let effects = bench.engine.handle(at, Input::Deadline);
     let reply = effects.iter().find_map(|e| if let Effect::Reply { id: 77, reply } = e { Some(reply) } else { None });
-    let Some(Reply::Accepted { text }) = reply else { panic!("{effects:?}") };
+    let Some(Reply::Accepted { text, .. }) = reply else { panic!("{effects:?}") };
     assert!(text.contains("the disk has not taken it"), "{text}");
 }
 
 #[test]
 fn holds_are_in_force_again_after_a_reboot() {
     let mut bench = Bench::new();
-    bench.ask(Command::Demote { instance: "A".into(), seen: None });
+    bench.ask(Command::Demote { instance: "A".into(), seen: None, mode: DemoteMode::Yield });
     bench.reboot(seconds(100));
     let hold = bench.snapshot().instances[0].hold.clone().expect("still demoted");
     assert_eq!((hold.kind, hold.by.user.as_str(), hold.reason.as_deref()), (HoldKind::Demoted, "ann", Some("CHG-7")));
@@ -600,7 +600,7 @@ fn a_torn_journal_is_told_and_what_is_whole_is_in_force() {
 fn a_journal_that_is_read_late_still_counts() {
     let mut bench = Bench::new();
     bench.ask(drain(0, None, AtDeadline::Ask));
-    bench.ask(Command::Demote { instance: "A".into(), seen: None });
+    bench.ask(Command::Demote { instance: "A".into(), seen: None, mode: DemoteMode::Yield });
     let disk = bench.disk.take();
     bench.reboot(seconds(1));
     bench.settle();

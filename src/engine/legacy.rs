@@ -174,6 +174,7 @@ impl Engine {
         self.trackers.inherit(&legacy.node.trackers);
         self.inherit_checks(&legacy.node.checks);
         self.overlay.orders = legacy.node.orders.clone();
+        self.lay_pause();
         self.lay_over(legacy.now);
         let (severity, why) = if legacy.planned {
             (Severity::Notice, "an operator asked for it".to_owned())
@@ -251,15 +252,22 @@ impl Engine {
         self.node_unkept |= std::mem::take(&mut self.checks.unkept);
         let asker = ask.actor.to_string();
         self.log.add(now, Subject::Node, Severity::Notice, "command", "restart asked for", Some(asker));
+        self.overlay.restarting = Some(ask);
         effects.push(Effect::PrepareRestart { id });
     }
 
     /// The answer. Nothing is handed over: the next engine advertises before anybody misses this one.
     pub(super) fn restartable(&mut self, now: Instant, id: u64, able: Result<(), String>, effects: &mut Vec<Effect>) {
+        let asked = self.overlay.restarting.take();
         let reply = match able {
             Ok(()) => {
+                if let Some(ask) = asked {
+                    self.free_own(&ask);
+                    let _ = self.finish(now, &ask, String::new());
+                    self.keep_orders(effects);
+                }
                 effects.push(Effect::Restart);
-                Reply::Accepted { text: "the engine starts again at once; roles and addresses go on".into() }
+                Reply::accepted("the engine starts again at once; roles and addresses go on")
             }
             Err(reason) => {
                 let text = "restart refused: nothing has changed";

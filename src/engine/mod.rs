@@ -6,6 +6,7 @@
 
 #![warn(clippy::wildcard_enum_match_arm, clippy::indexing_slicing)]
 
+mod actions;
 mod addresses;
 mod admission;
 mod announcing;
@@ -20,6 +21,7 @@ mod effect;
 mod extra_garp;
 mod firewall;
 mod groups;
+mod holds;
 mod input;
 mod intents;
 mod keeper;
@@ -27,6 +29,7 @@ mod keeping;
 mod lease;
 mod legacy;
 mod link_delays;
+mod locks;
 mod log;
 mod mail;
 mod network;

@@ -269,7 +269,7 @@ impl Engine {
         let subject = Subject::Instance(spec.name.clone());
         let moved = to == Role::Master || from == Role::Master;
         let severity = match cause {
-            Cause::NobodyTookOver { .. } | Cause::Conditions { .. } => Severity::Alarm,
+            Cause::NobodyTookOver { .. } | Cause::NobodyWanted { .. } | Cause::Conditions { .. } => Severity::Alarm,
             Cause::Adopted | Cause::Silence { .. } | Cause::Overslept { .. } | Cause::RivalOwner { .. } => {
                 Severity::Warning
             }
@@ -318,6 +318,12 @@ impl Engine {
             Note::RivalOwner { .. } => {
                 if self.findings.raise(now, "two-owners", Severity::Alarm, &name, text.clone()) {
                     self.log.add(now, subject, Severity::Alarm, "two-owners", text, None);
+                }
+            }
+            Note::Barred { .. } => {
+                let text = format!("{text}; `vipdeck restore {name}` lifts the fence");
+                if self.findings.raise(now, "fenced-alone", Severity::Alarm, &name, text.clone()) {
+                    self.log.add(now, subject, Severity::Alarm, "fenced-alone", text, None);
                 }
             }
             Note::Overslept { .. } => self.log.add(now, subject, Severity::Warning, "late", text, None),

@@ -3,6 +3,7 @@
 //! The journal has one order a line, each behind a checksum of its own, so that what of a damaged file is whole can
 //! be read. The first line says how many there are.
 
+use super::actions::Deeds;
 use crate::status::{Order, Slot};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -14,6 +15,9 @@ pub struct Orders {
     /// Grows with every change: of two, the one with more is newer.
     pub revision: u64,
     list: Vec<Order>,
+    /// What operators did, with what it takes to undo it.
+    #[serde(default)]
+    pub(super) deeds: Deeds,
 }
 
 /// The first line of a journal.
@@ -21,6 +25,8 @@ pub struct Orders {
 struct Head {
     revision: u64,
     orders: usize,
+    #[serde(default)]
+    deeds: Deeds,
 }
 
 /// A journal as far as it can be read.
@@ -70,7 +76,7 @@ impl Orders {
     /// The text of the journal.
     pub(super) fn text(&self) -> String {
         let mut text = String::new();
-        let head = Head { revision: self.revision, orders: self.list.len() };
+        let head = Head { revision: self.revision, orders: self.list.len(), deeds: self.deeds.clone() };
         let lines = std::iter::once(serde_json::to_string(&head)).chain(self.list.iter().map(serde_json::to_string));
         for line in lines.map(Result::unwrap_or_default) {
             // Writing to a string does not fail.
@@ -107,7 +113,7 @@ impl Orders {
         }
         match head {
             Some(head) => {
-                read.orders.revision = head.revision;
+                (read.orders.revision, read.orders.deeds) = (head.revision, head.deeds);
                 let found = read.orders.list.len();
                 if found + lost < head.orders {
                     read.damage
@@ -143,7 +149,7 @@ fn checksum(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::status::{Actor, Asked, AtDeadline};
+    use crate::status::{Actor, Asked, AtDeadline, AtExpiry, DemoteMode};
     use proptest::prelude::*;
 
     fn order() -> impl Strategy<Value = Order> {
@@ -167,12 +173,18 @@ mod tests {
             place().prop_map(|(service, real)| Asked::Maint { service, real }),
             (place(), 0..70_000_u32).prop_map(|((service, real), weight)| Asked::Weight { service, real, weight }),
             (place(), 1..900_u32).prop_map(|((service, real), seconds)| Asked::SlowStart { service, real, seconds }),
-            "[a-zA-Z_0-9]{1,8}".prop_map(|instance| Asked::Demote { instance }),
+            "[a-zA-Z_0-9]{1,8}".prop_map(|instance| Asked::Demote { instance, mode: DemoteMode::Fence }),
+            Just(Asked::Pause {}),
         ];
         let reason = prop::option::of("\\PC{0,20}");
-        (asked, any::<u64>(), reason).prop_map(|(asked, since_us, reason)| Order {
+        let ends = prop::option::of(any::<u64>());
+        (asked, any::<u64>(), reason, ends).prop_map(|(asked, since_us, reason, expires_us)| Order {
             asked,
             since_us,
+            expires_us,
+            at_expiry: AtExpiry::Restore,
+            expired: false,
+            action: Some(3),
             by: Actor { user: "ann".into(), from: "local socket".into() },
             reason,
         })
@@ -180,7 +192,7 @@ mod tests {
 
     fn orders() -> impl Strategy<Value = Orders> {
         (any::<u64>(), prop::collection::vec(order(), 0..8)).prop_map(|(revision, all)| {
-            let mut orders = Orders { revision, list: Vec::new() };
+            let mut orders = Orders { revision, ..Orders::default() };
             for order in all {
                 orders.set(order);
             }

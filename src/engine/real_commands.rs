@@ -7,7 +7,6 @@ use crate::kernel::{DestinationKey, ServiceKey};
 use crate::lvs::Reset;
 use crate::status::{Ask, Asked, Command, Order, Severity, Slot, Subject};
 use crate::time::Instant;
-use crate::vrrp;
 use std::collections::BTreeSet;
 
 /// The longest deadline and slow start: longer is a slip of the finger.
@@ -76,8 +75,7 @@ impl Engine {
 
     /// Takes one order for one real server of one virtual service; what happens now, in a sentence.
     fn order_real(&mut self, now: Instant, ask: &Ask, key: ServiceKey, to: DestinationKey) -> Result<String, String> {
-        let wall_us = self.log.wall_zero_us().saturating_add(now.as_micros());
-        let order = |asked| Order { asked, since_us: wall_us, by: ask.actor.clone(), reason: ask.reason.clone() };
+        let wall_us = self.wall_us(now);
         let out = self.out_order(key, to).cloned();
         match &ask.command {
             Command::Drain { deadline_seconds, then, ignore_persistence, .. } => {
@@ -91,18 +89,24 @@ impl Engine {
                     overdue: false,
                     drained_us: None,
                 };
-                self.set_order(drain_after(out.as_ref(), order(asked))?);
+                let order = drain_after(out.as_ref(), self.order(now, ask, asked))?;
+                self.set_order(order);
                 self.lift_order(&Slot::Rising(key, to));
                 let deadline = deadline_seconds.map_or(String::new(), |s| format!("; in {s} s: {then}"));
                 let caveats = self.drain_caveats(key, *ignore_persistence);
                 Ok(format!("weight 0, no new connections; open ones go on until they end{deadline}{caveats}"))
             }
             Command::Maint { .. } => {
-                if matches!(out.as_ref().map(|o| &o.asked), Some(Asked::Maint { .. })) {
-                    return Err("already in maintenance".into());
+                let before = out.as_ref().filter(|o| matches!(o.asked, Asked::Maint { .. }));
+                let mut order = self.order(now, ask, Asked::Maint { service: key, real: to });
+                if let Some(before) = before {
+                    if same_end(before, &order) {
+                        return Err("already in maintenance".into());
+                    }
+                    order.since_us = before.since_us;
                 }
                 self.lift_order(&Slot::Rising(key, to));
-                self.set_order(order(Asked::Maint { service: key, real: to }));
+                self.set_order(order);
                 Ok("in maintenance: its connections are reset, and it leaves the table until it is returned".into())
             }
             Command::Reset { .. } => match out.as_ref().map(|o| &o.asked) {
@@ -119,39 +123,28 @@ impl Engine {
                 }
                 match slow_start_seconds.filter(|s| was_out && *s > 0) {
                     Some(seconds) => {
-                        self.set_order(order(Asked::SlowStart { service: key, real: to, seconds }));
+                        let order = self.order(now, ask, Asked::SlowStart { service: key, real: to, seconds });
+                        self.set_order(order);
                         Ok(format!("back in service: its weight grows to that of the file in {seconds} s"))
                     }
                     None => Ok("back in service with the weight of the file".into()),
                 }
             }
             Command::Weight { weight, .. } => {
+                let order = self.order(now, ask, Asked::Weight { service: key, real: to, weight: *weight });
                 self.lift_order(&Slot::Rising(key, to));
-                self.set_order(order(Asked::Weight { service: key, real: to, weight: *weight }));
+                self.set_order(order);
                 let later = if out.is_some() { ", once it is back in service" } else { "" };
                 Ok(format!("weight {weight} until returned{later}"))
             }
-            Command::Demote { .. }
-            | Command::Restore { .. }
-            | Command::Takeover { .. }
-            | Command::CheckNow { .. }
-            | Command::Reload { .. }
-            | Command::Restart {} => Err("no command for a real server".into()),
+            _ => Err("no command for a real server".into()),
         }
     }
+}
 
-    /// Holds and their end are orders, too: they are in force again after a start.
-    pub(super) fn order_hold(&mut self, now: Instant, instance: &str, input: &vrrp::Input, ask: &Ask) {
-        let instance = instance.to_owned();
-        if *input == vrrp::Input::Restore {
-            self.lift_order(&Slot::Hold(instance));
-            return;
-        }
-        let takes_over = *input == vrrp::Input::Takeover;
-        let asked = if takes_over { Asked::Takeover { instance } } else { Asked::Demote { instance } };
-        let since_us = self.log.wall_zero_us().saturating_add(now.as_micros());
-        self.set_order(Order { asked, since_us, by: ask.actor.clone(), reason: ask.reason.clone() });
-    }
+/// Whether another order of the same kind would change nothing.
+pub(super) fn same_end(before: &Order, after: &Order) -> bool {
+    !before.expired && before.expires_us.is_none() && after.expires_us.is_none()
 }
 
 /// Why a command cannot be meant, whatever there is.
@@ -176,8 +169,9 @@ fn drain_after(before: Option<&Order>, mut order: Order) -> Result<Order, String
     else {
         return Err("in maintenance: return it first".into());
     };
+    let same = same_end(before, &order);
     let Asked::Drain { deadline_us, ignore_persistence, drained_us, .. } = &mut order.asked else { return Ok(order) };
-    if deadline_us.is_none() && had.is_none() && ignored == *ignore_persistence {
+    if same && deadline_us.is_none() && had.is_none() && ignored == *ignore_persistence {
         return Err("already draining".into());
     }
     *drained_us = was_drained;

@@ -4,13 +4,14 @@
 //! Virtual routers are matched as keepalived matches them, by VRID, family, link, peering and virtual link, not by name.
 //! Scripts are matched by name, command and user, tracked files and processes by name and what they are, services and real servers by address, checks by what they do.
 
+use super::actions::NOBODY;
 use super::core::Engine;
 use super::effect::Effect;
 use super::router::Router;
 use super::scripts::Script;
 use crate::conf::{Config, Static};
 use crate::lvs;
-use crate::status::{Actor, Ask, Command, Reply, Severity, Subject};
+use crate::status::{ActionState, Actor, Ask, Command, Reply, Severity, Subject};
 use crate::time::Instant;
 use crate::vrrp::{self, Instance, Peering, Spec};
 use std::collections::BTreeSet;
@@ -46,15 +47,20 @@ impl Engine {
                 let changes = self.changes(&config);
                 let text = summary(&changes);
                 if matches!(ask.command, Command::Reload { dry_run: true }) {
-                    Reply::Accepted { text: format!("this would change: {text}") }
+                    Reply::accepted(format!("this would change: {text}"))
                 } else {
+                    self.begin();
                     self.reload(now, config, &ask.actor, &changes, effects);
-                    Reply::Accepted { text }
+                    return self.reloaded(now, id, ask, text, effects);
                 }
             }
             (_, refusal) => {
                 let reason = format!("nothing is changed: {}", refusal.unwrap_or_default());
                 let first = reason.lines().next().unwrap_or_default().to_owned();
+                if let (NOBODY, Command::Undo { id: Some(id) }) = (id, &ask.command) {
+                    self.reverted(now, *id, ask, Err(reason.clone()));
+                    self.keep_orders(effects);
+                }
                 if matches!(ask.command, Command::Reload { dry_run: false }) {
                     self.findings.raise(now, "reload-refused", Severity::Warning, "node", first.clone());
                     let text = format!("reload refused: {first}");
@@ -64,6 +70,25 @@ impl Engine {
             }
         };
         effects.push(Effect::Reply { id, reply });
+    }
+
+    /// A configuration is in force: a reload, or one that is taken back.
+    fn reloaded(&mut self, now: Instant, id: u64, ask: &Ask, text: String, effects: &mut Vec<Effect>) {
+        let Command::Undo { id: Some(undone) } = ask.command else {
+            self.free_own(ask);
+            let answer = self.finish(now, ask, text);
+            return self.accept(now, id, answer, effects);
+        };
+        let text = format!("the configuration of before is in force, and the file is left as it is: {text}");
+        if id == NOBODY {
+            self.reverted(now, undone, ask, Ok(text));
+            self.keep_orders(effects);
+            return;
+        }
+        self.settle_undone(undone, ActionState::Undone);
+        let text = format!("{text}; the next reload, or a start, reads the file again");
+        let answer = self.finish(now, ask, text);
+        self.accept(now, id, answer, effects);
     }
 
     /// What only a restart can change.
@@ -173,6 +198,7 @@ impl Engine {
     }
 
     fn reload(&mut self, now: Instant, config: Config, by: &Actor, changes: &[String], effects: &mut Vec<Effect>) {
+        effects.push(Effect::KeepConfiguration(Box::new(config.clone())));
         let text = format!("configuration reloaded by {by}: {}", summary(changes));
         self.log.add(now, Subject::Node, Severity::Notice, "reload", text, Some(changes.join("\n")));
         self.reload_scripts(now, &config);

@@ -9,9 +9,9 @@ use crate::kernel::{Address, ObservedTable};
 use crate::lvs;
 use crate::net::LinkName;
 use crate::status::{
-    API, Admin, Asked, AtDeadline, CheckResult, CheckStatus, DataplaneKind, Drain, Health, Heard, Hold, HoldKind,
-    Instance, LinkState, Node, Order, Presence, Quorum, Real, Rising, SCHEMA, Script as ScriptStatus, Service,
-    ServiceGroup, Setting, Snapshot, Sorry, Term, Track, Verdict, Vip,
+    API, Admin, Asked, AtDeadline, CheckResult, CheckStatus, DataplaneKind, Drain, Health, Heard, Instance, LinkState, Node,
+    Order, Presence, Quorum, Real, Rising, SCHEMA, Script as ScriptStatus, Service, ServiceGroup, Setting, Snapshot,
+    Sorry, Term, Track, Verdict, Vip,
 };
 use crate::time::{Duration, Instant};
 use crate::vrrp::{self, State};
@@ -38,8 +38,15 @@ impl Engine {
             processes: self.trackers.processes.iter().map(|p| p.status(self.trackers.scanned.as_deref())).collect(),
             statics: self.statics(),
             bfd: self.bfd_snapshot(),
-            findings: self.intent_finding(now).into_iter().chain(self.findings.at(now)).collect(),
+            findings: self
+                .intent_finding(now)
+                .into_iter()
+                .chain(self.expired_findings(now))
+                .chain(self.findings.at(now))
+                .collect(),
             intents: self.intents_view(),
+            actions: self.actions_view(),
+            locks: self.locks_at(now),
             counters: self.counters,
             last_event: self.log.last_seq(),
             unread: Vec::new(),
@@ -112,7 +119,7 @@ impl Engine {
             group: router.group.and_then(|g| self.groups.get(g)).map(|g| g.spec.name.clone()),
             state: machine.state().role().into(),
             since: machine.since(),
-            hold: hold(router),
+            hold: self.hold(router),
             yielding: matches!(machine.state(), State::Yielding { .. }),
             base_priority: spec.priority,
             effective_priority: priority,
@@ -285,15 +292,6 @@ const fn timers(state: &State) -> (Option<Instant>, Option<Instant>, Option<Inst
 fn track(track: &vrrp::Track) -> Track {
     let kind = track.kind.to_string().to_lowercase();
     Track { kind, name: track.name.clone(), weight: track.weight, reverse: track.reverse }
-}
-
-fn hold(router: &Router) -> Option<Hold> {
-    let kind = match router.machine.hold()? {
-        vrrp::Hold::Demoted => HoldKind::Demoted,
-        vrrp::Hold::Takeover => HoldKind::Takeover,
-    };
-    let held = router.held_by.as_ref()?;
-    Some(Hold { kind, since: held.since, by: held.by.clone(), reason: held.reason.clone() })
 }
 
 /// The check that decides: a failing one if there is one, else the first.

@@ -215,7 +215,7 @@ fn a_reload_keeps_what_is_known_of_trackers_that_stay() {
     let reload = |engine: &mut Engine, config: Config| {
         let actor = crate::status::Actor { user: "u".into(), from: "test".into() };
         let command = crate::status::Command::Reload { dry_run: false };
-        let ask = crate::status::Ask { command, reason: None, actor };
+        let ask = crate::status::Ask { actor, ..crate::status::Ask::new(command) };
         let _ = engine.handle(at(10), Input::Configured { id: 1, ask, read: Ok(Box::new(config)) });
     };
     let mut other = config(vec![track(Tracker::File, 2, true), track(Tracker::Process, 20, true)]);

@@ -8,7 +8,7 @@ use crate::cli::{self, IntentAction};
 use crate::control::client::{self, Failure};
 use crate::control::{self, Target};
 use crate::settings::Settings;
-use crate::status::{Actor, Ask, Asked, Command, IntentView, Reply, Snapshot};
+use crate::status::{Ask, Asked, Command, IntentView, Reply, Snapshot};
 use crate::time::Duration;
 use anyhow::ensure;
 use serde::Serialize;
@@ -154,9 +154,9 @@ async fn clear(
         for command in lifting(snapshot, subjects) {
             found = true;
             let text = command.to_string();
-            let ask = Ask { command, reason: reason.cloned(), actor: Actor::default() };
+            let ask = Ask { reason: reason.cloned(), ..Ask::new(command) };
             let (word, said) = match client::command(target, &ask).await {
-                Ok(Reply::Accepted { text }) => ("accepted", text),
+                Ok(Reply::Accepted { text, .. }) => ("accepted", text),
                 Ok(Reply::Rejected { reason }) => {
                     worst = worst.max(exit::REJECTED);
                     ("rejected", reason)

@@ -1,5 +1,7 @@
 //! Answers without a screen: check, explain, status, events, and the verbs over the control link.
 
+mod asked;
+pub mod changes;
 pub mod check;
 mod checks;
 pub mod dump;

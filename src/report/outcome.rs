@@ -1,6 +1,6 @@
 //! Whether what a command asked for has come about, judged from snapshots alone.
 
-use crate::status::{Admin, CheckStatus, Command, HoldKind, Instance, Real, Role, Snapshot};
+use crate::status::{Action, ActionState, Admin, CheckStatus, Command, HoldKind, Instance, Real, Role, Snapshot};
 use crate::time::{Duration, Instant};
 
 /// A snapshot may be older than the answer to the command: for so long, what is missing in it counts as not yet there.
@@ -27,11 +27,13 @@ pub(super) struct Watch {
     is_applied: bool,
     /// A demoted instance has begun to yield, or has left MASTER.
     has_yielded: bool,
+    /// Of a command for the whole node, one for each instance.
+    each: Vec<Watch>,
 }
 
 impl Watch {
     pub(super) fn new(command: Command) -> Self {
-        Self { command, began: None, engine: None, is_applied: false, has_yielded: false }
+        Self { command, began: None, engine: None, is_applied: false, has_yielded: false, each: Vec::new() }
     }
 
     pub(super) fn judge(&mut self, s: &Snapshot) -> Outcome {
@@ -44,8 +46,17 @@ impl Watch {
                 None => Outcome::Done(format!("{} is {}, priority {}", i.name, i.state, i.effective_priority)),
                 Some(_) => Outcome::Waiting(format!("{} is still held", i.name)),
             }),
+            Command::DemoteAll { mode } => self.on_each(s, |instance| Command::Demote { instance, seen: None, mode }),
+            Command::RestoreAll {} => self.on_each(s, |instance| Command::Restore { instance }),
+            Command::Pause {} => self.paused(s, true, is_settled),
+            Command::Resume {} => self.paused(s, false, is_settled),
+            Command::Undo { id } => undone(s, id, is_settled),
             // Carried out when it is answered.
-            Command::Reload { .. } => Outcome::Done("as answered".into()),
+            Command::Reload { .. }
+            | Command::Announce { .. }
+            | Command::Keep { .. }
+            | Command::Lock { .. }
+            | Command::Unlock { .. } => Outcome::Done("as answered".into()),
             Command::Restart {} => self.restarted(s),
             // The end of a drain, however it came about; a reset has one, too.
             Command::Drain { real, service, .. } | Command::Reset { real, service } => {
@@ -68,6 +79,36 @@ impl Watch {
                 let reals = reals(s, |r| r.id == real, service);
                 self.weighed(&reals, Some(weight), is_settled)
             }
+        }
+    }
+
+    /// Every instance that can be held: done once all are.
+    fn on_each(&mut self, s: &Snapshot, command: impl Fn(String) -> Command) -> Outcome {
+        if self.each.is_empty() {
+            let names = s.instances.iter().filter(|i| i.base_priority < 255).map(|i| i.name.clone());
+            self.each = names.map(|name| Self::new(command(name))).collect();
+        }
+        let outcomes: Vec<_> = self.each.iter_mut().map(|w| w.judge(s)).collect();
+        let texts = |wanted: fn(&Outcome) -> Option<&String>| {
+            let texts: Vec<_> = outcomes.iter().filter_map(wanted).cloned().collect();
+            (!texts.is_empty()).then(|| texts.join("; "))
+        };
+        let different = texts(|o| if let Outcome::Different(text) = o { Some(text) } else { None });
+        let waiting = texts(|o| if let Outcome::Waiting(text) = o { Some(text) } else { None });
+        let done = texts(|o| if let Outcome::Done(text) = o { Some(text) } else { None });
+        match (waiting, different) {
+            (Some(text), _) => Outcome::Waiting(text),
+            (None, Some(text)) => Outcome::Different(text),
+            (None, None) => Outcome::Done(done.unwrap_or_else(|| "there is no instance".into())),
+        }
+    }
+
+    fn paused(&mut self, s: &Snapshot, wanted: bool, is_settled: bool) -> Outcome {
+        match s.intents.paused.is_some() == wanted {
+            true if wanted => Outcome::Done("preemption is paused".into()),
+            true => Outcome::Done("preemption is as in the file".into()),
+            false if is_settled => Outcome::Different("somebody asked for something else meanwhile".into()),
+            false => Outcome::Waiting("not seen in the status yet".into()),
         }
     }
 
@@ -245,10 +286,20 @@ fn reals(s: &Snapshot, is_meant: impl Fn(&Real) -> bool, service: Option<crate::
     services.flat_map(|v| &v.reals).filter(|r| is_meant(r)).collect()
 }
 
+/// Whether an action, or the last one, is shown as taken back.
+fn undone(s: &Snapshot, id: Option<u64>, is_settled: bool) -> Outcome {
+    let is_undone = |a: &&Action| a.state == ActionState::Undone && id.is_none_or(|id| a.id == id);
+    match s.actions.iter().rev().find(is_undone) {
+        Some(action) => Outcome::Done(format!("action {} is undone: {}", action.id, action.line)),
+        None if is_settled => Outcome::Different("it is not shown as undone".into()),
+        None => Outcome::Waiting("not seen in the status yet".into()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::status::{Actor, Heard, Hold};
+    use crate::status::{Actor, DemoteMode, Heard, Hold};
     use serde_json::{Value, json};
 
     fn instance() -> Value {
@@ -294,7 +345,7 @@ mod tests {
     }
 
     fn hold(kind: HoldKind) -> Hold {
-        Hold { kind, since: Instant::ZERO, by: Actor { user: "ann".into(), from: "lab".into() }, reason: None }
+        Hold::new(kind, Instant::ZERO, Actor { user: "ann".into(), from: "lab".into() }, None)
     }
 
     fn word(outcome: &Outcome) -> &'static str {
@@ -329,7 +380,7 @@ mod tests {
     const SOON: Duration = Duration::from_millis(100);
 
     fn demote() -> Command {
-        Command::Demote { instance: "VI_1".into(), seen: None }
+        Command::Demote { instance: "VI_1".into(), seen: None, mode: DemoteMode::Yield }
     }
 
     fn yields(s: &mut Snapshot) {

@@ -10,33 +10,42 @@ use crate::control::{Connection, Feed, Target};
 use crate::settings::Settings;
 use crate::status::{Ask, Command, Reply};
 use crate::time::Duration;
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 use serde::Serialize;
 use std::io::Write;
 use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout_at};
 
+/// Carries out a verb of the command line.
+pub fn asked(verb: cli::Mode, settings: &Settings, out: &mut dyn Write) -> anyhow::Result<u8> {
+    let asked = super::asked::of(verb).map_err(anyhow::Error::msg)?;
+    let (ask, how) = asked.context("no verb")?;
+    run(ask, &how, settings, out)
+}
+
 /// Sends one command to one engine, or to each of several, and prints the answers.
-pub fn run(command: Command, how: &cli::How, settings: &Settings, out: &mut dyn Write) -> anyhow::Result<u8> {
+pub fn run(ask: Ask, how: &cli::How, settings: &Settings, out: &mut dyn Write) -> anyhow::Result<u8> {
     let patience = Duration::try_from_secs_f64(how.timeout).unwrap_or_default();
     ensure!(!patience.is_zero(), "--timeout {}: a number of seconds above 0", how.timeout);
     engines::runtime()?.block_on(async {
         let mut targets = engines::meant(&how.at, settings).await?;
         if targets.len() == 1 {
-            let answer = carry_out(command, how, patience, targets.remove(0)).await?;
+            let answer = carry_out(ask, how, patience, targets.remove(0)).await?;
             until_closed(answer.write(how.json, out))?;
             return Ok(answer.exit());
         }
         let is_everywhere = matches!(
-            command,
+            ask.command,
             Command::Drain { .. }
                 | Command::Maint { .. }
                 | Command::Reset { .. }
                 | Command::Return { .. }
                 | Command::Weight { .. }
+                | Command::Pause {}
+                | Command::Resume {}
         );
-        ensure!(is_everywhere, "{} is for one engine: give --at once", command.verb());
-        let asked = targets.iter().map(|target| carry_out(command.clone(), how, patience, target.clone()));
+        ensure!(is_everywhere, "{} is for one engine: give --at once", ask.command.verb());
+        let asked = targets.iter().map(|target| carry_out(ask.clone(), how, patience, target.clone()));
         let answers = futures_util::future::join_all(asked).await;
         tell_all(&targets, answers, how.json, out)
     })
@@ -111,10 +120,13 @@ impl Answer {
             return writeln!(out);
         }
         let (word, text) = match &self.reply {
-            Reply::Accepted { text } => ("accepted", text),
+            Reply::Accepted { text, .. } => ("accepted", text),
             Reply::Rejected { reason } => ("rejected", reason),
         };
         writeln!(out, "{}: {word}: {}", self.engine, plain(text))?;
+        if let Reply::Accepted { action: Some(action), .. } = &self.reply {
+            writeln!(out, "{}: action {action}: `vipdeck undo {action}` takes it back", self.engine)?;
+        }
         match &self.waited {
             Some(w) => writeln!(out, "{}: {} after {:.1} s: {}", self.engine, w.outcome, w.seconds, plain(&w.detail)),
             None => Ok(()),
@@ -122,17 +134,19 @@ impl Answer {
     }
 }
 
-async fn carry_out(command: Command, how: &cli::How, patience: Duration, target: Target) -> anyhow::Result<Answer> {
+async fn carry_out(ask: Ask, how: &cli::How, patience: Duration, target: Target) -> anyhow::Result<Answer> {
     // Before the command, so that nothing is missed that comes about at once.
     let feed = how.wait.then(|| client::connect(target.clone(), &Handle::current()));
-    let ask = Ask { command: command.clone(), reason: how.reason.clone(), actor: crate::status::Actor::default() };
+    let ask = Ask { reason: how.reason.clone(), force: how.force, ..ask };
     let began = Instant::now();
     let reply = reply(&target, &ask).await?;
     let waited = match (&reply, feed) {
-        (Reply::Accepted { .. }, Some(feed)) => Some(wait(feed, Watch::new(command), began, patience).await),
+        (Reply::Accepted { .. }, Some(feed)) => {
+            Some(wait(feed, Watch::new(ask.command.clone()), began, patience).await)
+        }
         _ => None,
     };
-    Ok(Answer { engine: target.label, command: ask.command.to_string(), reply, waited })
+    Ok(Answer { engine: target.label, command: ask.to_string(), reply, waited })
 }
 
 /// What the engine or its link says; that this user may not ask is a rejection too.

@@ -5,6 +5,7 @@ use crate::engine::{Engine, Legacy, RouterRecord};
 use crate::sys::clock::Clock;
 use crate::sys::succession::{Blob, SLOT, Succession};
 use crate::time::{Duration, Instant};
+use anyhow::Context;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
@@ -90,24 +91,28 @@ impl Keeper {
         self.succession.is_some()
     }
 
-    /// Keeps a configuration, on a thread of its own: it may be long.
-    pub(super) fn keep_configuration(&self, config: &Config) {
-        if !self.is_guarded() {
-            return;
-        }
-        let (keep, config) = (self.keeping(), config.clone());
-        if let Err(error) = std::thread::Builder::new().name("keep".into()).spawn(move || keep(&config)) {
+    /// Keeps a configuration, on a thread of its own: it may be long. `reloads`: the one before is kept, too.
+    pub(super) fn keep_configuration(&self, config: Config, reloads: bool) {
+        let Some(succession) = self.succession.clone() else { return };
+        let keep = move || {
+            if let Some(before) = succession.blob(Blob::Configuration).filter(|_| reloads) {
+                said(succession.set_blob(Blob::Previous, &before));
+            }
+            let bytes = serde_json::to_vec(&config).map_err(std::io::Error::other);
+            said(bytes.and_then(|bytes| succession.set_blob(Blob::Configuration, &bytes)));
+        };
+        if let Err(error) = std::thread::Builder::new().name("keep".into()).spawn(keep) {
             tracing::error!("the configuration is not kept for the next engine: start a thread: {error}");
         }
     }
 
-    /// Keeps a configuration where it is called.
-    pub(super) fn keeping(&self) -> impl FnOnce(&Config) + Send + 'static {
+    /// Reads the configuration before the present one, where it is called.
+    pub(super) fn previous(&self) -> impl FnOnce() -> anyhow::Result<Config> + Send + 'static {
         let succession = self.succession.clone();
-        move |config| {
-            let Some(succession) = succession else { return };
-            let bytes = serde_json::to_vec(config).map_err(std::io::Error::other);
-            said(bytes.and_then(|bytes| succession.set_blob(Blob::Configuration, &bytes)));
+        move || {
+            let succession = succession.context("without a guard no configuration of before is kept")?;
+            let bytes = succession.blob(Blob::Previous).context("no configuration of before is kept")?;
+            serde_json::from_slice(&bytes).context("the configuration of before")
         }
     }
 }

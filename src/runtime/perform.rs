@@ -83,6 +83,10 @@ impl Turning {
                 self.read_configuration(id, ask);
                 None
             }
+            Effect::KeepConfiguration(config) => {
+                self.keeper.keep_configuration(*config, true);
+                None
+            }
             Effect::Notify(notice) => {
                 self.beside.notifier.tell(notice);
                 None

@@ -24,7 +24,7 @@ impl Turning {
     pub(super) fn hang_up(&mut self) {
         self.asked += 1;
         let actor = Actor { user: "SIGHUP".into(), from: "signal".into() };
-        let ask = Ask { command: Command::Reload { dry_run: false }, reason: None, actor };
+        let ask = Ask { actor, ..Ask::new(Command::Reload { dry_run: false }) };
         self.step(Input::Command { id: self.asked, ask });
     }
 
@@ -39,13 +39,13 @@ impl Turning {
         let Reader { file, reading, results, .. } = &self.reader;
         let (file, reading, results) = (file.clone(), reading.clone(), results.clone());
         let (refusal_to, refused) = (results.clone(), ask.clone());
-        let keep = self.keeper.keeping();
+        let previous = self.keeper.previous();
         let read = move || {
-            let read = configuration(&file, &reading).map(|(config, _)| Box::new(config));
-            if let (Ok(config), Command::Reload { dry_run: false }) = (&read, &ask.command) {
-                keep(config);
-            }
-            let read = read.map_err(|error| format!("{error:#}"));
+            let read = match ask.command {
+                Command::Undo { .. } => previous(),
+                _ => configuration(&file, &reading).map(|(config, _)| config),
+            };
+            let read = read.map(Box::new).map_err(|error| format!("{error:#}"));
             let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
             // An engine that has ended meanwhile wants nothing.
             let _ = results.send(Input::Configured { id, ask, read });

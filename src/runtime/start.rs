@@ -52,7 +52,7 @@ pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> 
     let started = clock.now();
     let mut keeper = Keeper::new(succession);
     if legacy.as_ref().is_none_or(|legacy| legacy.planned) {
-        keeper.keep_configuration(&config);
+        keeper.keep_configuration(config.clone(), false);
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (results_in, results) = mpsc::unbounded_channel();
@@ -76,6 +76,9 @@ pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> 
     });
     let file = std::path::absolute(&args.file).with_context(|| format!("find {}", args.file.display()))?;
     let journal = intents::path(args.state.as_deref().unwrap_or(&settings.engine.state_directory), &socket_name, &file);
+    if keeper.is_guarded() {
+        engine.keep_configurations();
+    }
     let intents = intents::start(&mut engine, started, journal, goes_on, &results_in)?;
     engine.adopt_drift(settings.engine.table_drift == TableDrift::Adopt);
     let table = if engine.has_services() {

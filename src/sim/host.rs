@@ -20,6 +20,9 @@ pub struct Host {
     /// What its engine starts from, each time.
     pub(super) setup: Setup,
     pub(super) engine: Option<Incarnation>,
+    /// The configuration that runs, and the one before it.
+    pub(super) running: Option<Box<Config>>,
+    pub(super) before: Option<Box<Config>>,
     /// What the engine has left, should it end.
     pub(super) records: BTreeMap<usize, RouterRecord>,
     pub(super) node_record: NodeRecord,
@@ -65,6 +68,8 @@ impl Host {
             mac: Mac([2, 0, 0, 0, 0, index as u8 + 1]),
             setup,
             engine: None,
+            running: None,
+            before: None,
             records: BTreeMap::new(),
             node_record: NodeRecord::default(),
             born: None,

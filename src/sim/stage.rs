@@ -59,7 +59,7 @@ pub fn stage(world: &World, scenario: &str, pace: &Pace) -> Stage {
 /// Does it, or says why not.
 pub fn act(world: &mut World, pace: &mut Pace, action: &StageAction) -> Reply {
     match attempt(world, pace, action) {
-        Ok(text) => Reply::Accepted { text },
+        Ok(text) => Reply::accepted(text),
         Err(reason) => Reply::Rejected { reason },
     }
 }

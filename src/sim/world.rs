@@ -8,7 +8,7 @@ use crate::engine::{Advert, CheckId, Counted, Effect, Engine, FileReading, Input
 use crate::health::{Found, Method, Outcome};
 use crate::kernel::{Change, DestinationKey, Protocol, Routing, RoutingNews, ServiceKey};
 use crate::net::{LinkName, Mac};
-use crate::status::{Ask, Event, Reply, ServerState, Snapshot};
+use crate::status::{Ask, Command, Event, Reply, ServerState, Snapshot};
 use crate::time::{Duration, Instant};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -264,7 +264,10 @@ impl World {
         let seed = self.random.next_u64();
         let wall_zero_us = self.wall_zero_us + self.now.as_micros();
         let setup = Setup { seed, wall_zero_us, ..h.setup.clone() };
-        h.engine = Some(Incarnation { engine: Engine::new(setup), born: self.now });
+        (h.running, h.before) = (Some(Box::new(setup.config.clone())), None);
+        let mut engine = Engine::new(setup);
+        engine.keep_configurations();
+        h.engine = Some(Incarnation { engine, born: self.now });
         let life = h.life;
         let link = h.link_state();
         self.feed(host, Input::Link(link));
@@ -351,8 +354,11 @@ impl World {
             planned: false,
         };
         let wall_zero_us = self.wall_zero_us + born.as_micros();
-        let setup = Setup { seed, wall_zero_us, legacy: Some(legacy), ..h.setup.clone() };
-        h.engine = Some(Incarnation { engine: Engine::new(setup), born });
+        let config = h.running.as_deref().cloned().unwrap_or_default();
+        let setup = Setup { seed, wall_zero_us, legacy: Some(legacy), config, ..h.setup.clone() };
+        let mut engine = Engine::new(setup);
+        engine.keep_configurations();
+        h.engine = Some(Incarnation { engine, born });
         let link = h.link_state();
         self.feed(host, Input::Link(link));
         self.later(Duration::ZERO, Happening::ReadTable { host, life });
@@ -503,8 +509,16 @@ impl World {
                 inputs.push_back(Input::Applied { change, result: Ok(()) });
             }
             Effect::ReadConfiguration { id, ask } => {
-                let read = self.hosts.get(host).map(|h| Box::new(h.setup.config.clone()));
-                inputs.push_back(Input::Configured { id, ask, read: read.ok_or_else(String::new) });
+                let read = self.hosts.get(host).map(|h| match ask.command {
+                    Command::Undo { .. } => h.before.clone().ok_or("no configuration of before is kept".to_owned()),
+                    _ => Ok(Box::new(h.setup.config.clone())),
+                });
+                inputs.push_back(Input::Configured { id, ask, read: read.unwrap_or_else(|| Err(String::new())) });
+            }
+            Effect::KeepConfiguration(config) => {
+                if let Some(h) = self.hosts.get_mut(host) {
+                    h.before = h.running.replace(config);
+                }
             }
             Effect::PrepareRestart { id } => inputs.push_back(Input::Restartable { id, able: Ok(()) }),
             Effect::Restart => self.end_engine(host, RESTARTED),

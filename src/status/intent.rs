@@ -1,5 +1,6 @@
 //! What operators asked for and nobody has lifted: an overlay over the configuration.
 
+use super::action::{AtExpiry, DemoteMode};
 use super::command::Actor;
 use crate::kernel::{DestinationKey, ServiceKey};
 use crate::time::Duration;
@@ -60,6 +61,17 @@ pub struct Order {
     pub by: Actor,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// When its time is over; none: it holds until it is lifted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_us: Option<u64>,
+    #[serde(default)]
+    pub at_expiry: AtExpiry,
+    /// Its time is over, and it goes on until somebody decides.
+    #[serde(default)]
+    pub expired: bool,
+    /// The action that asked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub action: Option<u64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -98,20 +110,26 @@ pub enum Asked {
     },
     Demote {
         instance: String,
+        #[serde(default)]
+        mode: DemoteMode,
     },
     Takeover {
         instance: String,
     },
+    /// No instance takes over from a living master.
+    Pause {},
 }
 
 /// Of what there can be one order at a time.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Slot {
     /// Out of service: draining or in maintenance.
     Out(ServiceKey, DestinationKey),
     Weight(ServiceKey, DestinationKey),
     Rising(ServiceKey, DestinationKey),
     Hold(String),
+    Pause,
 }
 
 impl Asked {
@@ -120,7 +138,8 @@ impl Asked {
             Self::Drain { service, real, .. } | Self::Maint { service, real } => Slot::Out(*service, *real),
             Self::Weight { service, real, .. } => Slot::Weight(*service, *real),
             Self::SlowStart { service, real, .. } => Slot::Rising(*service, *real),
-            Self::Demote { instance } | Self::Takeover { instance } => Slot::Hold(instance.clone()),
+            Self::Demote { instance, .. } | Self::Takeover { instance } => Slot::Hold(instance.clone()),
+            Self::Pause {} => Slot::Pause,
         }
     }
 
@@ -131,13 +150,13 @@ impl Asked {
             | Self::Maint { service, real }
             | Self::Weight { service, real, .. }
             | Self::SlowStart { service, real, .. } => Some((*service, *real)),
-            Self::Demote { .. } | Self::Takeover { .. } => None,
+            Self::Demote { .. } | Self::Takeover { .. } | Self::Pause {} => None,
         }
     }
 
     pub fn instance(&self) -> Option<&str> {
         match self {
-            Self::Demote { instance } | Self::Takeover { instance } => Some(instance),
+            Self::Demote { instance, .. } | Self::Takeover { instance } => Some(instance),
             _ => None,
         }
     }
@@ -162,8 +181,10 @@ impl fmt::Display for Asked {
             Self::SlowStart { service, real, seconds } => {
                 write!(f, "return {real} of {service} --slow-start {seconds}s")
             }
-            Self::Demote { instance } => write!(f, "demote {instance}"),
+            Self::Demote { instance, mode: DemoteMode::Yield } => write!(f, "demote {instance}"),
+            Self::Demote { instance, mode } => write!(f, "demote {instance} --mode {mode}"),
             Self::Takeover { instance } => write!(f, "takeover {instance}"),
+            Self::Pause {} => write!(f, "pause"),
         }
     }
 }
@@ -173,6 +194,9 @@ impl fmt::Display for Asked {
 #[serde(default)]
 pub struct Intents {
     pub orders: Vec<IntentView>,
+    /// No automatic preemption here; beside the orders, which an older console must understand.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub paused: Option<IntentView>,
     /// The file; none: this engine keeps none.
     pub journal: Option<String>,
     /// Why what is in force is not on disk.

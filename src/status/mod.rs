@@ -4,6 +4,7 @@
 //! same console drives an engine in this process, behind a socket, or in the simulator.
 //! [`Snapshot`] is what `vipdeck status --json` prints.
 
+mod action;
 mod checks;
 mod command;
 mod event;
@@ -14,6 +15,7 @@ mod snapshot;
 mod stage;
 
 pub use crate::health::{Found, Record, Weight as CheckWeight};
+pub use action::{Action, ActionState, AtExpiry, DemoteMode, Lock};
 pub use checks::{CheckList, CheckStatus, RealChecks, Runs};
 pub use command::{Actor, Ask, Command, Reply};
 pub use event::{Event, Severity, Subject};

@@ -1,5 +1,6 @@
 //! Everything one node can say about itself at one instant.
 
+use super::action::{Action, AtExpiry, DemoteMode, Lock};
 use super::checks::CheckStatus;
 use super::command::Actor;
 use super::event::Severity;
@@ -53,6 +54,12 @@ pub struct Snapshot {
     /// What operators asked for and nobody has lifted.
     #[serde(default)]
     pub intents: Intents,
+    /// What operators did, the oldest first; the last thirty-two.
+    #[serde(default)]
+    pub actions: Vec<Action>,
+    /// What somebody is about to act on.
+    #[serde(default)]
+    pub locks: Vec<Lock>,
     pub counters: Counters,
     /// The sequence number of the newest event.
     pub last_event: u64,
@@ -376,6 +383,26 @@ pub struct Hold {
     pub since: Instant,
     pub by: Actor,
     pub reason: Option<String>,
+    /// Of a demotion.
+    #[serde(default)]
+    pub mode: DemoteMode,
+    /// When its time is over; none: it holds until it is lifted.
+    #[serde(default)]
+    pub expires_at: Option<Instant>,
+    /// What happens then.
+    #[serde(default)]
+    pub at_expiry: AtExpiry,
+    /// Its time is over, and it goes on until somebody decides.
+    #[serde(default)]
+    pub expired: bool,
+}
+
+impl Hold {
+    /// Without an end; of a demotion, one that takes over again if everybody else falls silent.
+    pub fn new(kind: HoldKind, since: Instant, by: Actor, reason: Option<String>) -> Self {
+        let (mode, at_expiry) = (DemoteMode::default(), AtExpiry::default());
+        Self { kind, since, by, reason, mode, expires_at: None, at_expiry, expired: false }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

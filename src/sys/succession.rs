@@ -45,6 +45,8 @@ enum Word {
 pub enum Blob {
     Node,
     Configuration,
+    /// The configuration before.
+    Previous,
 }
 
 #[derive(Debug)]

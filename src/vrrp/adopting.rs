@@ -27,7 +27,8 @@ impl Instance {
     /// Puts it under an operator's hold of before.
     #[must_use]
     pub const fn held(mut self, hold: Option<Hold>) -> Self {
-        self.hold = hold;
+        let goes_on = matches!(self.state, State::Adopting { .. });
+        self.set_hold(hold, matches!(hold, Some(Hold::Fenced)) && !goes_on);
         self
     }
 
@@ -37,7 +38,8 @@ impl Instance {
                 self.conditions = conditions;
                 self.adopt(now, was, out);
             }
-            Input::Demote => self.hold_back(out),
+            Input::Demote => self.hold_back(Hold::Demoted, false, out),
+            Input::Fence { force } => self.hold_back(Hold::Fenced, force, out),
             Input::Restore => self.restore(out),
             Input::Leave => self.enter(now, State::Stopped, Cause::Stopping, out),
             Input::Stop => {

@@ -31,11 +31,15 @@ impl Instance {
             // A member that has just yielded is where it should be.
             Input::Group(Order::Backup { .. }) => self.ready = false,
             Input::Demote => {
-                self.hold_back(out);
+                self.hold_back(Hold::Demoted, false, out);
+                self.await_silence(now);
+            }
+            Input::Fence { force } => {
+                self.hold_back(Hold::Fenced, force, out);
                 self.await_silence(now);
             }
             Input::Takeover => {
-                self.hold = Some(Hold::Takeover);
+                self.set_hold(Some(Hold::Takeover), false);
                 self.become_master(now, Cause::TakenOver, out);
             }
             Input::Restore => self.restore(out),
@@ -61,7 +65,8 @@ impl Instance {
             }
             Input::Announced => self.release_in_fault(release_at, out),
             Input::Deadline if release_at.is_some_and(|at| now >= at) => self.release_in_fault(release_at, out),
-            Input::Demote => self.hold_back(out),
+            Input::Demote => self.hold_back(Hold::Demoted, false, out),
+            Input::Fence { force } => self.hold_back(Hold::Fenced, force, out),
             Input::Restore => self.restore(out),
             Input::Stop | Input::Leave => self.enter(now, State::Stopped, Cause::Stopping, out),
             // A takeover is refused before it comes here; a group cannot ask a faulty member for anything.
@@ -82,6 +87,11 @@ impl Instance {
         if self.rivalry == Rivalry::GaveIn && !heard_lately {
             // The rival owner is gone.
             self.rivalry = Rivalry::None;
+        }
+        if self.barred {
+            self.set_master_down(now + self.master_down());
+            out.push(Output::Note(Note::Barred { waited }));
+            return;
         }
         match self.grouping {
             Grouping::Alone => {
@@ -119,7 +129,7 @@ impl Instance {
         } else if heard.priority >= self.effective_priority() {
             self.preempt_at = None;
             self.accept(heard);
-        } else if !self.spec.preempt || self.is_put_up_with(heard, out) {
+        } else if !self.spec.preempt || self.paused || self.is_put_up_with(heard, out) {
             self.accept(heard);
         } else {
             // A lower priority while preempting: not our master, so the timer runs on (RFC 9568, 6.4.2).

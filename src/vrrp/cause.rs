@@ -69,6 +69,10 @@ pub enum Cause {
     NobodyTookOver {
         waited: Duration,
     },
+    /// Fenced by force, and nobody else took the addresses in time.
+    NobodyWanted {
+        waited: Duration,
+    },
     Stopping,
 }
 
@@ -107,6 +111,13 @@ impl fmt::Display for Cause {
             Self::NobodyTookOver { waited } => {
                 write!(f, "nobody took over within {}: this node keeps the addresses at priority 1", Seconds(*waited))
             }
+            Self::NobodyWanted { waited } => {
+                write!(
+                    f,
+                    "nobody took over within {}, and it was fenced by force: the addresses have no owner",
+                    Seconds(*waited)
+                )
+            }
             Self::Stopping => write!(f, "the engine is stopping"),
         }
     }
@@ -137,6 +148,8 @@ pub enum Note {
     Pinned,
     /// The demotion of a router that does not hold the addresses.
     HeldBack,
+    /// Nobody is heard, and a fenced router does not take over.
+    Barred { waited: Duration },
 }
 
 impl fmt::Display for Note {
@@ -169,6 +182,9 @@ impl fmt::Display for Note {
             Self::Restored { .. } => write!(f, "hold lifted, priority as configured"),
             Self::Pinned => write!(f, "already MASTER, now at priority 254"),
             Self::HeldBack => write!(f, "held at priority 1"),
+            Self::Barred { waited } => {
+                write!(f, "no advert for {}, and this node is fenced: it does not take over", Seconds(*waited))
+            }
         }
     }
 }

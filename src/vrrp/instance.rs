@@ -23,6 +23,10 @@ pub enum Input {
     /// What the sync group asks for.
     Group(Order),
     Demote,
+    /// As a demotion, and no takeover any more; `force`: even if nobody else takes the addresses now.
+    Fence {
+        force: bool,
+    },
     Takeover,
     Restore,
     Stop,
@@ -102,6 +106,8 @@ pub enum Refusal {
     NoHold,
     #[error("already demoted")]
     AlreadyDemoted,
+    #[error("already fenced")]
+    AlreadyFenced,
     #[error("already taken over")]
     AlreadyTaken,
 }
@@ -113,6 +119,10 @@ pub struct Instance {
     pub(super) state: State,
     pub(super) since: Instant,
     pub(super) hold: Option<Hold>,
+    /// Fenced, and another router was heard since: no silence makes it master.
+    pub(super) barred: bool,
+    /// Living masters are left alone, whatever their priority.
+    pub(super) paused: bool,
     pub(super) conditions: Conditions,
     pub(super) grouping: Grouping,
     /// Before this nothing is heard and nothing taken over (`vrrp_startup_delay`).
@@ -152,6 +162,8 @@ impl Instance {
             state: State::Init,
             since: now,
             hold: None,
+            barred: false,
+            paused: false,
             conditions: Conditions { waiting: vec!["its link has not been seen yet".into()], ..Conditions::default() },
             grouping: Grouping::Alone,
             not_before: now,
@@ -175,6 +187,11 @@ impl Instance {
     /// Tells how the instance stands in a sync group.
     pub const fn set_grouping(&mut self, grouping: Grouping) {
         self.grouping = grouping;
+    }
+
+    /// Tells whether living masters are to be left alone.
+    pub const fn set_paused(&mut self, paused: bool) {
+        self.paused = paused;
     }
 
     pub const fn spec(&self) -> &Spec {
@@ -237,7 +254,7 @@ impl Instance {
             return if self.rivalry == Rivalry::GaveIn { 254 } else { 255 };
         }
         match self.hold {
-            Some(Hold::Demoted) => 1,
+            Some(Hold::Demoted | Hold::Fenced) => 1,
             Some(Hold::Takeover) => 254,
             None => {
                 let tracked = self.conditions.terms.iter().fold(0_i32, |sum, t| sum.saturating_add(t.value));
@@ -265,6 +282,7 @@ impl Instance {
         let override_to = |label, to: i32| term(label, to.saturating_sub(sum), Some("until restored"));
         match self.hold {
             Some(Hold::Demoted) => terms.push(override_to("demoted", 1)),
+            Some(Hold::Fenced) => terms.push(override_to("fenced", 1)),
             Some(Hold::Takeover) => terms.push(override_to("takeover", 254)),
             None if sum != sum.clamp(1, 254) => terms.push(term("limit", sum.clamp(1, 254) - sum, Some("1 to 254"))),
             None => {}
@@ -276,9 +294,14 @@ impl Instance {
     pub fn permits(&self, input: &Input) -> Result<(), Refusal> {
         let stopping = matches!(self.state, State::Stopped | State::Yielding { then: Then::Stop, .. });
         match input {
-            Input::Demote | Input::Takeover | Input::Restore if stopping => Err(Refusal::Stopping),
-            Input::Demote if self.spec.is_owner() => Err(Refusal::Owner),
+            Input::Demote | Input::Fence { .. } | Input::Takeover | Input::Restore if stopping => {
+                Err(Refusal::Stopping)
+            }
+            Input::Demote | Input::Fence { .. } if self.spec.is_owner() => Err(Refusal::Owner),
             Input::Demote if self.hold == Some(Hold::Demoted) => Err(Refusal::AlreadyDemoted),
+            Input::Fence { force } if self.hold == Some(Hold::Fenced) && (!force || self.barred) => {
+                Err(Refusal::AlreadyFenced)
+            }
             Input::Restore if self.hold.is_none() => Err(Refusal::NoHold),
             Input::Takeover => self.permits_takeover(),
             Input::Conditions(_)
@@ -288,6 +311,7 @@ impl Instance {
             | Input::Deadline
             | Input::Group(_)
             | Input::Demote
+            | Input::Fence { .. }
             | Input::Restore
             | Input::Stop
             | Input::Leave => Ok(()),
@@ -314,6 +338,7 @@ impl Instance {
             return Vec::new();
         }
         let mut out = Vec::new();
+        let heard = matches!(input, Input::Heard(heard) if heard.priority > 0 && !self.is_own(heard));
         match self.state {
             State::Init => self.in_init(now, input, &mut out),
             State::Adopting { was } => self.in_adopting(now, input, was, &mut out),
@@ -325,6 +350,7 @@ impl Instance {
             State::Yielding { .. } => self.in_yielding(now, input, &mut out),
             State::Stopped => {}
         }
+        self.barred |= heard && self.hold == Some(Hold::Fenced) && matches!(self.state, State::Backup { .. });
         out
     }
 
@@ -334,7 +360,8 @@ impl Instance {
                 self.conditions = conditions;
                 self.start_or_fault(now, out);
             }
-            Input::Demote => self.hold_back(out),
+            Input::Demote => self.hold_back(Hold::Demoted, false, out),
+            Input::Fence { force } => self.hold_back(Hold::Fenced, force, out),
             Input::Restore => self.restore(out),
             Input::Stop | Input::Leave => self.enter(now, State::Stopped, Cause::Stopping, out),
             // Without a working link there is nobody to hear and nothing to be late with.
@@ -363,7 +390,7 @@ impl Instance {
             let until = now + self.master_down();
             let state = State::Yielding { since: now, until, succeeded: false, then: Then::Serve };
             self.enter(now, state, Cause::Started, out);
-        } else if self.spec.is_owner() && self.spec.wishes_master && self.rivalry != Rivalry::GaveIn {
+        } else if self.spec.is_owner() && self.spec.wishes_master && self.rivalry != Rivalry::GaveIn && !self.paused {
             self.start_as_owner(now, out);
         } else {
             self.become_backup(now, Cause::Started, out);
@@ -430,13 +457,18 @@ impl Instance {
         }
     }
 
-    pub(super) fn hold_back(&mut self, out: &mut Vec<Output>) {
-        self.hold = Some(Hold::Demoted);
+    pub(super) fn hold_back(&mut self, hold: Hold, barred: bool, out: &mut Vec<Output>) {
+        self.set_hold(Some(hold), barred);
         out.push(Output::Note(Note::HeldBack));
     }
 
+    pub(super) const fn set_hold(&mut self, hold: Option<Hold>, barred: bool) {
+        self.hold = hold;
+        self.barred = barred;
+    }
+
     pub(super) fn restore(&mut self, out: &mut Vec<Output>) {
-        self.hold = None;
+        self.set_hold(None, false);
         out.push(Output::Note(Note::Restored { role: self.state.role() }));
     }
 

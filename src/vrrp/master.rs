@@ -29,14 +29,10 @@ impl Instance {
                 self.become_backup(now, Cause::GroupFollows { group, member }, out);
             }
             Input::Announced | Input::Group(Order::Master { .. }) => {}
-            Input::Demote => {
-                self.resign(self.effective_priority(), out);
-                self.hold = Some(Hold::Demoted);
-                let until = now + self.spec.master_down(1, self.master_interval);
-                self.yield_until(now, until, Then::Serve, Cause::Demoted, out);
-            }
+            Input::Demote => self.hand_over(now, Hold::Demoted, false, out),
+            Input::Fence { force } => self.hand_over(now, Hold::Fenced, force, out),
             Input::Takeover => {
-                self.hold = Some(Hold::Takeover);
+                self.set_hold(Some(Hold::Takeover), false);
                 out.push(Output::Note(Note::Pinned));
                 self.advertise_now(now, out);
             }
@@ -48,6 +44,14 @@ impl Instance {
                 self.yield_until(now, until, Then::Stop, Cause::Stopping, out);
             }
         }
+    }
+
+    fn hand_over(&mut self, now: Instant, hold: Hold, anyway: bool, out: &mut Vec<Output>) {
+        self.resign(self.effective_priority(), out);
+        self.set_hold(Some(hold), anyway);
+        let until = now + self.spec.master_down(1, self.master_interval);
+        let then = if anyway { Then::Release } else { Then::Serve };
+        self.yield_until(now, until, then, Cause::Demoted, out);
     }
 
     fn hear_as_master(&mut self, now: Instant, heard: Heard, out: &mut Vec<Output>) {

@@ -58,6 +58,8 @@ pub enum State {
 pub enum Then {
     /// Master again: somebody must hold the addresses.
     Serve,
+    /// The addresses go all the same: an operator wants nobody rather than this router.
+    Release,
     /// The engine is to end.
     Stop,
 }
@@ -110,6 +112,8 @@ impl State {
 pub enum Hold {
     /// Priority 1.
     Demoted,
+    /// Priority 1, and no takeover once another router has been heard.
+    Fenced,
     /// Priority 254.
     Takeover,
 }

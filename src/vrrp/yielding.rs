@@ -13,7 +13,7 @@ impl Instance {
                 self.conditions = conditions;
                 match (self.conditions.faults.is_empty(), then) {
                     (true, _) => {}
-                    (false, Then::Serve) => self.start_or_fault(now, out),
+                    (false, Then::Serve | Then::Release) => self.start_or_fault(now, out),
                     (false, Then::Stop) => self.enter(now, State::Stopped, Cause::Stopping, out),
                 }
             }
@@ -21,20 +21,26 @@ impl Instance {
             Input::Announced if succeeded => self.enter(now, State::Stopped, Cause::Stopping, out),
             Input::Deadline if now >= until => match then {
                 Then::Serve => self.become_master(now, Cause::NobodyTookOver { waited: now.since(since) }, out),
+                Then::Release => self.become_backup(now, Cause::NobodyWanted { waited: now.since(since) }, out),
                 Then::Stop => self.enter(now, State::Stopped, Cause::Stopping, out),
             },
             Input::Group(Order::Master { group }) => self.become_master(now, Cause::GroupReady { group }, out),
-            Input::Group(Order::Backup { group, member }) if then == Then::Serve => {
+            Input::Group(Order::Backup { group, member }) if then != Then::Stop => {
                 self.become_backup(now, Cause::GroupFollows { group, member }, out);
             }
-            // A second demotion is refused before it comes here; whoever stops waits for its own successor.
-            Input::Deadline
-            | Input::Announced
-            | Input::Overslept(_)
-            | Input::Group(Order::Backup { .. })
-            | Input::Demote => {}
+            // Whoever stops waits for its own successor.
+            Input::Deadline | Input::Announced | Input::Overslept(_) | Input::Group(Order::Backup { .. }) => {}
+            Input::Demote => {
+                self.hold_back(Hold::Demoted, false, out);
+                self.state = State::Yielding { since, until, succeeded, then: Then::Serve };
+            }
+            Input::Fence { force } => {
+                self.hold_back(Hold::Fenced, force, out);
+                let then = if force { Then::Release } else { Then::Serve };
+                self.state = State::Yielding { since, until, succeeded, then };
+            }
             Input::Takeover => {
-                self.hold = Some(Hold::Takeover);
+                self.set_hold(Some(Hold::Takeover), false);
                 self.become_master(now, Cause::TakenOver, out);
             }
             Input::Restore => {
@@ -62,7 +68,7 @@ impl Instance {
                 out.push(Output::Note(Note::HandedOver { to: heard.from, priority: heard.priority, after }));
             }
             match then {
-                Then::Serve => self.become_backup(now, Cause::Demoted, out),
+                Then::Serve | Then::Release => self.become_backup(now, Cause::Demoted, out),
                 Then::Stop => {
                     let until = until.min(now + ANNOUNCEMENT);
                     self.state = State::Yielding { since, until, succeeded: true, then };

@@ -215,6 +215,8 @@ pub(crate) fn snapshot(node: u8) -> Snapshot {
         statics: vec![],
         findings: vec![],
         intents: vipdeck::status::Intents::default(),
+        actions: Vec::new(),
+        locks: Vec::new(),
         counters: Counters::default(),
         last_event: 3,
         unread: Vec::new(),
@@ -246,7 +248,7 @@ pub(crate) fn events(node: u8) -> Vec<Arc<Event>> {
 }
 
 pub(crate) fn hold(kind: HoldKind) -> Hold {
-    Hold { kind, since: at(AT - 63_000_000), by: actor(), reason: Some("kernel patch".into()) }
+    Hold::new(kind, at(AT - 63_000_000), actor(), Some("kernel patch".into()))
 }
 
 pub(crate) fn draining(real: &mut Real, active: u32) {

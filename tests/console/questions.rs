@@ -5,7 +5,7 @@ use vipdeck::console::action::Action;
 use vipdeck::console::keymap::Keymap;
 use vipdeck::console::model::{Link, Modal, Tone};
 use vipdeck::console::update::{About, Answer, Effect, Msg};
-use vipdeck::status::{AtDeadline, Command, Mode, Reply, Role, StageAction};
+use vipdeck::status::{AtDeadline, Command, DemoteMode, Mode, Reply, Role, StageAction};
 
 fn commands(console: &Console) -> Vec<(usize, Command, Option<String>)> {
     let sent = console.effects.iter().filter_map(|e| match e {
@@ -62,7 +62,7 @@ fn reload_shows_what_the_node_says_would_change_and_then_asks() {
     console.effects.clear();
     let reply = |reply| Msg::Reply { about: About::Preview { node: 0 }, answer: Answer::Reply(reply) };
     let text = "this would change: VI_1: priority 150 → 90 (may lose MASTER to a higher priority)".to_owned();
-    console.tell(reply(Reply::Accepted { text }));
+    console.tell(reply(Reply::accepted(text)));
     assert!(is_asking(&console));
     let screen = console.screen();
     assert!(screen.contains("Reload lvs1") && screen.contains("priority 150 → 90"), "{screen}");
@@ -80,7 +80,10 @@ fn demote_asks_the_master_and_carries_what_was_seen() {
     let mut console = Console::live(DARK);
     console.keys("jD~<Tab><Enter>");
     let seen = Some(Role::Master);
-    assert_eq!(commands(&console), [(1, Command::Demote { instance: "VI_2".into(), seen }, None)]);
+    assert_eq!(
+        commands(&console),
+        [(1, Command::Demote { instance: "VI_2".into(), seen, mode: DemoteMode::Yield }, None)]
+    );
     assert!(console.screen().contains("asked"));
 }
 
@@ -173,7 +176,7 @@ fn the_answer_is_shown_and_a_lost_one_too() {
         Effect::Send { about, .. } => about.clone(),
         other => panic!("{other:?}"),
     };
-    let accepted = Answer::Reply(Reply::Accepted { text: "lvs1 hands VI_1 over".into() });
+    let accepted = Answer::Reply(Reply::accepted("lvs1 hands VI_1 over"));
     console.tell(Msg::Reply { about: about.clone(), answer: accepted });
     assert!(console.screen().contains("demote on lvs1: lvs1 hands VI_1 over"));
     console.tell(Msg::Reply { about, answer: Answer::LinkLost });

@@ -133,7 +133,7 @@ impl Engine {
     fn carry_out(&self, ask: &Ask) -> Reply {
         let mut s = self.state.lock().unwrap();
         let at = s.at;
-        let accepted = Reply::Accepted { text: format!("{} begins", ask.command) };
+        let accepted = Reply::accepted(format!("{} begins", ask.command));
         if ask.command.instance().is_some_and(|name| s.instance(name).is_none()) {
             return Reply::Rejected { reason: "there is no such instance; there is VI_1".into() };
         }
@@ -146,8 +146,6 @@ impl Engine {
             }
             Command::Takeover { .. } => instance.hold = Some(hold(HoldKind::Takeover, at)),
             Command::Restore { .. } => instance.hold = None,
-            // Nothing here comes from a file.
-            Command::Reload { .. } | Command::Restart {} | Command::CheckNow { .. } | Command::Reset { .. } => {}
             Command::Drain { real, .. } => reals(&mut s, *real, |r| {
                 r.admin = Admin::Drain;
                 r.weight_effective = Some(0);
@@ -165,6 +163,8 @@ impl Engine {
                 r.weight_asked = Some(*weight);
                 r.weight_effective = Some(*weight);
             }),
+            // Nothing here comes from a file, or is remembered.
+            _ => {}
         }
         accepted
     }
@@ -195,7 +195,7 @@ impl Engine {
 }
 
 fn hold(kind: HoldKind, since: Instant) -> Hold {
-    Hold { kind, since, by: Actor { user: "root".into(), from: "local socket".into() }, reason: None }
+    Hold::new(kind, since, Actor { user: "root".into(), from: "local socket".into() }, None)
 }
 
 fn reals(s: &mut Snapshot, id: std::net::SocketAddr, change: impl Fn(&mut Real)) {

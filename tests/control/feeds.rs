@@ -9,7 +9,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 use vipdeck::control::{Access, Connection, Feed, Request, client};
-use vipdeck::status::{Actor, Ask, Command, Reply};
+use vipdeck::status::{Ask, Command, Reply};
 
 const PATIENCE: Duration = Duration::from_secs(15);
 
@@ -46,7 +46,7 @@ async fn numbers(feed: &Feed, last: u64) -> Vec<u64> {
 }
 
 fn ask(instance: &str) -> Ask {
-    Ask { command: Command::Restore { instance: instance.into() }, reason: None, actor: Actor::default() }
+    Ask::new(Command::Restore { instance: instance.into() })
 }
 
 #[test]

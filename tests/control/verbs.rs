@@ -255,9 +255,9 @@ fn several_engines_are_an_array_and_a_verb_must_say_which() {
     };
     let restore = || {
         let at = cli::Ats::default();
-        let how = cli::How { reason: None, wait: false, timeout: 60.0, json: false, at };
+        let how = cli::How { reason: None, force: false, wait: false, timeout: 60.0, json: false, at };
         let command = status::Command::Restore { instance: "VI_1".into() };
-        report::verbs::run(command, &how, &settings, &mut Vec::new()).map_err(|e| e.to_string())
+        report::verbs::run(status::Ask::new(command), &how, &settings, &mut Vec::new()).map_err(|e| e.to_string())
     };
     assert!(status(true).unwrap_err().to_string().contains("no engine is running here"));
     let engine = |name: &str, pid| {

@@ -44,6 +44,8 @@ pub(crate) fn snapshot(name: &str, pid: u32) -> Snapshot {
         statics: Vec::new(),
         findings: Vec::new(),
         intents: vipdeck::status::Intents::default(),
+        actions: Vec::new(),
+        locks: Vec::new(),
         counters: vipdeck::status::Counters::default(),
         last_event: 0,
         unread: Vec::new(),

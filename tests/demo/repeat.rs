@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 use vipdeck::sim::{Pace, World, act, scenario, stage};
-use vipdeck::status::{Actor, Ask, AtDeadline, Command, StageAction};
+use vipdeck::status::{Actor, Ask, AtDeadline, Command, DemoteMode, StageAction};
 
 enum Deed {
     Stage(StageAction),
@@ -22,7 +22,7 @@ fn script() -> Vec<(u64, Deed)> {
         ignore_persistence: false,
     };
     vec![
-        (12_345, Deed::Command(0, Command::Demote { instance: instance(), seen: None })),
+        (12_345, Deed::Command(0, Command::Demote { instance: instance(), seen: None, mode: DemoteMode::Yield })),
         (4000, Deed::Command(0, Command::Restore { instance: instance() })),
         (3333, Deed::Command(1, Command::Takeover { instance: instance(), seen: None })),
         (5000, Deed::Command(1, Command::Restore { instance: instance() })),
@@ -57,7 +57,7 @@ fn history(seed: u64, chunk: Duration) -> String {
             }
             Deed::Command(host, command) => {
                 let actor = Actor { user: "test".into(), from: "test".into() };
-                let reply = world.command(host, Ask { command: command.clone(), reason: None, actor });
+                let reply = world.command(host, Ask { actor, ..Ask::new(command.clone()) });
                 writeln!(text, "{command}: {reply:?}").unwrap();
             }
         }

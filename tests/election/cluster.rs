@@ -7,7 +7,7 @@ use vipdeck::engine::Setup;
 use vipdeck::kernel::Address;
 use vipdeck::net::LinkName;
 use vipdeck::sim::World;
-use vipdeck::status::{Actor, Ask, Command, Dataplane, DataplaneKind, Reply, Role};
+use vipdeck::status::{Actor, Ask, Command, Dataplane, DataplaneKind, DemoteMode, Reply, Role};
 use vipdeck::time::Instant;
 use vipdeck::vrrp::{Spec, Track, Tracker, Vrid};
 
@@ -125,7 +125,7 @@ impl Cluster {
     }
 
     pub(crate) fn demote(&mut self, host: usize) -> Result<String, String> {
-        self.command(host, Command::Demote { instance: "VI_1".into(), seen: None })
+        self.command(host, Command::Demote { instance: "VI_1".into(), seen: None, mode: DemoteMode::Yield })
     }
 
     pub(crate) fn takeover(&mut self, host: usize) -> Result<String, String> {
@@ -148,9 +148,9 @@ impl Cluster {
     }
 
     fn command(&mut self, host: usize, command: Command) -> Result<String, String> {
-        let ask = Ask { command, reason: None, actor: Actor { user: "test".into(), from: "test".into() } };
+        let ask = Ask { actor: Actor { user: "test".into(), from: "test".into() }, ..Ask::new(command) };
         match self.world.command(host, ask) {
-            Some(Reply::Accepted { text }) => Ok(text),
+            Some(Reply::Accepted { text, .. }) => Ok(text),
             Some(Reply::Rejected { reason }) => Err(reason),
             None => Err("no engine".into()),
         }

@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 use vipdeck::control::{self, Target, client};
 use vipdeck::kernel::Forwarding;
 use vipdeck::lab::report::{Outage, Report};
-use vipdeck::status::{Actor, Admin, Ask, Command as Verb, DataplaneKind, Reply, Role, Snapshot, StageAction, Verdict};
+use vipdeck::status::{
+    Admin, Ask, Command as Verb, DataplaneKind, DemoteMode, Reply, Role, Snapshot, StageAction, Verdict,
+};
 
 const WEB1: &str = "192.168.10.31:80";
 /// How often the client asks, and how exact its measurements can be.
@@ -117,7 +119,7 @@ fn the_table_is_the_screens(lab: &Lab) {
 fn a_planned_move_is_not_noticed(lab: &mut Lab) {
     let (_, before) = now(lab);
     // Asked from this process: starting programs would take the client's only processor away.
-    command(lab, "lvs1", Verb::Demote { instance: "VI_1".into(), seen: Some(Role::Master) });
+    command(lab, "lvs1", Verb::Demote { instance: "VI_1".into(), seen: Some(Role::Master), mode: DemoteMode::Yield });
     eventually("lvs2 is master", || role(lab, "lvs2", "VI_1") == Role::Master);
     lab.wait("lvs2 serves", SETTLED, |stage, _| stage.clients.iter().all(|c| c.outage_now.is_none()));
     command(lab, "lvs1", Verb::Restore { instance: "VI_1".into() });
@@ -240,7 +242,7 @@ fn try_status(lab: &Lab, node: &str) -> Option<Snapshot> {
 }
 
 fn command(lab: &Lab, node: &str, command: Verb) {
-    let ask = Ask { command, reason: Some("test".into()), actor: Actor::default() };
+    let ask = Ask { reason: Some("test".into()), ..Ask::new(command) };
     let reply = block_on(client::command(&target(lab, node), &ask));
     assert!(matches!(reply, Ok(Reply::Accepted { .. })), "{ask:?}: {reply:?}");
 }

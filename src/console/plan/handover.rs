@@ -242,6 +242,7 @@ impl<'a> Handover<'a> {
         let was = match hold.kind {
             HoldKind::Demoted => "demotion",
             HoldKind::Takeover => "takeover",
+            HoldKind::Newer(word) => word.as_str(),
         };
         let why = hold.reason.as_ref().map_or(String::new(), |r| format!(" (\"{r}\")"));
         let base = own.base_priority;

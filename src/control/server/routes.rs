@@ -272,13 +272,13 @@ async fn answer(shared: &Shared, ask: Ask) -> Result<Reply, Problem> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::status::Command;
+    use crate::status::{Command, DemoteMode};
 
     #[test]
     fn a_command_is_read_with_reason_and_actor() {
         let ask = parsed(br#"{"command":"demote","instance":"VI_1","reason":"patch","actor":{"user":"x","from":"y"}}"#);
         let ask = ask.unwrap();
-        assert_eq!(ask.command, Command::Demote { instance: "VI_1".into(), seen: None });
+        assert_eq!(ask.command, Command::Demote { instance: "VI_1".into(), seen: None, mode: DemoteMode::Yield });
         assert_eq!(ask.reason.as_deref(), Some("patch"));
         for command in [
             r#"{"command":"weight","real":"192.0.2.1:80","service":"tcp/192.0.2.9:80","weight":3}"#,

@@ -159,7 +159,7 @@ impl Crew {
             }
         };
         match done {
-            Ok(text) => Reply::Accepted { text },
+            Ok(text) => Reply::accepted(text),
             Err(error) => Reply::Rejected { reason: format!("{error:#}") },
         }
     }
