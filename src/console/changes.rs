@@ -145,6 +145,11 @@ pub(super) fn answered(model: &mut Model, about: &About, answer: &Answer) -> Opt
     if let (Answer::Reply(Reply::Accepted { action: Some(id), .. }), ask) = (answer, part.ask.clone()) {
         remember(model, *verb, *node, *id, &ask);
     }
+    // What is done is locked no more: the engine has freed it.
+    let on = part.ask.command.on();
+    if matches!(answer, Answer::Reply(Reply::Accepted { .. })) {
+        model.locks.freed(*node, &on);
+    }
     let (good, text) = batch.told(|n| model.live.nodes.get(n).map_or("?", NodeView::name).to_owned());
     if matches!(answer, Answer::Reply(Reply::Rejected { .. }) | Answer::NotSent(_)) {
         model.asked.retain(|a| !(a.node == *node && a.row == *row));
@@ -171,15 +176,12 @@ pub(super) fn sentence(answer: &Answer) -> (bool, String) {
 const REMEMBERED: usize = 32;
 
 fn remember(model: &mut Model, verb: &'static str, node: usize, id: u64, ask: &Ask) {
-    // What takes something back is in the list of the node, and is no change of its own here.
-    if matches!(ask.command, Command::Undo { .. } | Command::Keep { .. }) {
-        return;
-    }
     let (line, on) = (ask.command.to_string(), ask.command.on());
     match model.mine.last_mut().filter(|c| c.line == line && c.told.iter().all(|(n, _)| *n != node)) {
         Some(same) => same.told.push((node, id)),
         None => model.mine.push(Change { line, verb, on, told: vec![(node, id)] }),
     }
+    model.keep_later = false;
     if model.mine.len() > REMEMBERED {
         model.mine.remove(0);
     }
@@ -209,9 +211,9 @@ impl Model {
         self.mine.iter().rev().filter_map(of).collect()
     }
 
-    /// The last change from here that can be undone.
+    /// The last change from here that can be undone; an undoing is taken back from the list only.
     pub fn last_undoable(&self) -> Option<Vec<(usize, u64)>> {
-        self.mine.iter().rev().find_map(|change| {
+        self.mine.iter().rev().filter(|c| c.verb != "undo").find_map(|change| {
             let can = |(node, id): &&(usize, u64)| self.told_of(change, *node, *id).is_some_and(can_be_undone);
             let told: Vec<(usize, u64)> = change.told.iter().filter(can).copied().collect();
             (!told.is_empty()).then_some(told)

@@ -50,7 +50,7 @@ pub struct Wish {
     pub slow_start: Option<u32>,
     /// Seconds; none: it never ends by itself.
     pub hold: Option<u32>,
-    pub at_expiry: Option<AtExpiry>,
+    pub at_expiry: AtExpiry,
     /// Seconds; none: it does not undo itself.
     pub keep: Option<u32>,
 }
@@ -61,6 +61,7 @@ impl Fields {
         let weight = first.map_or(String::new(), |s| plan::weight_now(model, s));
         // A server is worked on for a shift, a node for as long as a patch takes.
         let hold = if matches!(first, Some(Subject::Real { .. })) { "8h" } else { "30m" };
+        let at_expiry = if matches!(first, Some(Subject::Pause { .. })) { AtExpiry::Restore } else { AtExpiry::Stay };
         Self {
             name: String::new(),
             reason: String::new(),
@@ -72,7 +73,7 @@ impl Fields {
             slow_start: String::new(),
             everywhere: false,
             hold: hold.into(),
-            at_expiry: AtExpiry::Stay,
+            at_expiry,
             reverts: true,
             keep: "60s".into(),
             given: vec![Field::Weight, Field::Hold, Field::Keep],
@@ -160,7 +161,7 @@ impl Fields {
             ignore_persistence: self.ignore_persistence,
             slow_start: seconds(&self.slow_start),
             hold: seconds(&self.hold),
-            at_expiry: (self.at_expiry != AtExpiry::Stay).then_some(self.at_expiry),
+            at_expiry: self.at_expiry,
             keep: seconds(&self.keep).filter(|_| self.reverts),
         }
     }

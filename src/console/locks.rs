@@ -26,6 +26,11 @@ pub struct Locks {
 }
 
 impl Locks {
+    /// The engine has freed it itself.
+    pub(super) fn freed(&mut self, node: usize, on: &str) {
+        self.held.retain(|(n, o)| (*n, o.as_str()) != (node, on));
+    }
+
     /// Why a lock was not given just now.
     pub fn refused(&self) -> Option<&str> {
         self.refused.as_ref().map(|(_, why)| why.as_str())

@@ -6,7 +6,7 @@ use super::fields::{Fields, Wish};
 use super::model::{Model, RowId};
 use super::plan::{self, Plan, Risk};
 use crate::kernel::{DestinationKey, ServiceKey};
-use crate::status::{Ask, Command, Mode, Role, StageAction};
+use crate::status::{Ask, AtExpiry, Command, DemoteMode, Mode, Role, StageAction};
 
 /// Input is ignored for this long after a question opens, in microseconds: a held key or a paste confirms nothing.
 pub const GUARD: u64 = 300_000;
@@ -132,7 +132,11 @@ impl Subject {
         self.holds()
             || matches!(
                 self,
-                Self::Instance { verb: InstanceVerb::Restore, .. } | Self::Real { verb: RealVerb::Return, .. }
+                Self::Instance { verb: InstanceVerb::Restore, .. }
+                    | Self::Real { verb: RealVerb::Return, .. }
+                    | Self::Reload { .. }
+                    | Self::Pause { resume: true }
+                    | Self::Undo { .. }
             )
     }
 }
@@ -268,7 +272,7 @@ impl Question {
         if subject.holds() {
             first.extend([Field::Hold, Field::After]);
         }
-        if subject.reverts() {
+        if subject.reverts() && self.is_at_least(Risk::Medium) {
             first.push(Field::Keep);
         }
         first.extend(rest);
@@ -352,11 +356,16 @@ impl Question {
         ask.session = Some(model.session.clone());
         if subject.holds() {
             ask.hold_seconds = wish.hold;
-            ask.at_expiry = wish.hold.and(wish.at_expiry);
+            // Only what is not usual is said.
+            let usual = if matches!(subject, Subject::Pause { .. }) { AtExpiry::Restore } else { AtExpiry::Stay };
+            ask.at_expiry = wish.hold.and(Some(wish.at_expiry)).filter(|then| *then != usual);
         }
         if subject.reverts() && self.is_at_least(Risk::Medium) {
             ask.keep_seconds = wish.keep;
         }
+        // A MASTER hears nobody, and so refuses to be fenced; here its stand-in has been seen.
+        let is_master = matches!(subject, Subject::Instance { seen: Role::Master, .. });
+        ask.force = matches!(ask.command, Command::Demote { mode: DemoteMode::Fence, .. }) && is_master;
         Some(ask)
     }
 
@@ -364,7 +373,8 @@ impl Question {
     pub fn command_lines(&self, model: &Model) -> Vec<String> {
         let mut lines: Vec<(String, String)> = Vec::new();
         for (_, node, mut ask) in self.asks(model) {
-            ask.force = self.is_refused();
+            // A node that cannot be reached refuses nothing: there is nothing to force.
+            ask.force |= self.is_refused() && model.live.is_fresh(node);
             let at = model.live.nodes.get(node).map_or("?", |n| n.label.as_str());
             let quoted = ask.reason.as_ref().map_or(String::new(), |r| format!(" --reason '{}'", r.replace('\'', "'\\''")));
             let (head, tail) = (format!("vipdeck {ask}"), quoted);

@@ -1,9 +1,12 @@
 //! Keys in, screen out: fixture snapshots, a fixed clock, key strings, stored pictures.
 #![expect(clippy::unwrap_used, clippy::string_slice, reason = "test code")]
 
+mod acting;
+mod asking;
 mod crawl;
 mod fixture;
 mod pictures;
 mod questions;
+mod risks;
 mod tracks;
 mod truth;

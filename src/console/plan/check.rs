@@ -62,7 +62,7 @@ impl Live {
         match self {
             Self::Word(node) => picture.nodes.get(node).map_or(String::new(), |view| {
                 let age = picture.clock().saturating_sub(view.received);
-                format!("{} said so {} ago", view.name(), text::age(age))
+                format!("{}, {} ago", view.name(), text::age(age))
             }),
             Self::Since(node, at) => picture
                 .nodes

@@ -49,7 +49,7 @@ pub(super) fn reload(picture: &Picture, node: usize, preview: &str) -> Plan {
         scale: text::plural(steps.len(), "change"),
         effect: format!("reload {me}: {}", steps.join("; ")),
         steps,
-        undo: vec!["Undo is the file as it was before, and another reload.".into()],
+        undo: vec!["Undo (u) runs the configuration of before again. The file stays as it is: the next reload or start reads it.".into()],
         notes: vec![format!("{file} as it was read just now; what does not differ is not touched.")],
         buttons: cancel_or(format!("Reload {me}")),
         ..Plan::default()

@@ -77,7 +77,7 @@ impl Deed<'_> {
         plan.checks.extend(self.drain_checks());
         plan.checks.extend(self.rest());
         plan.undo.push(format!(
-            "Undo (u) gives {name} its weight {file} back: new clients again. Clients that went elsewhere stay there."
+            "Undo (u) gives {name} its weight {file} back: new clients again, in steps. Clients that went elsewhere stay there."
         ));
         plan.classed(Risk::Low)
     }

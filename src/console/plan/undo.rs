@@ -24,7 +24,7 @@ pub(super) fn plan(model: &Model, told: &[(usize, u64)], wish: Wish) -> Plan {
     for (node, action) in &known {
         let me = name(picture, *node);
         match (&action.gives_back, action.state) {
-            (Some(back), ActionState::Done) => plan.steps.push(format!("{me}  {back}")),
+            (Some(back), ActionState::Done) => plan.steps.push(format!("{me}  gives back {back}")),
             (_, state) if state != ActionState::Done => {
                 plan.checks.push(Check::stop(format!("{me}: it is {state} already")));
             }

@@ -54,12 +54,14 @@ fn row(model: &Model, change: &Listed, is_selected: bool, width: usize) -> Line 
         None => (Ink::Dim, action.state.to_string()),
     };
     let mark = if is_selected { "▸ " } else { "  " };
-    let room = width.saturating_sub(2 + 10 + 10 + 14 + 15);
+    // Who and where are said below, too: in a narrow list what was done comes first.
+    let (user, node) = if width < 80 { (0, 0) } else { (10, 14) };
+    let room = width.saturating_sub(2 + 10 + user + node + 15);
     vec![
         t(mark),
         dim(text::left(&time_of(model, action.at_us, false), 10)),
-        t(text::left(&action.by.user, 10)),
-        t(text::left(&names.join(","), 14)),
+        t(text::left(&action.by.user, user)),
+        t(text::left(&names.join(","), node)),
         t(text::left(&action.line, room)),
         (ink, text::right(&state, 15)),
     ]
@@ -67,6 +69,8 @@ fn row(model: &Model, change: &Listed, is_selected: bool, width: usize) -> Line 
 
 fn about(model: &Model, change: &Listed, width: usize) -> Vec<Line> {
     let mut lines: Vec<Line> = Vec::new();
+    let names: Vec<&str> =
+        change.nodes.iter().filter_map(|(n, _)| model.live.nodes.get(*n)).map(|n| n.name()).collect();
     let mut say = |ink: Ink, head: &str, what: &str| {
         for (i, part) in text::wrap(what, width.saturating_sub(13)).into_iter().enumerate() {
             let head = if i == 0 { head } else { "" };
@@ -76,7 +80,7 @@ fn about(model: &Model, change: &Listed, width: usize) -> Vec<Line> {
     for (i, (node, action)) in change.nodes.iter().enumerate() {
         let name = model.live.nodes.get(*node).map_or("?", |n| n.name());
         if i == 0 {
-            say(Ink::Text, "who", &format!("{}, at {}", action.by, time_of(model, action.at_us, false)));
+            say(Ink::Text, "who", &format!("{}, on {}", action.by, names.join(" and ")));
             say(Ink::Text, "why", action.reason.as_deref().unwrap_or("no reason was given"));
             let back = action.gives_back.as_deref().unwrap_or("nothing");
             say(Ink::Text, "undo gives", back);

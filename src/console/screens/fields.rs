@@ -77,19 +77,20 @@ fn line(model: &Model, question: &Question, field: Field, width: usize) -> Line 
         }
         Field::Hold => {
             let (stay, restore) = match typed.at_expiry {
-                AtExpiry::Stay => ("(•) an alarm asks", "( ) restore by itself"),
-                AtExpiry::Restore => ("( ) an alarm asks", "(•) restore by itself"),
+                AtExpiry::Stay => ("(•)", "( )"),
+                AtExpiry::Restore => ("( )", "(•)"),
             };
+            let (ask, lift) = if width < 70 { ("ask", "restore") } else { ("an alarm asks", "restore by itself") };
             let then = if width < 70 { " then " } else { "  afterwards  " };
             vec![
                 dim("Hold     "),
                 (ink(Field::Hold), boxed(&typed.hold, 6)),
                 dim(then),
-                (ink(Field::After), format!("{stay}  {restore}")),
+                (ink(Field::After), format!("{stay} {ask}  {restore} {lift}")),
             ]
         }
         Field::Keep => vec![
-            dim("Keep?    "),
+            dim("Revert   "),
             (ink(field), format!("{} undo by itself unless kept within {}", switch(typed.reverts), boxed(&typed.keep, 4))),
         ],
         Field::Reason => {

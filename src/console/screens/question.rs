@@ -28,7 +28,7 @@ fn line(canvas: &mut Canvas, question: &Question) {
     if question.changed {
         lines.push(vec![(Ink::Split, " CHANGED ".into()), t(" the cluster changed while this was open")]);
     }
-    lines.extend(text::wrap(&format!("{}?", plan.effect), width).into_iter().map(|l| vec![title(l)]));
+    lines.extend(text::wrap(&format!("{}.", plan.effect), width).into_iter().map(|l| vec![title(l)]));
     for check in plan.checks.iter().filter(|c| c.mark > Mark::Good) {
         lines.extend(check_lines(model, check, width));
     }
@@ -54,7 +54,7 @@ fn line(canvas: &mut Canvas, question: &Question) {
     let base = canvas.style(Ink::Text);
     canvas.buf.set_style(area, base);
     for (i, line) in lines.iter().enumerate() {
-        let mark = if i == 0 { " ? " } else { "   " };
+        let mark = if i == 0 { " ▸ " } else { "   " };
         let mut whole = vec![(Ink::Key, mark.to_owned())];
         whole.extend(line.iter().cloned());
         put_field(canvas, line_of(area, i), &whole, question.focus.is_value());
@@ -166,16 +166,21 @@ fn steps(question: &Question, width: usize) -> Vec<Line> {
     let intro = match question.subject() {
         Subject::Leave => "What each answer does",
         Subject::Reload { .. } => "What the node says would change (nothing has been changed)",
+        _ if width < 90 => "What will happen (from the state on screen; nothing has been sent)",
         _ => "What will happen (worked out from the state on screen; nothing has been sent)",
     };
     let mut lines = Vec::new();
     if !plan.steps.is_empty() {
         lines.push(vec![dim(intro)]);
     }
-    for (i, step) in plan.steps.iter().enumerate() {
-        for (j, part) in text::wrap(step, width.saturating_sub(5)).into_iter().enumerate() {
-            let number = if j == 0 { format!("{:>3}  ", i + 1) } else { "     ".into() };
-            lines.push(vec![(Ink::Key, number), t(part)]);
+    // Who does it stands in a column of its own.
+    let split = |step: &str| step.split_once("  ").map_or((String::new(), step.to_owned()), |(w, s)| (w.into(), s.into()));
+    let steps: Vec<(String, String)> = plan.steps.iter().map(|s| split(s)).collect();
+    let column = steps.iter().map(|(who, _)| text::width(who)).max().map_or(0, |w| if w == 0 { 0 } else { w + 2 });
+    for (i, (who, step)) in steps.iter().enumerate() {
+        for (j, part) in text::wrap(step, width.saturating_sub(5 + column)).into_iter().enumerate() {
+            let (number, who) = if j == 0 { (format!("{:>3}  ", i + 1), who.as_str()) } else { ("     ".into(), "") };
+            lines.push(vec![(Ink::Key, number), title(text::left(who, column)), t(part)]);
         }
     }
     lines
