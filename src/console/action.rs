@@ -1,8 +1,8 @@
 //! Everything a key can ask for. The key table names actions in kebab case.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Action {
     Up,
@@ -28,6 +28,13 @@ pub enum Action {
     NextMatch,
     PreviousMatch,
     Freeze,
+    Sort,
+    Columns,
+    Mark,
+    /// Hides the rows of a group, or shows them.
+    Fold,
+    Unfold,
+    Palette,
     Zoom,
     Copy,
     Theme,

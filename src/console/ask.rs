@@ -23,7 +23,7 @@ pub(super) fn ask(model: &mut Model, items: Vec<Item>) {
 
 fn items(model: &Model, verb: Action) -> Result<Vec<Item>, String> {
     may_change(model)?;
-    let rows = rows_meant(model);
+    let rows = model.meant();
     if rows.is_empty() {
         return Err("nothing is selected".into());
     }
@@ -31,11 +31,6 @@ fn items(model: &Model, verb: Action) -> Result<Vec<Item>, String> {
         return Ok(vec![Item { subject: pause(model), row: whole() }]);
     }
     rows.into_iter().map(|row| Ok(Item { subject: subject(model, verb, &row)?, row })).collect()
-}
-
-/// The marked rows, else the one that has the keys.
-fn rows_meant(model: &Model) -> Vec<RowId> {
-    model.row().cloned().into_iter().collect()
 }
 
 /// The row of what is about no row.
@@ -84,7 +79,7 @@ pub(super) fn announce(model: &mut Model) -> Vec<Effect> {
 fn masters(model: &Model) -> Result<Vec<Part>, String> {
     let rows = facts::rows(&model.live);
     let mut parts = Vec::new();
-    for (item, id) in rows_meant(model).into_iter().enumerate() {
+    for (item, id) in model.meant().into_iter().enumerate() {
         let row = rows.iter().find(|r| r.id == id).ok_or("select an instance: its addresses are announced")?;
         let owners = row.masters(&model.live);
         let chosen = owners.iter().find(|(n, _)| model.column.is_none_or(|c| c == *n));

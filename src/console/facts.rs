@@ -8,6 +8,7 @@ use crate::kernel::{DestinationKey, ServiceKey};
 use crate::net::IpNet;
 use crate::time::Instant;
 use crate::status::{Action, Admin, Heard, HoldKind, Instance, Lock, Presence, Real, Role, Service, Severity, Snapshot, Verdict};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 /// One virtual router with what each node says of it.
@@ -24,20 +25,23 @@ pub struct Row<'a> {
 /// The virtual routers of the cluster: the same VRID with an address in common, or the same name, is the same one.
 pub fn rows(picture: &Picture) -> Vec<Row<'_>> {
     let mut rows: Vec<Row> = Vec::new();
+    // A thousand virtual routers have few VRIDs in common: only those of the same VRID are compared.
+    let mut of_vrid: BTreeMap<u8, Vec<usize>> = BTreeMap::new();
     for (node, view) in picture.nodes.iter().enumerate() {
         for instance in view.snapshot.iter().flat_map(|s| &s.instances) {
             let vips = nets(instance);
-            let same = |r: &&mut Row| {
-                let free = r.members.get(node).is_some_and(Option::is_none);
-                let shared = r.vips.iter().any(|v| vips.contains(v));
-                free && r.vrid == instance.vrid && (shared || r.name == instance.name)
+            let is_same = |r: &Row| {
+                let is_free = r.members.get(node).is_some_and(Option::is_none);
+                is_free && (r.name == instance.name || r.vips.iter().any(|v| vips.contains(v)))
             };
-            if let Some(row) = rows.iter_mut().find(same) {
-                if let Some(member) = row.members.get_mut(node) {
+            let known = of_vrid.entry(instance.vrid).or_default();
+            if let Some(at) = known.iter().copied().find(|at| rows.get(*at).is_some_and(is_same)) {
+                if let Some(member) = rows.get_mut(at).and_then(|row| row.members.get_mut(node)) {
                     *member = Some(instance);
                 }
                 continue;
             }
+            known.push(rows.len());
             let mut members = vec![None; picture.nodes.len()];
             if let Some(member) = members.get_mut(node) {
                 *member = Some(instance);
@@ -158,6 +162,13 @@ impl<'a> Row<'a> {
         moves.min_by_key(|(n, at)| picture.nodes.get(*n).map_or(u64::MAX, |view| picture.age(view, *at)))
     }
 
+    /// How often the addresses changed hands, as far as the nodes remember; none: nobody is there to ask.
+    pub fn flips(&self, picture: &Picture) -> Option<usize> {
+        let fresh = self.all_fresh(picture);
+        let taken = fresh.iter().flat_map(|(_, i)| &i.transitions).filter(|t| t.to == Role::Master).count();
+        (!fresh.is_empty()).then(|| taken.saturating_sub(1))
+    }
+
     pub fn vip(&self) -> String {
         match self.vips.as_slice() {
             [] => "no address".into(),
@@ -223,7 +234,7 @@ pub fn is_good(real: &Real) -> bool {
 }
 
 /// One virtual service as one node tells it.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Served<'a> {
     pub node: usize,
     pub view: &'a NodeView,
@@ -234,26 +245,18 @@ pub struct Served<'a> {
 /// Every virtual service by the word of the nodes that serve it; of one that nobody serves, by the word of each node
 /// that has it.
 pub fn served(picture: &Picture) -> Vec<Served<'_>> {
-    let mut keys: Vec<ServiceKey> = Vec::new();
     let mut all: Vec<Served> = Vec::new();
     for (node, view) in picture.nodes.iter().enumerate() {
         let Some(snapshot) = picture.fresh(node) else { continue };
-        for service in &snapshot.services {
-            if !keys.contains(&service.id) {
-                keys.push(service.id);
-            }
-            all.push(Served { node, view, snapshot, service });
-        }
+        all.extend(snapshot.services.iter().map(|service| Served { node, view, snapshot, service }));
     }
-    keys.sort();
-    let mut out = Vec::new();
-    for key in keys {
-        let serving = all.iter().any(|s| s.service.id == key && s.service.serving == Some(true));
-        let (of_key, rest): (Vec<_>, Vec<_>) = all.into_iter().partition(|s| s.service.id == key);
-        all = rest;
-        out.extend(of_key.into_iter().filter(|s| !serving || s.service.serving == Some(true)));
-    }
-    out
+    all.sort_by_key(|s| s.service.id);
+    let of_key = all.chunk_by(|a, b| a.service.id == b.service.id);
+    let told = of_key.flat_map(|same| {
+        let serving = same.iter().any(|s| s.service.serving == Some(true));
+        same.iter().filter(move |s| !serving || s.service.serving == Some(true)).copied()
+    });
+    told.collect()
 }
 
 /// The real server by the word of the node that serves it, or else of any that has it.

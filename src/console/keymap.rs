@@ -13,6 +13,8 @@ pub enum Context {
     Everywhere,
     Instances,
     Servers,
+    /// Rows that have others below them.
+    Groups,
     /// Demo and lab.
     Stage,
     /// The virtual clock: demo only.
@@ -24,6 +26,9 @@ pub enum Context {
     /// The banner that asks whether to keep.
     Keep,
     Filter,
+    /// A list to choose from.
+    Choosing,
+    Palette,
 }
 
 /// One key press without what does not matter to us.

@@ -3,14 +3,17 @@
 use super::changes::{Batch, Change};
 use super::keymap::{Context, Key, Keymap};
 use super::locks::Locks;
+use super::palette::Palette;
 use super::question::Question;
+use super::table::{Choose, Look};
 use super::theme::Theme;
 use crate::kernel::{DestinationKey, ServiceKey};
-use crate::net::IpNet;
+use crate::net::{Family, IpNet, LinkName};
 use crate::status::{Event, Mode, Snapshot, Stage};
 use crate::time::Instant;
 use ratatui::layout::Size;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// Below this the screen holds one sentence, and verbs are off.
@@ -47,6 +50,12 @@ pub struct Model {
     pub pane: Pane,
     /// The row that has the keys, for each pane.
     pub selected: BTreeMap<Pane, RowId>,
+    /// Rows that the next verb means, all of them; see [`Model::meant`].
+    pub marked: BTreeSet<RowId>,
+    /// Groups whose rows are not shown.
+    pub folded: BTreeSet<RowId>,
+    /// What the operator made of each table.
+    pub tables: BTreeMap<Pane, Look>,
     /// The node column that has the keys.
     pub column: Option<usize>,
     pub filter: String,
@@ -174,6 +183,8 @@ pub enum Pane {
     Summary,
     Stage,
     Events,
+    /// Everyone heard on the wire.
+    Neighbours,
     /// The table of the services view.
     Servers,
     /// The list of the timeline view.
@@ -189,14 +200,26 @@ pub enum RowId {
     Real(ServiceKey, DestinationKey),
     StageNode(String),
     StageServer(String),
+    /// A link that a node listens on.
+    Wire(usize, LinkName, Family),
+    /// A sender of adverts as one node hears it: node, link, VRID, address.
+    Neighbour(usize, LinkName, u8, IpAddr),
     /// Node, wall clock and sequence number: an engine that was started anew counts from the start again.
     Event(usize, u64, u64),
 }
 
 #[derive(Debug)]
 pub enum Modal {
-    Help { scroll: usize },
-    Details { row: RowId, scroll: usize },
+    Help {
+        scroll: usize,
+    },
+    Details {
+        row: RowId,
+        scroll: usize,
+    },
+    /// What a table is sorted by, or which columns it has.
+    Choose(Choose),
+    Palette(Palette),
     Question(Box<Question>),
     /// What was changed and what of it can be undone; the line that has the keys.
     Changes { selected: usize },
@@ -281,6 +304,9 @@ impl Model {
             view: View::Overview,
             pane: Pane::Matrix,
             selected: BTreeMap::new(),
+            marked: BTreeSet::new(),
+            folded: BTreeSet::new(),
+            tables: BTreeMap::new(),
             column: None,
             filter: String::new(),
             filtering: false,
@@ -325,6 +351,8 @@ impl Model {
         match &self.modal {
             Some(Modal::Question(_)) => vec![Context::Question],
             Some(Modal::Changes { .. }) => vec![Context::Changes, Context::Reading],
+            Some(Modal::Choose(_)) => vec![Context::Choosing],
+            Some(Modal::Palette(_)) => vec![Context::Palette],
             Some(_) => vec![Context::Reading],
             None if self.filtering => vec![Context::Filter],
             None => self.place(),
@@ -339,7 +367,8 @@ impl Model {
         }
         match self.row() {
             Some(RowId::Instance(..)) => contexts.push(Context::Instances),
-            Some(RowId::Real(..) | RowId::Service(_)) => contexts.push(Context::Servers),
+            Some(RowId::Real(..) | RowId::Service(_)) => contexts.extend([Context::Servers, Context::Groups]),
+            Some(RowId::Wire(..) | RowId::Neighbour(..)) => contexts.push(Context::Groups),
             _ => {}
         }
         if self.has_stage {
@@ -367,12 +396,21 @@ impl Model {
         self.selected.get(&self.pane)
     }
 
+    /// The rows that a verb or a copy means: the marked ones, or else the one that has the keys.
+    pub fn meant(&self) -> Vec<RowId> {
+        if self.marked.is_empty() {
+            self.row().cloned().into_iter().collect()
+        } else {
+            self.marked.iter().cloned().collect()
+        }
+    }
+
     /// Panes of the view in the order of Tab.
     pub fn panes(&self) -> Vec<Pane> {
         match self.view {
             View::Overview if self.has_stage => vec![Pane::Matrix, Pane::Summary, Pane::Stage, Pane::Events],
             View::Overview => vec![Pane::Matrix, Pane::Summary, Pane::Events],
-            View::Instances => vec![Pane::Matrix],
+            View::Instances => vec![Pane::Matrix, Pane::Neighbours],
             View::Services => vec![Pane::Servers],
             View::Timeline => vec![Pane::History],
         }

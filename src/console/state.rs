@@ -37,12 +37,20 @@ pub enum State {
     Maint,
     /// Back, with a weight that grows.
     Rising,
+    /// A neighbour whose adverts count for an instance of ours.
+    Fits,
+    /// A neighbour with a VRID of ours that does not go together with it.
+    Collides,
+    /// A neighbour with a VRID that is none of ours.
+    Heard,
+    /// A neighbour that says nothing any more.
+    Silent,
     /// What only a newer engine has a meaning for.
     Newer(Word),
 }
 
 impl State {
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 26] = [
         Self::Master,
         Self::Backup,
         Self::Held,
@@ -64,6 +72,10 @@ impl State {
         Self::Drained,
         Self::Maint,
         Self::Rising,
+        Self::Fits,
+        Self::Collides,
+        Self::Heard,
+        Self::Silent,
         Self::Newer(Word::UNKNOWN),
     ];
 
@@ -90,6 +102,10 @@ impl State {
             Self::Drained => "DRAINED",
             Self::Maint => "MAINT",
             Self::Rising => "rising",
+            Self::Fits => "fits",
+            Self::Collides => "COLLIDES",
+            Self::Heard => "heard",
+            Self::Silent => "silent",
             Self::Newer(word) => word.as_str(),
         }
     }
@@ -117,6 +133,10 @@ impl State {
             Self::Drained => "⊥",
             Self::Maint => "⊘",
             Self::Rising => "⇡",
+            Self::Fits => "✓",
+            Self::Collides => "!",
+            Self::Heard => "≈",
+            Self::Silent => "…",
             Self::Newer(_) => "※",
         }
     }
@@ -124,11 +144,17 @@ impl State {
     pub const fn ink(self) -> Ink {
         match self {
             Self::Master => Ink::Master,
-            Self::Backup | Self::Up | Self::Ready => Ink::Text,
+            Self::Backup | Self::Up | Self::Ready | Self::Fits => Ink::Text,
             Self::Held => Ink::Held,
-            Self::Init | Self::Unknown | Self::Absent | Self::Unchecked | Self::NoCheck => Ink::Dim,
+            Self::Init
+            | Self::Unknown
+            | Self::Absent
+            | Self::Unchecked
+            | Self::NoCheck
+            | Self::Heard
+            | Self::Silent => Ink::Dim,
             Self::Yielding | Self::Rising => Ink::Changing,
-            Self::Falling | Self::Newer(_) => Ink::Warn,
+            Self::Falling | Self::Collides | Self::Newer(_) => Ink::Warn,
             Self::Fault | Self::Down => Ink::Fault,
             Self::Dead => Ink::Dead,
             Self::Stale => Ink::Stale,
@@ -176,7 +202,7 @@ pub const fn ascii(c: char) -> char {
         '“' | '”' => '"',
         '‘' | '’' => '\'',
         '×' => 'x',
-        '±' => '~',
+        '±' | '≈' => '~',
         _ => '?',
     }
 }
@@ -197,14 +223,15 @@ mod tests {
     #[test]
     fn no_two_states_of_one_column_share_an_ascii_glyph() {
         use State::{
-            Backup, Dead, Down, Drain, Drained, Falling, Fault, Held, Init, Master, NoCheck, Ready, Split, Stale,
-            Unchecked, Unknown, Up, Yielding,
+            Backup, Collides, Dead, Down, Drain, Drained, Falling, Fault, Fits, Heard, Held, Init, Master, NoCheck,
+            Ready, Silent, Split, Stale, Unchecked, Unknown, Up, Yielding,
         };
         let newer = State::Newer(Word::UNKNOWN);
-        let columns: [&[State]; 3] = [
+        let columns: [&[State]; 4] = [
             &[Master, Backup, Held, Init, Yielding, Fault, Dead, Stale, Split, Unknown, State::Absent, newer],
             &[Up, Down, Falling, Unchecked, NoCheck, newer],
             &[Ready, Drain, Drained, State::Maint, State::Rising, newer],
+            &[Fits, Collides, Heard, Silent],
         ];
         for column in columns {
             let glyphs: BTreeSet<String> = column.iter().map(|s| s.glyph().chars().map(ascii).collect()).collect();

@@ -7,7 +7,8 @@ use super::keymap::{Found, Key};
 use super::model::{Frozen, Link, Message, Modal, Model, Pane, Room, RowId, Tone, View};
 use super::changes::{self, reverts_in};
 use super::question::{Field, Item, Subject};
-use super::{ask, locks, rows, screens};
+use super::table::Choice;
+use super::{ask, locks, palette, rows, screens, table};
 use crate::console::Left;
 use crate::status::{Ask, Event, Reply, Snapshot, Stage, StageAction};
 use crossterm::event::{KeyCode, MouseButton, MouseEvent, MouseEventKind};
@@ -124,6 +125,7 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Stage(stage) => data(model, |m| take_stage(m, stage)),
         Msg::Reply { about, answer } => on_reply(model, &about, answer),
     };
+    rows::keep_marks(model);
     rows::keep_selection(model);
     effects.extend(locks::follow(model));
     effects
@@ -222,6 +224,15 @@ fn typed(model: &mut Model, key: Key) -> bool {
         model.modal = Some(Modal::Question(question));
         return taken;
     }
+    if let Some(Modal::Palette(palette)) = &mut model.modal {
+        match key.code {
+            KeyCode::Char(c) => palette.input.push(c),
+            KeyCode::Backspace => drop(palette.input.pop()),
+            _ => return false,
+        }
+        palette.at = 0;
+        return true;
+    }
     match key.code {
         KeyCode::Char(c) if model.filtering && model.modal.is_none() => model.filter.push(c),
         KeyCode::Backspace if model.filtering && model.modal.is_none() => drop(model.filter.pop()),
@@ -238,12 +249,13 @@ fn paste(model: &mut Model, text: &str) {
                 question.fields.type_char(Field::Reason, c);
             }
         }
+        Some(Modal::Palette(palette)) => palette.input.extend(clean),
         None if model.filtering => model.filter.extend(clean),
         _ => {}
     }
 }
 
-fn act(model: &mut Model, action: Action) -> Vec<Effect> {
+pub(super) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
     if model.modal.is_some() {
         return act_in_modal(model, action);
     }
@@ -289,6 +301,12 @@ fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::Services => show(model, View::Services),
         Action::Timeline => show(model, View::Timeline),
         Action::Drill => say(model, Tone::Info, "5 will be drills: there is no such view yet"),
+        Action::Sort => table::open(model, Choice::Sort),
+        Action::Columns => table::open(model, Choice::Columns),
+        Action::Mark => rows::mark(model),
+        Action::Fold => drop(rows::fold(model, true)),
+        Action::Unfold => drop(rows::fold(model, false)),
+        Action::Palette => palette::open(model),
         Action::Filter => model.filtering = true,
         Action::AcceptFilter => model.filtering = false,
         Action::Zoom => model.zoomed = !model.zoomed,
@@ -319,6 +337,8 @@ fn act_in_modal(model: &mut Model, action: Action) -> Vec<Effect> {
         (Some(Modal::Changes { selected }), Action::Top) => *selected = 0,
         (Some(Modal::Changes { selected }), Action::Bottom) => *selected = usize::MAX,
         (_, Action::Back) => model.modal = None,
+        (Some(Modal::Choose(_)), _) => table::act(model, action),
+        (Some(Modal::Palette(_)), _) => return palette::press(model, action),
         (Some(Modal::Details { .. }), Action::Copy) => return copy(model),
         (Some(Modal::Help { scroll } | Modal::Details { scroll, .. }), action) => {
             *scroll = match action {
@@ -414,7 +434,7 @@ fn next_pane(model: &mut Model, by: isize) {
     model.pane = panes.get(next).copied().unwrap_or(Pane::Matrix);
 }
 
-fn show(model: &mut Model, view: View) {
+pub(super) fn show(model: &mut Model, view: View) {
     model.view = view;
     model.zoomed = false;
     if let Some(first) = model.panes().first() {
@@ -423,6 +443,10 @@ fn show(model: &mut Model, view: View) {
 }
 
 fn details(model: &mut Model) {
+    // Deeper into a folded group is its rows.
+    if model.row().is_some_and(|row| model.folded.contains(row)) && rows::fold(model, false) {
+        return;
+    }
     if let Some(row) = model.row().cloned() {
         model.modal = Some(Modal::Details { row, scroll: 0 });
     }
@@ -444,6 +468,8 @@ fn back(model: &mut Model) {
         model.zoomed = false;
     } else if model.frozen.is_some() {
         model.frozen = None;
+    } else if !model.marked.is_empty() {
+        model.marked.clear();
     } else if model.column.is_some() {
         model.column = None;
     } else if model.asks_to_keep() {
@@ -455,15 +481,16 @@ fn back(model: &mut Model) {
 }
 
 fn copy(model: &mut Model) -> Vec<Effect> {
-    let row = match &model.modal {
-        Some(Modal::Details { row, .. }) => Some(row.clone()),
-        _ => model.row().cloned(),
+    let rows = match &model.modal {
+        Some(Modal::Details { row, .. }) => vec![row.clone()],
+        _ => model.meant(),
     };
-    let Some(json) = row.and_then(|row| rows::as_json(model, &row)) else {
+    let Some(json) = rows::as_json(model, &rows) else {
         say(model, Tone::Info, "nothing to copy here");
         return Vec::new();
     };
-    say(model, Tone::Info, format!("{} bytes of JSON given to the terminal's clipboard", json.len()));
+    let what = super::text::plural(rows.len(), "row");
+    say(model, Tone::Info, format!("{what} given to the terminal's clipboard: {} bytes of JSON", json.len()));
     vec![Effect::Copy(json)]
 }
 

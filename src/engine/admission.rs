@@ -23,12 +23,17 @@ const CAUGHT_UP: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct Refused {
     pub(super) kind: &'static str,
-    pub(super) text: String,
+    from: IpAddr,
+    pub(super) why: String,
 }
 
 impl Refused {
     pub(super) fn new(kind: &'static str, from: IpAddr, why: impl Display) -> Self {
-        Self { kind, text: format!("advert from {from} refused: {why}") }
+        Self { kind, from, why: why.to_string() }
+    }
+
+    pub(super) fn text(&self) -> String {
+        format!("advert from {} refused: {}", self.from, self.why)
     }
 
     pub(super) fn count(&self, packets: &mut PacketErrors) {

@@ -13,6 +13,7 @@ use super::keeping::Keep;
 use super::legacy::Legacy;
 use super::link_delays::Seen;
 use super::log::Log;
+use super::neighbours::Neighbours;
 use super::random::Random;
 use super::rivals::Rivals;
 use super::router::Router;
@@ -114,6 +115,7 @@ pub struct Engine {
     /// By link: what our own changes left, until news of the link show it.
     pub(super) unconfirmed: BTreeMap<String, BTreeMap<IpNet, (bool, Instant)>>,
     pub(super) announcing: Announcing,
+    pub(super) neighbours: Neighbours,
     pub(super) rivals: Rivals,
     /// Routes, rules and static objects.
     pub(super) routing: RoutingState,
@@ -208,6 +210,7 @@ impl Engine {
             extra_garp: BTreeSet::new(),
             unconfirmed: BTreeMap::new(),
             announcing: Announcing::default(),
+            neighbours: Neighbours::default(),
             rivals: Rivals::new(probe_addresses, seed),
             trackers,
             routing: RoutingState::new(config.statics, config.track_groups),

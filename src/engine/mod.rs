@@ -32,6 +32,7 @@ mod link_delays;
 mod locks;
 mod log;
 mod mail;
+mod neighbours;
 mod network;
 mod notify;
 mod orders;

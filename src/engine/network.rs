@@ -4,6 +4,7 @@ use super::admission::{acceptable, advertised, count_malformed, read, same_inter
 use super::core::Engine;
 use super::effect::{self, Effect};
 use super::input::Packet;
+use super::neighbours::Verdict;
 use super::router::Speaker;
 use crate::net::{Family, LinkName};
 use crate::status::{Role, Severity, Subject, Transition};
@@ -32,15 +33,18 @@ impl Engine {
             Err(reason) => {
                 if let Some(router) = of_packet.and_then(|index| self.routers.get_mut(index)) {
                     count_malformed(router, reason);
+                    self.neighbours.hear_malformed(now, packet, payload, reason.to_string());
                 }
                 return self.malformed(now, packet, of_packet, &reason);
             }
         };
         let Some(index) = of_packet else {
+            self.hear_stranger(now, packet, &advert);
             self.unknown_vrid(now, packet, advert.vrid);
             return;
         };
         let moment = self.moment(now);
+        let late = !moment.slept.is_zero();
         let Some(router) = self.routers.get_mut(index) else { return };
         let spec = router.machine.spec();
         let accepted = acceptable(spec, packet, &advert)
@@ -51,7 +55,9 @@ impl Engine {
             Err(refusal) => {
                 router.adverts_refused += 1;
                 refusal.count(&mut router.packets);
-                return self.refused(now, index, packet.source, refusal.kind, refusal.text);
+                let text = refusal.text();
+                self.neighbours.hear(now, late, packet, &advert, Verdict::Refused(refusal.why));
+                return self.refused(now, index, packet.source, refusal.kind, text);
             }
         };
         let interval = advertised(&advert);
@@ -69,20 +75,15 @@ impl Engine {
         if router.machine.conditions().source != Some(packet.source) {
             router.hear(packet.source, Speaker { priority: advert.priority, at: now, interval });
         }
-        if differs {
-            let text = format!(
-                "{} advertises every {} s, we every {} s: as backup its interval counts here",
-                packet.source,
-                interval.as_secs_f64(),
-                router.machine.spec().interval.as_secs_f64()
-            );
-            self.refused(now, index, packet.source, "interval-learned", text);
-        }
-        if let Some(text) = other_list {
-            self.refused(now, index, packet.source, "address-list", text);
-        }
-        if let Some(text) = warning {
-            self.refused(now, index, packet.source, "clock-differs", text);
+        let other_interval = differs.then(|| learned(router.machine.spec(), packet.source, interval));
+        let odd: Vec<(&str, String)> =
+            [("address-list", other_list), ("interval-learned", other_interval), ("clock-differs", warning)]
+                .into_iter()
+                .filter_map(|(kind, text)| Some((kind, text?)))
+                .collect();
+        self.neighbours.hear(now, late, packet, &advert, Verdict::Counts(odd.first().map(|(_, text)| text.clone())));
+        for (kind, text) in odd {
+            self.refused(now, index, packet.source, kind, text);
         }
         let heard = vrrp::Heard { from: packet.source, priority: advert.priority, interval, at: now };
         self.drive(now, index, vrrp::Input::Heard(heard), effects);
@@ -140,6 +141,7 @@ impl Engine {
             self.by_vrid.entry((spec.family, spec.vrid.get())).or_default().push(index);
         }
         self.set_beats();
+        self.reclassify_neighbours();
     }
 
     /// What has to be listened for: on which links, of which family, in which groups.
@@ -354,6 +356,12 @@ fn body(spec: &vrrp::Spec, interval: Duration) -> Body {
         },
         vrrp::Version::V3 => Body::V3 { interval: u16::try_from(interval.as_millis() / 10).unwrap_or(u16::MAX) },
     }
+}
+
+/// VRRPv3: another interval than ours.
+fn learned(spec: &vrrp::Spec, from: IpAddr, interval: Duration) -> String {
+    let (theirs, ours) = (interval.as_secs_f64(), spec.interval.as_secs_f64());
+    format!("{from} advertises every {theirs} s, we every {ours} s: as backup its interval counts here")
 }
 
 /// Another list of addresses is said, and the advert used all the same (as keepalived does).

@@ -38,6 +38,7 @@ impl Engine {
             processes: self.trackers.processes.iter().map(|p| p.status(self.trackers.scanned.as_deref())).collect(),
             statics: self.statics(),
             bfd: self.bfd_snapshot(),
+            wire: self.wire(now),
             findings: self
                 .intent_finding(now)
                 .into_iter()

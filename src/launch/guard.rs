@@ -71,7 +71,8 @@ impl Guard {
             let lives = self.succession.lives();
             let mut engine = guarded::spawn(&self.arguments, &self.succession).context("start the engine")?;
             let pid = engine.id();
-            memory::give_back();
+            memory::give_back_free();
+            memory::give_back_program();
             let ended = self.attend(&mut engine, lives)?;
             let lived = began.elapsed();
             if let Ended::By(status) = ended {

@@ -15,6 +15,7 @@ pub mod status;
 mod table;
 mod text;
 pub mod verbs;
+mod wire;
 
 /// What the exit status of `status`, `events` and the verbs says. Stable: scripts rely on it.
 pub mod exit {

@@ -5,6 +5,7 @@ use super::engines::{self, complain, until_closed};
 use super::exit;
 use super::table::Table;
 use super::text::{UNKNOWN, known, plain, span};
+use super::wire;
 use crate::cli;
 use crate::control::Target;
 use crate::settings::Settings;
@@ -95,6 +96,7 @@ fn tables(snapshots: &[Snapshot], out: &mut dyn Write) -> io::Result<()> {
             sessions(snapshot).write(out)?;
         }
         plumbing(snapshot, out)?;
+        wire::write(snapshot, out)?;
         for service in &snapshot.services {
             write_service(snapshot, service, out)?;
         }

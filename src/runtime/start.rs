@@ -35,6 +35,9 @@ use tokio::sync::mpsc;
 /// For the links of what an engine before this one held to be seen.
 const ADOPT_WITHIN: Duration = Duration::from_secs(1);
 
+/// After so long the start is over, and its code is given back.
+const SETTLED: std::time::Duration = std::time::Duration::from_secs(5);
+
 /// Runs the engine on this thread until SIGTERM or SIGINT. Exit status 0 if everything was released, 1 if not; see
 /// [`guarded`](crate::sys::guarded) for those that a guard understands.
 #[expect(clippy::too_many_lines, reason = "one line a part")]
@@ -110,6 +113,7 @@ pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> 
     let checkers = checkers::start(results_in.clone())?;
     let watches = Watches::start(&engine, results_in.clone())?;
     let hears_routing = routing::start_if_needed(&engine, &results_in)?;
+    memory::give_back_program_after(SETTLED).context("start a thread")?;
     // After every other thread: it gives this one what the file asks for, and what starts later inherits that.
     let beside = Beside::start(&engine, settings, &board, &results_in)?;
     keeper.begin(&clock, &engine).context("what the next engine goes on from")?;
@@ -156,7 +160,7 @@ pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> 
     };
     // Without a service manager there is nobody to tell.
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
-    memory::give_back();
+    memory::give_back_free();
     let ended = runtime.block_on(turning.run(stop));
     server.stop();
     let status = match ended {

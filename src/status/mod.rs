@@ -13,6 +13,7 @@ mod setting;
 mod skew;
 mod snapshot;
 mod stage;
+mod wire;
 
 pub use crate::health::{Found, Record, Weight as CheckWeight};
 pub use action::{Action, ActionState, AtExpiry, DemoteMode, Lock};
@@ -29,3 +30,4 @@ pub use snapshot::{
     TrackedProcess, Transition, Verdict, Vip, VirtualLinkStatus,
 };
 pub use stage::{ClientView, Mode, ServerState, Stage, StageAction, StageClock, StageNode, StageServer};
+pub use wire::{AuthSeen, Neighbour, Standing, Wire, WireLink};

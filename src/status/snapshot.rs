@@ -7,6 +7,7 @@ use super::event::Severity;
 use super::intent::{AtDeadline, Intents, Rising};
 use super::setting::Setting;
 use super::skew::{self, Word};
+use super::wire::Wire;
 use crate::kernel::{DestinationKey, Forwarding, Scheduler, ServiceKey};
 use crate::net::{IpNet, LinkName, Mac};
 use crate::time::{Duration, Instant};
@@ -50,6 +51,9 @@ pub struct Snapshot {
     pub statics: Vec<Kept>,
     #[serde(default)]
     pub bfd: Bfd,
+    /// Everyone heard on the wire.
+    #[serde(default)]
+    pub wire: Wire,
     pub findings: Vec<Finding>,
     /// What operators asked for and nobody has lifted.
     #[serde(default)]

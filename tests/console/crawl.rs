@@ -93,6 +93,6 @@ proptest! {
         console.keys("<Esc><Esc><Esc><Esc><Esc><Esc><Esc>");
         let model = &console.model;
         prop_assert!(model.modal.is_none() && !model.filtering && model.filter.is_empty());
-        prop_assert!(model.frozen.is_none() && !model.zoomed && model.column.is_none());
+        prop_assert!(model.frozen.is_none() && !model.zoomed && model.column.is_none() && model.marked.is_empty());
     }
 }

@@ -13,12 +13,12 @@ use vipdeck::console::screens;
 use vipdeck::console::theme::{self, Depth};
 use vipdeck::console::update::{Effect, Msg, update};
 use vipdeck::kernel::{Forwarding, Scheduler, ServiceKey};
-use vipdeck::net::LinkName;
+use vipdeck::net::{Family, LinkName};
 use vipdeck::status::{
-    Action, ActionState, Actor, Admin, AtDeadline, Bfd, CheckResult, ClientView, Counters, Dataplane, DataplaneKind, Drain, Event, Health,
-    Heard, Hold, HoldKind, Instance, Mode, Node, Presence, Real, Role, SCHEMA, ServerState, Service, Setting,
-    SettingFrom, Severity, Snapshot, Stage, StageClock, StageNode, StageServer, Subject, Term, Transition, Verdict,
-    Vip,
+    Action, ActionState, Actor, Admin, AtDeadline, AuthSeen, Bfd, CheckResult, ClientView, Counters, Dataplane, DataplaneKind, Drain, Event,
+    Health, Heard, Hold, HoldKind, Instance, Mode, Neighbour, Node, Presence, Real, Role, SCHEMA, ServerState, Service,
+    Setting, SettingFrom, Severity, Snapshot, Stage, StageClock, StageNode, StageServer, Subject, Term, Transition,
+    Verdict, Vip, Wire, WireLink,
 };
 use vipdeck::time::Instant;
 
@@ -121,6 +121,42 @@ fn instance(node: u8, which: u8) -> Instance {
     }
 }
 
+/// Each node hears the other's adverts.
+fn wire(node: u8) -> Wire {
+    let free = WireLink {
+        link: link(),
+        family: Family::V4,
+        groups: vec![IpAddr::V4(Ipv4Addr::new(224, 0, 0, 18))],
+        free_vrid: Some(1),
+    };
+    let other = 3 - node;
+    let peer = neighbour(50 + other, other, Some(format!("VI_{other}")));
+    Wire { links: vec![free], neighbours: vec![peer], untold: 0 }
+}
+
+/// Somebody at 10.0.0.`last` who advertises `vrid`.
+pub(crate) fn neighbour(vrid: u8, last: u8, instance: Option<String>) -> Neighbour {
+    Neighbour {
+        link: link(),
+        vrid,
+        address: IpAddr::V4(Ipv4Addr::new(10, 0, 0, last)),
+        version: 2,
+        priority: 150,
+        interval: Duration::from_secs(1),
+        auth: AuthSeen::None,
+        multicast: true,
+        addresses: vec![IpAddr::V4(Ipv4Addr::new(10, 0, 0, vrid - 31))],
+        address_count: 1,
+        first: at(3_609_375),
+        at: at(AT - 420_000),
+        adverts: 722,
+        lost: 0,
+        counts: instance.is_some(),
+        instance,
+        conflict: None,
+    }
+}
+
 fn setting(name: &'static str, value: &'static str, written: Option<(SettingFrom, u32)>) -> Setting {
     let place = written.map(|(_, line)| format!("/etc/keepalived/keepalived.conf:{line}"));
     let from = written.map_or(SettingFrom::Default, |(from, _)| from);
@@ -210,6 +246,7 @@ pub(crate) fn snapshot(node: u8) -> Snapshot {
         services: vec![service(1), service(2)],
         scripts: vec![],
         bfd: Bfd::default(),
+        wire: wire(node),
         files: vec![],
         processes: vec![],
         statics: vec![],

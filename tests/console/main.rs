@@ -8,5 +8,6 @@ mod fixture;
 mod pictures;
 mod questions;
 mod risks;
+mod tables;
 mod tracks;
 mod truth;

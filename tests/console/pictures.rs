@@ -1,18 +1,18 @@
 //! Stored pictures of each screen at each size.
 
-use crate::fixture::{AT, Console, DARK, Look, at, down, draining, hold, snapshot, stage};
+use crate::fixture::{AT, Console, DARK, Look, at, down, draining, hold, neighbour, snapshot, stage};
 use std::sync::Arc;
 use std::time::Duration;
 use vipdeck::console::model::Link;
 use vipdeck::console::theme::Depth;
 use vipdeck::console::update::Msg;
-use vipdeck::status::{Admin, AtDeadline, HoldKind, Mode, Rising, Role, ServerState};
+use vipdeck::status::{Admin, AtDeadline, AuthSeen, HoldKind, Mode, Neighbour, Rising, Role, ServerState};
 
 const MONO: Look = Look { theme: "mono", depth: Depth::None, ..DARK };
 const ASCII: Look = Look { ascii: true, ..MONO };
 
 macro_rules! picture {
-    ($name:literal, $console:expr) => {
+    ($name:expr, $console:expr) => {
         insta::assert_snapshot!($name, $console.screen())
     };
 }
@@ -64,8 +64,53 @@ fn a_crashed_node_and_a_stopped_server() {
 #[test]
 fn instances() {
     picture!("instances_120x36", Console::live(DARK).keys("2"));
-    picture!("instances_80x24", Console::live(DARK.size(80, 24)).keys("2"));
-    picture!("instances_60x16", Console::live(DARK.size(60, 16)).keys("2"));
+    picture!("instances_100x30", strangers(DARK.size(100, 30)).keys("2"));
+    for (width, height) in [(80, 24), (60, 16)] {
+        let mut console = strangers(DARK.size(width, height));
+        picture!(format!("instances_{width}x{height}"), console.keys("2"));
+        picture!(format!("neighbours_{width}x{height}"), console.keys("<Tab>"));
+    }
+    picture!("instances_50x12", Console::live(DARK.size(50, 12)).keys("2"));
+    picture!("neighbours_120x36", strangers(DARK).keys("2<Tab>jjj"));
+    picture!("neighbours_ascii_120x36", strangers(ASCII).keys("2<Tab>jjj"));
+    picture!("neighbours_folded_120x36", strangers(DARK).keys("2<Tab>h"));
+    picture!("neighbour_120x36", strangers(DARK).keys("2<Tab>jjj<Enter>"));
+    picture!("wire_link_80x24", strangers(DARK.size(80, 24)).keys("2<Tab><Enter>"));
+}
+
+/// A router with a VRID of its own, one that collides with VI_1, and one that has gone silent.
+fn strangers(look: Look) -> Console {
+    let mut console = Console::live(look);
+    let (mut first, second) = (snapshot(1), snapshot(2));
+    let stranger = Neighbour { version: 3, priority: 120, lost: 3, ..neighbour(100, 9, None) };
+    let collides = Neighbour {
+        version: 3,
+        counts: false,
+        auth: AuthSeen::Unknown,
+        conflict: Some("it speaks VRRPv3, ours is VRRPv2; both may become MASTER".into()),
+        ..neighbour(51, 8, Some("VI_1".into()))
+    };
+    let silent = Neighbour { at: at(AT - 95_000_000), ..neighbour(77, 7, None) };
+    first.wire.neighbours.extend([stranger, collides, silent]);
+    console.show(first, second);
+    console
+}
+
+#[test]
+fn lists_and_the_palette_at_each_size() {
+    for (width, height) in [(120, 36), (80, 24), (60, 16)] {
+        let size = |keys: &str| {
+            let mut console = Console::live(DARK.size(width, height));
+            console.keys(keys);
+            console
+        };
+        picture!(format!("sort_{width}x{height}"), size("3sjj"));
+        picture!(format!("columns_{width}x{height}"), size("3cj<Space>"));
+        picture!(format!("palette_{width}x{height}"), size(":"));
+        picture!(format!("palette_found_{width}x{height}"), size(":inst"));
+    }
+    picture!("palette_ascii_80x24", Console::live(ASCII.size(80, 24)).keys(":go v"));
+    picture!("sorted_marked_folded_120x36", Console::live(DARK).keys("3s<Down><Enter>hjj<Space><Space>"));
 }
 
 #[test]

@@ -39,6 +39,7 @@ pub(crate) fn snapshot(name: &str, pid: u32) -> Snapshot {
         services: vec![service()],
         scripts: Vec::new(),
         bfd: vipdeck::status::Bfd::default(),
+        wire: vipdeck::status::Wire::default(),
         files: Vec::new(),
         processes: Vec::new(),
         statics: Vec::new(),

@@ -168,3 +168,28 @@ fn starttls_checks_the_certificate_and_only_then_logs_in() {
 fn password_file(path: &Path) -> String {
     format!("VIPDECK_MAIL__PASSWORD_FILE={}", path.display())
 }
+
+#[test]
+fn what_happens_to_services_reaches_the_relay() {
+    let Some(mut bench) = Bench::new("") else { return };
+    let sink = Sink::open(&bench.pair.a, None);
+    let web = crate::namespaces::inside(&bench.pair.a, || std::net::TcpListener::bind("127.0.0.1:8080").unwrap());
+    let service = "virtual_server 127.0.0.9 80 {\n    delay_loop 1\n    lb_algo rr\n    lb_kind NAT\n    protocol TCP\n    \
+                   smtp_alert\n    real_server 127.0.0.1 8080 {\n        smtp_alert\n        TCP_CHECK {\n            \
+                   connect_timeout 1\n            retry 0\n        }\n    }\n}\n";
+    let running = bench.start_as(&format!("global_defs {{\n{RELAY}}}\n{service}"));
+    let told = |word: &str| sink.subjects().iter().filter(|s| s.ends_with(word)).count();
+    let real = "[lvs1] Realserver [127.0.0.1]:tcp:8080 of virtual server [127.0.0.9]:tcp:80";
+    let all = "[lvs1] Virtualserver [127.0.0.9]:tcp:80";
+    wait_for("the start is told", 15, || told("- UP") == 1);
+    assert_eq!(sink.subjects(), [format!("{all} - UP")]);
+    drop(web);
+    wait_for("the end is told", 15, || told("- DOWN") == 2);
+    running.stop();
+    let mails = sink.mails();
+    let bodies: Vec<&str> = mails[1..3].iter().map(Mail::body).collect();
+    assert_eq!(mails[1].header("Subject"), format!("{real} - DOWN"));
+    assert_eq!(bodies[0], "=> TCP CHECK failed on service <=");
+    assert_eq!(mails[2].header("Subject"), format!("{all} - DOWN"));
+    assert_eq!(mails[2].to, ["ops@example.org", "second@example.org"]);
+}

@@ -1,17 +1,21 @@
 //! The adverts of the selected instance, node by node: sent, heard from whom, refused and why, and the priority's sum.
 //!
 //! ```text
-//! lvs1  ● MASTER 150 = 150 base        722 sent from 10.0.0.1, every 1.00 s
-//! lvs2  ○ BACKUP 100 = 100 base        none sent
-//!         hears lvs1 10.0.0.1          priority 150, every 1.00 s, last 0.42 s ago
+//! lvs1  ● MASTER 150 = 150 base
+//!   sends   722 from 10.0.0.1; lvs2 heard 722
+//! lvs2  ○ BACKUP 100 = 100 base
+//!   sends   none, from 10.0.0.2
+//!   hears   lvs1 10.0.0.1: 722, 0 lost, last 0.42 s ago, priority 150, every 1.00 s
 //! ```
 
 use super::super::facts::{self, Row};
 use super::super::model::{Freshness, Model, NodeView, Pane, Picture};
+use super::super::state::State;
 use super::super::text;
 use super::super::theme::Ink;
+use super::super::wire;
 use super::canvas::{Canvas, Line, dim, line_of, t, title};
-use crate::status::{Heard, Instance, PacketErrors};
+use crate::status::{Instance, Neighbour, PacketErrors};
 use ratatui::layout::Rect;
 
 pub(super) fn draw(canvas: &mut Canvas, area: Rect) {
@@ -33,6 +37,15 @@ pub(super) fn draw(canvas: &mut Canvas, area: Rect) {
     canvas.more(inner, 0, lines.len().saturating_sub(usize::from(inner.height)));
 }
 
+/// How high the pane wants to be.
+pub(super) fn height(model: &Model) -> u16 {
+    let rows = facts::rows(model.shown());
+    let row = rows.iter().find(|r| Some(&r.id) == model.selected.get(&Pane::Matrix));
+    let lines = |i: &Instance| 2 + i.heard.len().max(1) + usize::from(i.adverts_refused > 0);
+    let wanted: usize = row.map_or(1, |r| r.members.iter().flatten().map(|i| lines(i)).sum());
+    wanted.min(40) as u16 + 2
+}
+
 fn lines(model: &Model, row: &Row, width: usize) -> Vec<Line> {
     let picture = model.shown();
     let mut lines = Vec::new();
@@ -51,33 +64,63 @@ fn lines(model: &Model, row: &Row, width: usize) -> Vec<Line> {
             line.push(dim(text::cut(&sum, width.saturating_sub(13 + text::width(&state.label())))));
         }
         lines.push(line);
-        lines.push(vec![t("  sends   "), t(sends(instance))]);
-        lines.extend(instance.heard.iter().map(|heard| vec![t("  hears   "), t(hears(picture, row, view, heard))]));
+        lines.push(vec![dim("  sends   "), t(sends(picture, node, instance))]);
+        lines.extend(hears(picture, row, node, view, instance));
         if instance.adverts_refused > 0 {
-            let why = reasons(&instance.packets);
-            lines.push(vec![
-                t("  refused "),
-                (Ink::Warn, text::cut(&format!("{} {why}", text::count(instance.adverts_refused)), width - 10)),
-            ]);
+            let why = format!("{}: {}", text::count(instance.adverts_refused), reasons(&instance.packets));
+            lines.push(vec![dim("  refused "), (Ink::Warn, text::cut(&why, width.saturating_sub(10)))]);
         }
     }
     lines
 }
 
-fn sends(instance: &Instance) -> String {
+/// What it sent, and how much of it arrived where.
+fn sends(picture: &Picture, node: usize, instance: &Instance) -> String {
     let from = instance.source.map_or("no address to send from".to_owned(), |a| format!("from {a}"));
-    let every = text::took(instance.advert_interval.as_micros());
-    match instance.adverts_sent {
-        0 => format!("none so far, {from}, every {every} as MASTER"),
-        sent => format!("{} so far, {from}, every {every} as MASTER", text::count(sent)),
+    if instance.adverts_sent == 0 {
+        return format!("none so far, {from}");
     }
+    let arrived = instance.source.map_or_else(Vec::new, |source| {
+        let heard = wire::heard_by(picture, node, instance.vrid, source);
+        heard.map(|(name, n)| format!("{name} heard {}", text::count(n.adverts))).collect()
+    });
+    let arrived = if arrived.is_empty() { String::new() } else { format!("; {}", text::listing(&arrived)) };
+    let every = text::took(instance.advert_interval.as_micros());
+    format!("{} {from}, every {every}{arrived}", text::count(instance.adverts_sent))
 }
 
-fn hears(picture: &Picture, row: &Row, view: &NodeView, heard: &Heard) -> String {
-    let who = row.sender(picture, heard.address).map_or_else(String::new, |name| format!("{name} "));
-    let ago = text::span(picture.age(view, heard.at));
-    let every = text::took(heard.interval.as_micros());
-    format!("{who}{} priority {}, every {every}, last {ago} ago", heard.address, heard.priority)
+/// Whom it hears; by an engine that does not count them, only who that is.
+fn hears(picture: &Picture, row: &Row, node: usize, view: &NodeView, instance: &Instance) -> Vec<Line> {
+    let snapshot = view.snapshot.as_deref();
+    let counted: Vec<&Neighbour> = snapshot.into_iter().flat_map(|s| wire::heard_for(s, &instance.name)).collect();
+    let name = |address| match wire::node_at(picture, address).or_else(|| row.sender(picture, address)) {
+        Some(name) => format!("{name} {address}"),
+        None => format!("{address} (heard only)"),
+    };
+    let line = |ink, text: String| vec![dim("  hears   "), (ink, text)];
+    if counted.is_empty() {
+        let known = instance.heard.iter().map(|h| {
+            let ago = text::span(picture.age(view, h.at));
+            let every = text::took(h.interval.as_micros());
+            line(Ink::Text, format!("{}: priority {}, every {every}, last {ago} ago", name(h.address), h.priority))
+        });
+        let known: Vec<Line> = known.collect();
+        return if known.is_empty() { vec![line(Ink::Dim, "nobody".into())] } else { known };
+    }
+    let told = counted.into_iter().map(|n| {
+        let state = wire::state(picture, node, n);
+        let ago = text::span(picture.age(view, n.at));
+        let every = text::took(n.interval.as_micros());
+        let (adverts, lost) = (text::count(n.adverts), text::count(n.lost));
+        let said = format!("{adverts}, {lost} lost, last {ago} ago, priority {}, every {every}", n.priority);
+        match (state, &n.conflict) {
+            (State::Collides, Some(why)) => line(state.ink(), format!("{} COLLIDES: {why}; {said}", name(n.address))),
+            _ => {
+                line(if state == State::Silent { Ink::Dim } else { Ink::Text }, format!("{}: {said}", name(n.address)))
+            }
+        }
+    });
+    told.collect()
 }
 
 /// Why adverts were not used, the most frequent first.

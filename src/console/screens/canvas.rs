@@ -73,6 +73,27 @@ impl Canvas<'_> {
         }
     }
 
+    /// A row of a pane: the one that has the keys, and the marked ones, are shown as such before `line`.
+    pub(super) fn row(&mut self, area: Rect, pane: Pane, row: &RowId, line: Line) {
+        let model = self.model;
+        let selected = model.selected.get(&pane) == Some(row);
+        let has_keys = selected && model.pane == pane;
+        if selected {
+            self.select(area, has_keys && model.modal.is_none());
+        }
+        // The panes beside the matrix are about its selected row, also while another pane has the keys.
+        let cursor = match () {
+            () if has_keys => (Ink::Key, "▸"),
+            () if selected && pane == Pane::Matrix => (Ink::Dim, "▸"),
+            () => (Ink::Text, " "),
+        };
+        let mark = if model.marked.contains(row) { "■" } else { " " };
+        let mut whole: Line = vec![(cursor.0, cursor.1.to_owned()), (Ink::Held, mark.to_owned())];
+        whole.extend(line);
+        self.put(area, &whole);
+        self.hits.push((area, Hit::Row(pane, row.clone())));
+    }
+
     /// A bordered pane; LAB has double borders.
     pub(super) fn pane(
         &mut self,

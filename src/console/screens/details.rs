@@ -6,6 +6,7 @@ use super::super::text;
 use super::super::theme::Ink;
 use super::canvas::{Canvas, Line, dim, line_of, t, title};
 use super::frame::time_of;
+use super::neighbours;
 use crate::status::{CheckStatus, HoldKind, Instance, Kept, Presence, Real, SettingFrom, Snapshot, Verdict};
 
 /// How many transitions of each node are listed.
@@ -39,6 +40,8 @@ fn heading(row: &RowId) -> String {
         RowId::Service(key) => key.to_string(),
         RowId::Real(service, real) => format!("{real} of {service}"),
         RowId::StageNode(name) | RowId::StageServer(name) => name.clone(),
+        RowId::Wire(_, link, family) => format!("{link} {family}"),
+        RowId::Neighbour(_, link, vrid, address) => format!("{address} · VRID {vrid} · {link}"),
         RowId::Event(..) => "Event".into(),
     }
 }
@@ -68,12 +71,14 @@ pub(super) fn lines(model: &Model, row: &RowId, width: usize) -> Vec<Line> {
             let found = picture.stage.iter().flat_map(|s| &s.stage.servers).find(|s| s.name == *name);
             found.map_or(Vec::new(), |s| vec![vec![dim("web server  "), t(format!("{} {:?}", s.address, s.state))]])
         }
+        RowId::Wire(node, link, family) => neighbours::link_lines(model, *node, (link, *family), width),
+        RowId::Neighbour(node, ..) => neighbours::lines(model, *node, row, width),
         RowId::Event(node, wall, seq) => event(model, *node, (*wall, *seq), width),
     }
 }
 
 /// `label   value`, the value wrapped under itself.
-fn fact(label: &str, value: &str, width: usize) -> Vec<Line> {
+pub(super) fn fact(label: &str, value: &str, width: usize) -> Vec<Line> {
     const LABEL: usize = 13;
     let parts = text::wrap(value, width.saturating_sub(LABEL).max(10));
     let lines = parts.into_iter().enumerate();

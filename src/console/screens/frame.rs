@@ -9,6 +9,7 @@ use super::super::action::Action;
 use super::super::facts;
 use super::super::keymap::Entry;
 use super::super::model::{Freshness, Model, Picture, Room, Tone, View};
+use super::super::rows;
 use super::super::text;
 use super::super::theme::Ink;
 use super::canvas::{Canvas, Hit, Line, dim, line_of, t, title};
@@ -157,12 +158,24 @@ fn tabs(canvas: &mut Canvas, area: Rect) {
     let right: Line = if model.filtering {
         vec![(Ink::Key, "/".into()), (Ink::Title, model.filter.clone()), (Ink::Field, " ".into()), t(" ")]
     } else if model.filter.is_empty() {
-        vec![dim("/ filter  ? help ")]
+        vec![dim(if short { "? help  : command " } else { "/ filter  : command  ? help " })]
     } else {
-        let hits = super::super::rows::of(model, model.pane).len();
-        vec![(Ink::Warn, format!("/{}", model.filter)), dim(format!("  {hits} shown, n N, Esc clears "))]
+        let (hits, of) = (rows::of(model, model.pane).len(), rows::total(model, model.pane));
+        vec![(Ink::Warn, format!("/{}", model.filter)), dim(format!("  {hits} of {of} shown, n N, Esc clears "))]
     };
     canvas.put_right(Rect { x, width: area.right().saturating_sub(x), ..area }, &right);
+}
+
+/// How many rows are marked, before anything else: the next verb means all of them.
+fn marked(model: &Model) -> Line {
+    if model.marked.is_empty() {
+        return Vec::new();
+    }
+    let seen: std::collections::BTreeSet<_> = model.panes().into_iter().flat_map(|p| rows::of(model, p)).collect();
+    let hidden = model.marked.iter().filter(|row| !seen.contains(row)).count();
+    let hidden = if hidden > 0 { format!(", {hidden} not in sight") } else { String::new() };
+    let count = text::plural(model.marked.len(), "row");
+    vec![t(" "), (Ink::Held, format!("■ {count} marked{hidden}")), dim(", Esc unmarks │")]
 }
 
 /// The last message; else the worst alarm; else that all is well.
@@ -172,6 +185,8 @@ fn message(canvas: &mut Canvas, area: Rect) {
         return;
     }
     let alarms = facts::alarms(model.shown());
+    let mut whole = marked(model);
+    let taken: usize = whole.iter().map(|(_, t)| text::width(t)).sum();
     let line: Line = match (&model.message, alarms.as_slice()) {
         (Some(m), _) => {
             let (mark, ink) = match m.tone {
@@ -185,11 +200,12 @@ fn message(canvas: &mut Canvas, area: Rect) {
         (None, [first, rest @ ..]) => {
             let ink = if first.severity == Severity::Alarm { Ink::Split } else { Ink::Warn };
             let more = if rest.is_empty() { String::new() } else { format!("  (and {} more)", rest.len()) };
-            let room = usize::from(area.width).saturating_sub(text::width(&more) + 3);
+            let room = usize::from(area.width).saturating_sub(text::width(&more) + 3 + taken);
             vec![(ink, format!(" ! {}", text::cut(&first.text, room))), dim(more)]
         }
     };
-    canvas.put(area, &line);
+    whole.extend(line);
+    canvas.put(area, &whole);
 }
 
 /// What was changed from here and undoes itself unless it is kept. A message of the last seconds comes first.

@@ -7,11 +7,12 @@
 
 use super::super::facts::{self, Row};
 use super::super::model::{Freshness, Model, Pane, Picture};
+use super::super::rows;
 use super::super::state::State;
 use super::super::text;
 use super::super::theme::Ink;
 use super::canvas::{Canvas, Hit, Line, dim, first_shown, line_of, t, title};
-use crate::status::{DataplaneKind, Role};
+use crate::status::DataplaneKind;
 use ratatui::layout::Rect;
 
 /// How wide each column is; zero: left out.
@@ -27,9 +28,14 @@ struct Columns {
 
 impl Columns {
     /// Drops what is worth least until every node has room for its state: flips, VRID, since, owner, addresses.
-    fn fit(width: usize, rows: &[Row], nodes: usize) -> Self {
+    fn fit(width: usize, rows: &[Row], model: &Model) -> Self {
         const NODE: usize = 15;
-        let longest = |of: fn(&Row) -> usize| rows.iter().map(of).max().unwrap_or(0);
+        /// Of so many rows the columns are as wide as they may be: nobody reads them all to find the longest.
+        const FEW: usize = 64;
+        let nodes = model.shown().nodes.len();
+        let longest = |of: fn(&Row) -> usize| {
+            if rows.len() > FEW { usize::MAX } else { rows.iter().map(of).max().unwrap_or(0) }
+        };
         let mut c = Self {
             name: longest(|r| text::width(r.name)).clamp(8, 18) + 2,
             vrid: 6,
@@ -39,6 +45,16 @@ impl Columns {
             since: 12,
             flips: 7,
         };
+        let hidden = |name: &str, width: &mut usize| {
+            if !model.shows(Pane::Matrix, name) {
+                *width = 0;
+            }
+        };
+        hidden("VRID", &mut c.vrid);
+        hidden("VIPS", &mut c.vip);
+        hidden("OWNER", &mut c.owner);
+        hidden("SINCE", &mut c.since);
+        hidden("FLIPS", &mut c.flips);
         let nodes = nodes.max(1);
         let fits = |c: &Self| c.fixed() + nodes * NODE <= width;
         let drops: [fn(&mut Self); 6] = [
@@ -74,12 +90,9 @@ pub(super) fn height(model: &Model) -> u16 {
 pub(super) fn draw(canvas: &mut Canvas, area: Rect) {
     let model = canvas.model;
     let picture = model.shown();
-    let rows: Vec<Row> = facts::rows(picture);
-    let ids = super::super::rows::of(model, Pane::Matrix);
-    let rows: Vec<&Row> = rows.iter().filter(|r| ids.contains(&r.id)).collect();
+    let rows = rows::instances(model, &model.filter.to_lowercase());
     let width = usize::from(area.width.saturating_sub(2));
-    let all: Vec<Row> = facts::rows(picture);
-    let c = Columns::fit(width, &all, picture.nodes.len());
+    let c = Columns::fit(width, &rows, model);
     let (first, shown) = nodes_shown(model, width, &c);
     let hidden = picture.nodes.len() - shown;
     let right = if hidden > 0 {
@@ -115,12 +128,12 @@ fn nodes_shown(model: &Model, width: usize, c: &Columns) -> (usize, usize) {
 
 fn header(canvas: &mut Canvas, area: Rect, c: &Columns, nodes: std::ops::Range<usize>) {
     let model = canvas.model;
-    let mut line: Line = vec![dim(text::left("  INSTANCE", c.name + 2))];
+    let mut line: Line = vec![dim(format!("  {}", text::left(&model.head(Pane::Matrix, "INSTANCE"), c.name)))];
     if c.vrid > 0 {
-        line.push(dim("VRID  "));
+        line.push(dim(text::left(&model.head(Pane::Matrix, "VRID"), c.vrid)));
     }
     if c.vip > 0 {
-        line.push(dim(text::left("VIPS", c.vip)));
+        line.push(dim(text::left(&model.head(Pane::Matrix, "VIPS"), c.vip)));
     }
     let before = line.iter().map(|(_, s)| text::width(s)).sum::<usize>();
     for (i, n) in nodes.enumerate() {
@@ -135,13 +148,13 @@ fn header(canvas: &mut Canvas, area: Rect, c: &Columns, nodes: std::ops::Range<u
         canvas.hits.push((Rect { x, width: c.node as u16, ..area }, Hit::Column(n)));
     }
     if c.owner > 0 {
-        line.push(dim(text::left("OWNER", c.owner)));
+        line.push(dim(text::left(&model.head(Pane::Matrix, "OWNER"), c.owner)));
     }
     if c.since > 0 {
-        line.push(dim(text::left("SINCE", c.since)));
+        line.push(dim(text::left(&model.head(Pane::Matrix, "SINCE"), c.since)));
     }
     if c.flips > 0 {
-        line.push(dim(text::right("FLIPS", c.flips - 1)));
+        line.push(dim(text::right(&model.head(Pane::Matrix, "FLIPS"), c.flips - 1)));
     }
     canvas.put(area, &line);
 }
@@ -149,17 +162,7 @@ fn header(canvas: &mut Canvas, area: Rect, c: &Columns, nodes: std::ops::Range<u
 fn draw_row(canvas: &mut Canvas, area: Rect, row: &Row, c: &Columns, nodes: std::ops::Range<usize>) {
     let model = canvas.model;
     let picture = model.shown();
-    let selected = model.selected.get(&Pane::Matrix) == Some(&row.id);
-    if selected {
-        canvas.select(area, model.pane == Pane::Matrix && model.modal.is_none());
-    }
-    let mut line: Line = vec![
-        (
-            if model.pane == Pane::Matrix { Ink::Key } else { Ink::Dim },
-            if selected { "▸ ".into() } else { "  ".into() },
-        ),
-        t(text::left(&text::cut_middle(row.name, c.name - 1), c.name)),
-    ];
+    let mut line: Line = vec![t(text::left(&text::cut_middle(row.name, c.name - 1), c.name))];
     if c.vrid > 0 {
         line.push(dim(format!("{:>4}  ", row.vrid)));
     }
@@ -176,10 +179,10 @@ fn draw_row(canvas: &mut Canvas, area: Rect, row: &Row, c: &Columns, nodes: std:
         line.push(t(text::left(&since(picture, row), c.since)));
     }
     if c.flips > 0 {
-        line.push(dim(text::right(&flips(picture, row), c.flips - 1)));
+        let flips = row.flips(picture).map_or("–".into(), |n| n.to_string());
+        line.push(dim(text::right(&flips, c.flips - 1)));
     }
-    canvas.put(area, &line);
-    canvas.hits.push((area, Hit::Row(Pane::Matrix, row.id.clone())));
+    canvas.row(area, Pane::Matrix, &row.id, line);
 }
 
 /// One state: the word is never cut, what follows it may be.
@@ -230,16 +233,6 @@ fn owner(picture: &Picture, row: &Row, width: usize) -> (Ink, String) {
 fn since(picture: &Picture, row: &Row) -> String {
     let master = row.master(picture).and_then(|(n, i)| Some((picture.nodes.get(n)?, i)));
     master.map_or("–".into(), |(view, i)| text::age(picture.age(view, i.since)))
-}
-
-/// How often the addresses changed hands, as far as the nodes remember.
-fn flips(picture: &Picture, row: &Row) -> String {
-    let fresh = row.all_fresh(picture);
-    if fresh.is_empty() {
-        return "–".into();
-    }
-    let taken = fresh.iter().flat_map(|(_, i)| &i.transitions).filter(|t| t.to == Role::Master).count();
-    taken.saturating_sub(1).to_string()
 }
 
 /// Under the columns: how fresh each node's word is, and what serves there.

@@ -5,6 +5,7 @@
 mod adverts;
 mod canvas;
 mod changes;
+mod choose;
 mod details;
 mod fields;
 mod frame;
@@ -12,6 +13,7 @@ mod help;
 mod instance;
 mod instances;
 mod matrix;
+mod neighbours;
 mod overview;
 mod question;
 mod services;
@@ -80,6 +82,8 @@ fn paint(model: &Model, buf: &mut Buffer) -> (Vec<(Rect, Hit)>, Option<Position>
         match &model.modal {
             Some(Modal::Help { scroll }) => help::draw(&mut canvas, *scroll),
             Some(Modal::Details { row, scroll }) => details::draw(&mut canvas, row, *scroll),
+            Some(Modal::Choose(open)) => choose::columns(&mut canvas, *open),
+            Some(Modal::Palette(open)) => choose::palette(&mut canvas, open),
             Some(Modal::Question(open)) => question::draw(&mut canvas, open),
             Some(Modal::Changes { selected }) => changes::draw(&mut canvas, *selected),
             None => {}

@@ -11,7 +11,7 @@ use super::super::model::{Model, Pane, Picture, RowId};
 use super::super::rows;
 use super::super::text;
 use super::super::theme::Ink;
-use super::canvas::{Canvas, Hit, Line, dim, first_shown, line_of, t, title};
+use super::canvas::{Canvas, Line, dim, first_shown, line_of, t, title};
 use crate::status::{Admin, AtDeadline, DataplaneKind, Drain, Real, Service};
 use ratatui::layout::Rect;
 
@@ -31,7 +31,7 @@ struct Columns {
 
 impl Columns {
     /// Drops in a fixed order until the rest fits: CHECK, 60 s, INACT, FWD, CONN/S.
-    fn fit(width: usize) -> Self {
+    fn fit(width: usize, model: &Model) -> Self {
         let mut c = Self {
             server: 22,
             fwd: 5,
@@ -44,13 +44,25 @@ impl Columns {
             spark: 12,
             check: 19,
         };
+        let hidden = |name: &str, width: &mut usize| {
+            if !model.shows(Pane::Servers, name) {
+                *width = 0;
+            }
+        };
+        hidden("FWD", &mut c.fwd);
+        hidden("WEIGHT", &mut c.weight);
+        hidden("ACTIVE", &mut c.active);
+        hidden("INACT", &mut c.inactive);
+        hidden("CONN/S", &mut c.rate);
+        hidden("60 s", &mut c.spark);
+        hidden("CHECK", &mut c.check);
         let drops: [fn(&mut Self); 6] = [
             |c| c.check = 0,
             |c| c.spark = 0,
             |c| c.inactive = 0,
             |c| c.fwd = 0,
             |c| c.rate = 0,
-            |c| (c.server, c.weight) = (15, 9),
+            |c| (c.server, c.weight) = (15, c.weight.min(9)),
         ];
         for drop in drops {
             if c.total() <= width {
@@ -94,26 +106,23 @@ pub(super) fn draw(canvas: &mut Canvas, area: Rect) {
 
 fn table(canvas: &mut Canvas, area: Rect) {
     let model = canvas.model;
-    let c = Columns::fit(usize::from(area.width.saturating_sub(2)));
+    let c = Columns::fit(usize::from(area.width.saturating_sub(2)), model);
     let inner =
         canvas.pane(area, &[title("Services")], &[dim("weight: in the file → in the table")], Some(Pane::Servers));
     header(canvas, line_of(inner, 0), &c);
-    let lines = lines(model);
+    let lines = rows::servers(model, &model.filter.to_lowercase());
     if lines.is_empty() {
         canvas.put(line_of(inner, 1), &[dim(nothing(model))]);
     }
     let room = usize::from(inner.height).saturating_sub(1);
-    let selected = lines.iter().position(|(_, row)| model.selected.get(&Pane::Servers) == Some(row));
+    let selected = lines.iter().position(|l| model.selected.get(&Pane::Servers) == Some(&l.row));
     let top = first_shown(lines.len(), room, selected);
-    for (i, (served, row)) in lines.iter().skip(top).take(room).enumerate() {
-        let at = line_of(inner, i + 1);
-        let line = match row {
-            RowId::Real(_, id) => {
-                served.service.reals.iter().find(|r| r.id == *id).map_or(Vec::new(), |r| server(model, r, row, &c))
-            }
-            _ => service(served, &c),
+    for (i, l) in lines.iter().skip(top).take(room).enumerate() {
+        let line = match l.real {
+            Some(real) => server(model, real, &l.row, &c),
+            None => service(model, &l.served, &l.row, &c),
         };
-        put_row(canvas, at, Pane::Servers, row, line);
+        canvas.row(line_of(inner, i + 1), Pane::Servers, &l.row, line);
     }
     canvas.more(inner, top, lines.len().saturating_sub(top + room));
 }
@@ -125,36 +134,25 @@ fn nothing(model: &Model) -> String {
     "  no fresh node has a virtual service".into()
 }
 
-/// The lines of a pane: each service of each node that serves it, with its real servers.
-fn lines(model: &Model) -> Vec<(Served<'_>, RowId)> {
-    let picture = model.shown();
-    let filter = model.filter.to_lowercase();
-    let mut out = Vec::new();
-    for served in facts::served(picture) {
-        for row in rows::service_rows(picture, &served, &filter) {
-            out.push((Served { ..served }, row));
-        }
-    }
-    out
-}
-
-fn put_row(canvas: &mut Canvas, at: Rect, pane: Pane, row: &RowId, line: Line) {
-    let model = canvas.model;
-    let selected = model.selected.get(&pane) == Some(row) && model.pane == pane;
-    if selected {
-        canvas.select(at, model.modal.is_none());
-    }
-    let mut whole: Line = vec![(Ink::Key, if selected { "▸ ".into() } else { "  ".into() })];
-    whole.extend(line);
-    canvas.put(at, &whole);
-    canvas.hits.push((at, Hit::Row(pane, row.clone())));
+/// Before a service: whether its servers are shown, or how many are not.
+fn fold_mark(model: &Model, row: &RowId, servers: usize) -> String {
+    if model.folded.contains(row) { format!("▸ {} folded  ", text::plural(servers, "server")) } else { "▾ ".into() }
 }
 
 fn header(canvas: &mut Canvas, area: Rect, c: &Columns) {
-    let mut line = vec![dim(text::left("  SERVER", c.server + 2))];
+    let model = canvas.model;
+    let head = |name: &str| model.head(Pane::Servers, name);
+    let mut line = vec![dim(format!("  {}", text::left(&head("SERVER"), c.server)))];
     let mut column = |width: usize, name: &str, is_number: bool| {
         if width > 0 {
-            let text = if is_number { format!("{}  ", text::right(name, width - 2)) } else { text::left(name, width) };
+            let text = head(name);
+            // The arrow of a sorted number takes one of the two blanks behind it.
+            let arrow = text::width(&text) - text::width(name);
+            let text = if is_number {
+                format!("{}{}", text::right(&text, width - 2 + arrow), " ".repeat(2 - arrow))
+            } else {
+                text::left(&text, width)
+            };
             line.push(dim(text));
         }
     };
@@ -170,16 +168,15 @@ fn header(canvas: &mut Canvas, area: Rect, c: &Columns) {
     canvas.put(area, &line);
 }
 
-fn service(served: &Served, c: &Columns) -> Line {
+fn service(model: &Model, served: &Served, row: &RowId, c: &Columns) -> Line {
     let service = served.service;
     let up = service.reals.iter().filter(|r| facts::is_good(r)).count();
     let of = service.reals.len();
     let ink = if up == of { Ink::Text } else { Ink::Warn };
     let persistence = service.persistence.map_or(String::new(), |s| format!(", persistent {s} s"));
-    let mut line = vec![(Ink::Title, format!("{}  ", text::left(&service.id.to_string(), c.server - 2)))];
-    if text::width(&service.id.to_string()) > c.server - 2 {
-        line = vec![(Ink::Title, format!("{}  ", service.id))];
-    }
+    let (id, room) = (service.id.to_string(), c.server - 4);
+    let id = if text::width(&id) > room { id } else { text::left(&id, room) };
+    let mut line = vec![dim(fold_mark(model, row, of)), title(format!("{id}  "))];
     line.push((ink, format!("{up}/{of} up  ")));
     line.push(dim(format!("{} {}{persistence}  ", service.scheduler, service.forwarding)));
     line.extend(quorum(service));
@@ -227,7 +224,9 @@ fn server(model: &Model, real: &Real, row: &RowId, c: &Columns) -> Line {
     if c.fwd > 0 {
         line.push(dim(text::left(real.forwarding.name(), c.fwd)));
     }
-    line.push(weight(real, c.weight));
+    if c.weight > 0 {
+        line.push(weight(real, c.weight));
+    }
     line.push(health(real, c.health));
     let admin = facts::admin_of(real);
     line.push(match (model.asked(row, None), real.rising) {
@@ -236,7 +235,9 @@ fn server(model: &Model, real: &Real, row: &RowId, c: &Columns) -> Line {
         (None, None) => (admin.ink(), text::left(admin.label().trim_start(), c.admin)),
     });
     let number = |value: Option<String>, width: usize| t(format!("{}  ", text::right(&known(value), width - 2)));
-    line.push(number(real.active.map(|n| text::count(u64::from(n))), c.active));
+    if c.active > 0 {
+        line.push(number(real.active.map(|n| text::count(u64::from(n))), c.active));
+    }
     if c.inactive > 0 {
         line.push(number(real.inactive.map(|n| text::count(u64::from(n))), c.inactive));
     }
@@ -295,34 +296,32 @@ fn check(real: &Real) -> String {
 /// The services of the overview: the same rows with fewer columns.
 pub(super) fn summary(canvas: &mut Canvas, area: Rect) {
     let model = canvas.model;
-    let lines = lines(model);
+    let lines = rows::servers(model, &model.filter.to_lowercase());
     let inner = canvas.pane(area, &[title("Services")], &[dim("on the node that serves")], Some(Pane::Summary));
     if lines.is_empty() {
         canvas.put(line_of(inner, 0), &[dim(nothing(model))]);
     }
     let room = usize::from(inner.height);
-    let selected = lines.iter().position(|(_, row)| model.selected.get(&Pane::Summary) == Some(row));
+    let selected = lines.iter().position(|l| model.selected.get(&Pane::Summary) == Some(&l.row));
     let top = first_shown(lines.len(), room, selected);
     let width = usize::from(inner.width);
-    for (i, (served, row)) in lines.iter().skip(top).take(room).enumerate() {
-        let at = line_of(inner, i);
-        let line = match row {
-            RowId::Real(_, id) => {
-                let real = served.service.reals.iter().find(|r| r.id == *id);
-                real.map_or(Vec::new(), |r| short(model, r, row, width))
-            }
-            _ => heading(served, width),
+    for (i, l) in lines.iter().skip(top).take(room).enumerate() {
+        let line = match l.real {
+            Some(real) => short(model, real, &l.row, width),
+            None => heading(model, &l.served, &l.row, width),
         };
-        put_row(canvas, at, Pane::Summary, row, line);
+        canvas.row(line_of(inner, i), Pane::Summary, &l.row, line);
     }
     canvas.more(inner, top, lines.len().saturating_sub(top + room));
 }
 
-fn heading(served: &Served, width: usize) -> Line {
+fn heading(model: &Model, served: &Served, row: &RowId, width: usize) -> Line {
     let service = served.service;
     let up = service.reals.iter().filter(|r| facts::is_good(r)).count();
     let of = service.reals.len();
-    let mut line = vec![title(format!("{}  ", service.id))];
+    let folded = if model.folded.contains(row) { vec![dim(fold_mark(model, row, of))] } else { Vec::new() };
+    let mut line = folded;
+    line.push(title(format!("{}  ", service.id)));
     line.push((if up == of { Ink::Text } else { Ink::Warn }, format!("{up}/{of} up  ")));
     if width >= 54 {
         line.push(dim(format!("{} {}  ", service.scheduler, service.forwarding)));

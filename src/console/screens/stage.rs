@@ -3,7 +3,7 @@
 use super::super::model::{Model, Pane, RowId};
 use super::super::text;
 use super::super::theme::Ink;
-use super::canvas::{Canvas, Hit, Line, dim, line_of, t, title};
+use super::canvas::{Canvas, Line, dim, line_of, t, title};
 use crate::status::{ClientView, ServerState, StageNode, StageServer};
 use ratatui::layout::Rect;
 
@@ -32,16 +32,9 @@ pub(super) fn draw(canvas: &mut Canvas, area: Rect) {
     let shown = usize::from(inner.height);
     for (i, (row, line)) in lines.iter().take(shown).enumerate() {
         let at = line_of(inner, i);
-        let selected = row.is_some() && model.selected.get(&Pane::Stage) == row.as_ref();
-        let here = selected && model.pane == Pane::Stage;
-        if selected {
-            canvas.select(at, here && model.modal.is_none());
-        }
-        let mut whole: Line = vec![(Ink::Key, if here { "▸ ".into() } else { "  ".into() })];
-        whole.extend(line.iter().cloned());
-        canvas.put(at, &whole);
-        if let Some(row) = row {
-            canvas.hits.push((at, Hit::Row(Pane::Stage, row.clone())));
+        match row {
+            Some(row) => canvas.row(at, Pane::Stage, row, line.clone()),
+            None => drop(canvas.put(Rect { x: at.x + 2, width: at.width.saturating_sub(2), ..at }, line)),
         }
     }
     canvas.more(inner, 0, lines.len().saturating_sub(shown));

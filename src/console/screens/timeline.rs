@@ -1,10 +1,10 @@
 //! Timeline: the events of all nodes on one wall clock, the newest first.
 
-use super::super::model::{Pane, RowId};
+use super::super::model::{Model, Pane, RowId};
 use super::super::rows;
 use super::super::text;
 use super::super::theme::Ink;
-use super::canvas::{Canvas, Hit, Line, dim, first_shown, line_of, t, title};
+use super::canvas::{Canvas, Line, dim, first_shown, line_of, t, title};
 use super::frame::time_of;
 use crate::status::{Event, Severity};
 use ratatui::layout::Rect;
@@ -21,10 +21,10 @@ pub(super) fn draw(canvas: &mut Canvas, area: Rect) {
 /// The list itself, as the overview shows it too.
 pub(super) fn events(canvas: &mut Canvas, area: Rect, pane: Pane) {
     let model = canvas.model;
-    let history = rows::history(model);
+    let history = rows::history(model, &model.filter.to_lowercase());
     let missed: u64 = model.shown().nodes.iter().map(|n| n.missed).sum();
     let gap = if missed > 0 { format!("{} lost on the way, ", text::count(missed)) } else { String::new() };
-    let right = format!("{gap}{}, newest first", text::plural(history.len(), "event"));
+    let right = format!("{gap}{}{}", text::plural(history.len(), "event"), order(model));
     let name = if pane == Pane::Events { "Events" } else { "Events of all nodes, one clock" };
     let inner = canvas.pane(area, &[title(name)], &[dim(right)], Some(pane));
     if history.is_empty() {
@@ -39,26 +39,38 @@ pub(super) fn events(canvas: &mut Canvas, area: Rect, pane: Pane) {
     let longest = |of: fn(&Event) -> usize, most: usize| {
         history.iter().skip(top).take(room).map(|(_, e)| of(e)).max().unwrap_or(0).min(most)
     };
+    let shows = |name: &str| model.shows(pane, name);
     let node = longest(|e| text::width(&e.node), 12);
     let subject = longest(|e| text::width(&e.subject.to_string()), if area.width < 100 { 14 } else { 18 });
     let event = longest(|e| text::width(&e.text), usize::from(area.width) * 2 / 5);
     for (i, entry) in history.iter().skip(top).take(room).enumerate() {
         let at = line_of(inner, i);
-        let here = is_selected(entry) && model.pane == pane;
-        if here {
-            canvas.select(at, model.modal.is_none());
-        }
         let (_, e) = entry;
-        let mut line: Line = vec![(Ink::Key, if here { "▸".into() } else { " ".into() })];
-        line.push(dim(format!("{}  ", time_of(model, e.wall_us, area.width >= 80))));
-        line.push(t(format!("{}  ", text::left(&text::cut_middle(&e.node, node), node))));
-        line.push(dim(format!("{}  ", text::left(&text::cut_middle(&e.subject.to_string(), subject), subject))));
+        let mut line = Line::new();
+        if shows("TIME") {
+            line.push(dim(format!("{}  ", time_of(model, e.wall_us, area.width >= 80))));
+        }
+        if shows("NODE") {
+            line.push(t(format!("{}  ", text::left(&text::cut_middle(&e.node, node), node))));
+        }
+        if shows("SUBJECT") {
+            line.push(dim(format!("{}  ", text::left(&text::cut_middle(&e.subject.to_string(), subject), subject))));
+        }
         line.push((ink(e.severity), text::left(&e.text, event)));
-        line.push(dim(format!("  {}", e.cause.as_deref().unwrap_or(""))));
-        canvas.put(at, &line);
-        canvas.hits.push((at, Hit::Row(pane, RowId::Event(entry.0, e.wall_us, e.seq))));
+        if shows("CAUSE") {
+            line.push(dim(format!("  {}", e.cause.as_deref().unwrap_or(""))));
+        }
+        canvas.row(at, pane, &RowId::Event(entry.0, e.wall_us, e.seq), line);
     }
     canvas.more(inner, top, history.len().saturating_sub(top + room));
+}
+
+/// The order of the rows, where no heading can have the arrow.
+fn order(model: &Model) -> String {
+    match model.sort(Pane::History) {
+        None => ", newest first".into(),
+        Some(sort) => format!(", {}", model.head(Pane::History, sort.column)),
+    }
 }
 
 pub(super) const fn ink(severity: Severity) -> Ink {
