@@ -85,6 +85,8 @@ fn send(model: &mut Model, question: &Question) -> Vec<Effect> {
         return Vec::new();
     }
     let verb = question.subject().verb();
+    // What was marked was marked for this.
+    model.marked.clear();
     let parts = asks.into_iter().filter_map(|(at, node, ask)| {
         let item = question.items.get(at)?;
         let before = ask::looks(model, &item.row, node);

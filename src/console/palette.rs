@@ -106,6 +106,8 @@ const fn place(context: Context) -> Option<&'static str> {
         Context::Everywhere
         | Context::Reading
         | Context::Question
+        | Context::Changes
+        | Context::Keep
         | Context::Filter
         | Context::Choosing
         | Context::Palette => None,

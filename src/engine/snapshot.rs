@@ -9,9 +9,9 @@ use crate::kernel::{Address, ObservedTable};
 use crate::lvs;
 use crate::net::LinkName;
 use crate::status::{
-    API, Admin, Asked, AtDeadline, CheckResult, CheckStatus, DataplaneKind, Drain, Health, Heard, Instance, LinkState, Node,
-    Order, Presence, Quorum, Real, Rising, SCHEMA, Script as ScriptStatus, Service, ServiceGroup, Setting, Snapshot,
-    Sorry, Term, Track, Verdict, Vip,
+    API, Admin, Asked, AtDeadline, CheckResult, CheckStatus, DataplaneKind, Drain, Health, Heard, Instance, LinkState,
+    Node, Order, Presence, Quorum, Real, Rising, SCHEMA, Script as ScriptStatus, Service, ServiceGroup, Setting,
+    Snapshot, Sorry, Term, Track, Verdict, Vip,
 };
 use crate::time::{Duration, Instant};
 use crate::vrrp::{self, State};

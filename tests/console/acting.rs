@@ -318,3 +318,43 @@ fn a_server_that_is_drained_has_a_deadline_where_one_is_typed() {
     let drain = Command::Drain { real: web(1), service, deadline_seconds: Some(600), then, ignore_persistence: false };
     assert_eq!(asks(&console)[0].1.command, drain);
 }
+
+/// Both instances are marked: one question, told one after the other.
+#[test]
+fn several_marked_rows_are_one_question_and_are_told_one_after_the_other() {
+    let mut console = Console::live(DARK);
+    console.keys("<Space><Space>D");
+    let screen = console.screen();
+    assert!(screen.contains("Demote 2: VI_1 and VI_2") && screen.contains("MEDIUM"), "{screen}");
+    assert!(screen.contains("--at lvs1") && screen.contains("--at lvs2"), "{screen}");
+    console.keys("~patch<Tab><Enter>");
+    let first = asks(&console);
+    assert_eq!((first.len(), first[0].0), (1, 0), "the second waits for the answer of the first");
+    let reason = "VI_1 is BACKUP on lvs1 now: look again, then ask again".to_owned();
+    answer(&mut console, 0, Answer::Reply(Reply::Rejected { reason }));
+    assert!(console.screen().contains("demote: 0 of 2 done, 1 NOT: VI_1 on lvs1: rejected"), "{}", console.screen());
+    let second = asks(&console);
+    assert_eq!((second.len(), second[0].0), (1, 1));
+    answer(&mut console, 1, Answer::Reply(Reply::accepted("VI_2: priority 0 sent")));
+    let told = console.model.message.clone().unwrap();
+    assert!(told.tone == Tone::Bad && told.text.contains("1 of 2 done, 1 NOT"), "{told:?}");
+    assert!(told.text.contains("done: VI_2 on lvs2"), "{told:?}");
+    assert!(console.model.marked.is_empty());
+}
+
+/// One of two may go, and so may the other, but not both.
+#[test]
+fn the_risk_of_several_is_that_of_all_together() {
+    let mut console = Console::live(DARK);
+    console.keys("3j<Space><Space>D");
+    let screen = console.screen();
+    assert!(screen.contains("HIGH risk") && screen.contains("last server of tcp/10.0.0.20:80"), "{screen}");
+    // The number is typed: the names are many.
+    console.keys("~<Tab>2<Tab>both<Tab><Enter>");
+    assert_eq!(asks(&console).len(), 2, "the first of them on both nodes: {}", console.screen());
+    assert!(asks(&console).iter().all(|(_, a)| a.command.real() == Some(web(1))));
+    // A row that the verb does not fit is no reason to do half of it.
+    let mut console = Console::live(DARK);
+    console.keys("<Space>3j<Space>D");
+    assert!(!is_asking(&console) && console.screen().contains("select a"), "{}", console.screen());
+}

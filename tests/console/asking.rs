@@ -100,6 +100,12 @@ fn the_whole_cluster() {
 }
 
 #[test]
+fn several_rows() {
+    at_every_size("demote_several", |look| keyed(look, "<Space><Space>D"));
+    at_every_size("drain_several", |look| keyed(look, "3j<Space><Space>D"));
+}
+
+#[test]
 fn keep_and_undo() {
     let unkept = |look, keys: &str| {
         let mut console = after_a_demotion(look);
