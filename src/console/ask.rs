@@ -1,9 +1,9 @@
 //! From a verb's key to its question, or to the stage at once.
 
 use super::action::Action;
+use super::changes::{Batch, Part};
 use super::facts::{self, Row};
 use super::model::{Modal, Model, RowId, Tone};
-use super::changes::{Batch, Part};
 use super::question::{InstanceVerb, Item, Question, RealVerb, Subject};
 use super::update::{About, Effect, say};
 use crate::status::{Ask, Command, Mode, Role, StageAction};

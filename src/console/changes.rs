@@ -232,7 +232,8 @@ impl Model {
         let mut out: Vec<Listed> = Vec::new();
         for (node, action) in all {
             let same = |l: &&mut Listed| {
-                let alike = |a: &Action| a.line == action.line && a.by.user == action.by.user && a.state == action.state;
+                let alike =
+                    |a: &Action| a.line == action.line && a.by.user == action.by.user && a.state == action.state;
                 let is_near = l.nodes.iter().all(|(_, a)| alike(a) && a.at_us.abs_diff(action.at_us) < TOGETHER);
                 is_near && l.nodes.iter().all(|(n, _)| *n != node)
             };

@@ -6,8 +6,10 @@ use super::state::State;
 use super::text;
 use crate::kernel::{DestinationKey, ServiceKey};
 use crate::net::IpNet;
+use crate::status::{
+    Action, Admin, Heard, HoldKind, Instance, Lock, Presence, Real, Role, Service, Severity, Snapshot, Verdict,
+};
 use crate::time::Instant;
-use crate::status::{Action, Admin, Heard, HoldKind, Instance, Lock, Presence, Real, Role, Service, Severity, Snapshot, Verdict};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 

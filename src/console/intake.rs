@@ -1,8 +1,8 @@
 //! What arrives: snapshots, events, the stage, answers.
 
-use super::{ask, changes, locks};
 use super::model::{EVENTS_KEPT, Message, Modal, Model, NodeView, StageView, Tone};
 use super::update::{About, Answer, Effect};
+use super::{ask, changes, locks};
 use crate::status::{Event, Reply, Snapshot, Stage};
 use std::sync::Arc;
 

@@ -222,7 +222,9 @@ pub enum Modal {
     Palette(Palette),
     Question(Box<Question>),
     /// What was changed and what of it can be undone; the line that has the keys.
-    Changes { selected: usize },
+    Changes {
+        selected: usize,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -92,6 +92,7 @@ const fn is_palette(entry: &Entry) -> bool {
                 | Context::Groups
                 | Context::Stage
                 | Context::Clock
+                | Context::Keep
         )
 }
 
@@ -102,12 +103,12 @@ const fn place(context: Context) -> Option<&'static str> {
         Context::Servers => Some("on a real server"),
         Context::Groups => Some("on a service or a link"),
         Context::Stage => Some("in the demo and the lab"),
+        Context::Keep => Some("while something would undo itself"),
         Context::Clock => Some("on the demo's virtual clock"),
         Context::Everywhere
         | Context::Reading
         | Context::Question
         | Context::Changes
-        | Context::Keep
         | Context::Filter
         | Context::Choosing
         | Context::Palette => None,

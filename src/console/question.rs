@@ -192,7 +192,8 @@ impl Question {
     pub fn new(model: &Model, items: Vec<Item>) -> Self {
         let fields = Fields::of(model, &items);
         let plan = plan::of(model, &items, fields.wish());
-        let asks_weight = matches!(items.as_slice(), [Item { subject: Subject::Real { verb: RealVerb::Weight, .. }, .. }]);
+        let asks_weight =
+            matches!(items.as_slice(), [Item { subject: Subject::Real { verb: RealVerb::Weight, .. }, .. }]);
         let focus = if asks_weight { Field::Weight } else { Field::Button(0) };
         Self {
             items,
@@ -376,7 +377,8 @@ impl Question {
             // A node that cannot be reached refuses nothing: there is nothing to force.
             ask.force |= self.is_refused() && model.live.is_fresh(node);
             let at = model.live.nodes.get(node).map_or("?", |n| n.label.as_str());
-            let quoted = ask.reason.as_ref().map_or(String::new(), |r| format!(" --reason '{}'", r.replace('\'', "'\\''")));
+            let quoted =
+                ask.reason.as_ref().map_or(String::new(), |r| format!(" --reason '{}'", r.replace('\'', "'\\''")));
             let (head, tail) = (format!("vipdeck {ask}"), quoted);
             let is_real = ask.command.real().is_some();
             match lines.iter_mut().find(|(line, _)| is_real && line.starts_with(&head)) {
@@ -394,7 +396,8 @@ impl Question {
             let ons: Vec<(usize, String)> = match &item.subject {
                 Subject::Instance { node, instance, .. } => {
                     let rows = facts::rows(&model.live);
-                    let is_it = |r: &&facts::Row| r.members.get(*node).copied().flatten().is_some_and(|i| i.name == *instance);
+                    let is_it =
+                        |r: &&facts::Row| r.members.get(*node).copied().flatten().is_some_and(|i| i.name == *instance);
                     let row = rows.iter().find(is_it);
                     let members = row.map(|r| r.all_fresh(&model.live)).unwrap_or_default();
                     members.into_iter().map(|(n, i)| (n, i.name.clone())).collect()

@@ -2,10 +2,10 @@
 
 use super::action::Action;
 use super::answer::act_in_question;
+use super::changes::{self, reverts_in};
 use super::intake::{data, on_reply, take_events, take_snapshot, take_stage};
 use super::keymap::{Found, Key};
 use super::model::{Frozen, Link, Message, Modal, Model, Pane, Room, RowId, Tone, View};
-use super::changes::{self, reverts_in};
 use super::question::{Field, Item, Subject};
 use super::table::Choice;
 use super::{ask, locks, palette, rows, screens, table};

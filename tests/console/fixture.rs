@@ -15,10 +15,10 @@ use vipdeck::console::update::{Effect, Msg, update};
 use vipdeck::kernel::{Forwarding, Scheduler, ServiceKey};
 use vipdeck::net::{Family, LinkName};
 use vipdeck::status::{
-    Action, ActionState, Actor, Admin, AtDeadline, AuthSeen, Bfd, CheckResult, ClientView, Counters, Dataplane, DataplaneKind, Drain, Event,
-    Health, Heard, Hold, HoldKind, Instance, Mode, Neighbour, Node, Presence, Real, Role, SCHEMA, ServerState, Service,
-    Setting, SettingFrom, Severity, Snapshot, Stage, StageClock, StageNode, StageServer, Subject, Term, Transition,
-    Verdict, Vip, Wire, WireLink,
+    Action, ActionState, Actor, Admin, AtDeadline, AuthSeen, Bfd, CheckResult, ClientView, Counters, Dataplane,
+    DataplaneKind, Drain, Event, Health, Heard, Hold, HoldKind, Instance, Mode, Neighbour, Node, Presence, Real, Role,
+    SCHEMA, ServerState, Service, Setting, SettingFrom, Severity, Snapshot, Stage, StageClock, StageNode, StageServer,
+    Subject, Term, Transition, Verdict, Vip, Wire, WireLink,
 };
 use vipdeck::time::Instant;
 

@@ -89,7 +89,10 @@ fn demote_is_low_medium_high_or_refused_by_what_it_does() {
     console.keys("D~<Tab><Tab><Tab><Tab><Space>");
     assert_eq!(risk(&console), Risk::Refused);
     let screen = console.screen();
-    assert!(screen.contains("without any owner") && screen.contains("--mode fence") && screen.contains("--force"), "{screen}");
+    assert!(
+        screen.contains("without any owner") && screen.contains("--mode fence") && screen.contains("--force"),
+        "{screen}"
+    );
     assert_eq!(plan(&console).buttons, ["Cancel"]);
     console.keys("~<Tab>x<Tab><Enter>");
     assert!(crate::questions::is_quiet(&console));
@@ -129,7 +132,9 @@ fn a_weight_is_low_below_half_of_what_it_was() {
             (real.weight_configured, real.weight_effective, real.weight_kernel) = (10, Some(10), Some(10));
         }
     };
-    for (typed, expected) in [("14", Risk::Low), ("6", Risk::Low), ("5", Risk::Medium), ("15", Risk::Medium), ("0", Risk::Medium)] {
+    for (typed, expected) in
+        [("14", Risk::Low), ("6", Risk::Low), ("5", Risk::Medium), ("15", Risk::Medium), ("0", Risk::Medium)]
+    {
         let mut console = two(ten);
         console.keys("3jW~").keys(typed);
         assert_eq!(risk(&console), expected, "10 → {typed}");
@@ -191,7 +196,7 @@ fn what_undo_means_is_said_in_the_question() {
     let about = About::Preview { node: 0 };
     let answer = Answer::Reply(Reply::accepted("this would change: VI_1: priority 150 → 90"));
     console.tell(Msg::Reply { about, answer });
-    said(&mut console, "", &["reads the configuration of before again"]);
+    said(&mut console, "", &["runs the configuration of before again", "The file stays as it is"]);
 }
 
 fn held(first: &mut Snapshot, second: &mut Snapshot) {
@@ -227,7 +232,11 @@ fn undo_is_an_action_of_the_class_of_what_it_moves() {
     console.keys("u");
     assert_eq!(risk(&console), Risk::Medium, "the addresses move back: {:?}", plan(&console));
     let screen = console.screen();
-    assert!(screen.contains("Undo: demote VI_1") && screen.contains("lvs1 becomes MASTER") || screen.contains("becomes MASTER"), "{screen}");
+    assert!(
+        screen.contains("Undo: demote VI_1") && screen.contains("lvs1 becomes MASTER")
+            || screen.contains("becomes MASTER"),
+        "{screen}"
+    );
     console.keys("~done<Tab><Enter>");
     let sent = crate::questions::commands(&console);
     assert_eq!(sent, [(0, Command::Undo { id: Some(7) }, Some("done".into()))]);
@@ -295,7 +304,11 @@ fn the_lock_of_another_operator_refuses_and_names_who_and_what() {
     console.keys("3jD");
     assert_eq!(risk(&console), Risk::Refused);
     let screen = console.screen();
-    assert!(screen.contains("ops1 (local socket) has a plan open on 10.0.0.11:80: Drain web1") && screen.contains("--force"), "{screen}");
+    assert!(
+        screen.contains("ops1 (local socket) has a plan open on 10.0.0.11:80: Drain web1")
+            && screen.contains("--force"),
+        "{screen}"
+    );
     // When it is gone the question goes on, from Cancel.
     console.show(snapshot(1), snapshot(2));
     assert_eq!(risk(&console), Risk::Low);

@@ -2,8 +2,8 @@
 
 use super::{Check, Live, Plan, Risk, cancel_or, gone, name, seconds};
 use crate::console::facts::{self, Row};
-use crate::console::model::{Freshness, Model, Picture, nets};
 use crate::console::fields::Wish;
+use crate::console::model::{Freshness, Model, Picture, nets};
 use crate::console::question::InstanceVerb;
 use crate::console::text;
 use crate::status::{DemoteMode, HoldKind, Instance, Mode, Role};
@@ -89,9 +89,7 @@ impl<'a> Handover<'a> {
             plan.effect = format!("{what}: {me} stays {}, {after}; no address moves", own.state);
             plan.steps.push(format!("{me} stays {} {after}", own.state));
             plan.checks.push(match self.row.master(self.picture) {
-                Some((n, _)) => {
-                    Check::good(format!("{} is MASTER and keeps {vips}: no address moves", self.name(n)))
-                }
+                Some((n, _)) => Check::good(format!("{} is MASTER and keeps {vips}: no address moves", self.name(n))),
                 None => Check::bad("no MASTER is known: this does not help to get one"),
             });
             plan.checks.extend(self.last_other(own));
@@ -103,7 +101,8 @@ impl<'a> Handover<'a> {
         if let Some((n, next)) = successor {
             let (name, skew) = (self.name(n), seconds(skew(own, next)));
             let prio = next.effective_priority;
-            plan.steps.push(format!("{name}  becomes MASTER after {skew} of skew (VRRPv{}, priority {prio})", own.version));
+            plan.steps
+                .push(format!("{name}  becomes MASTER after {skew} of skew (VRRPv{}, priority {prio})", own.version));
             plan.steps.push(format!("{name}  adds {vips}: {}", self.announces(n, next)));
             plan.steps.push(format!("{me}  hears {name}, removes {vips}, is HELD"));
             plan.steps.extend(self.bystanders(n));
@@ -148,7 +147,8 @@ impl<'a> Handover<'a> {
             let settings = snapshot.into_iter().flat_map(|s| s.settings(next));
             settings.filter(|s| s.name == name).map(|s| s.value.to_string()).last()
         };
-        let first = value("garp_master_repeat").map_or("gratuitous ARP/NA".to_owned(), |n| format!("{n} GARP/NA at once"));
+        let first =
+            value("garp_master_repeat").map_or("gratuitous ARP/NA".to_owned(), |n| format!("{n} GARP/NA at once"));
         match value("garp_master_delay") {
             Some(delay) if delay != "0" => format!("{first}, again after {delay} s"),
             _ => first,
@@ -271,7 +271,8 @@ impl<'a> Handover<'a> {
             }
             _ => (Risk::Low, "no address moves".into()),
         };
-        plan.effect = format!("{what}: the {was} of {me} is lifted, priority {base} again; {}", then.replace("  ", " "));
+        plan.effect =
+            format!("{what}: the {was} of {me} is lifted, priority {base} again; {}", then.replace("  ", " "));
         plan.steps.push(then);
         plan.undo.push(format!("Undo (u) brings the {was} back, with what that moves."));
         plan.classed(least)
@@ -286,18 +287,21 @@ impl<'a> Handover<'a> {
     /// What is known of the node that will serve.
     fn fitness(&self, node: usize, next: &Instance) -> Vec<Check> {
         let (name, prio) = (self.name(node), next.effective_priority);
-        let mut checks = vec![match () {
-            () if next.state != Role::Backup || !next.faults.is_empty() => {
-                let why = if next.faults.is_empty() { String::new() } else { format!(" ({})", next.faults.join("; ")) };
-                Check::stop(format!("{name} is {}{why}: it would not take the addresses", next.state))
+        let mut checks = vec![
+            match () {
+                () if next.state != Role::Backup || !next.faults.is_empty() => {
+                    let why =
+                        if next.faults.is_empty() { String::new() } else { format!(" ({})", next.faults.join("; ")) };
+                    Check::stop(format!("{name} is {}{why}: it would not take the addresses", next.state))
+                }
+                () if next.hold.is_some() => Check::bad(format!("{name} is held itself, at priority {prio}")),
+                () if prio < next.base_priority => {
+                    Check::warn(format!("{name} is weakened: priority {prio} = {}", facts::sum(next)))
+                }
+                () => Check::good(format!("{name} is BACKUP at its full priority {prio}, no faults")),
             }
-            () if next.hold.is_some() => Check::bad(format!("{name} is held itself, at priority {prio}")),
-            () if prio < next.base_priority => {
-                Check::warn(format!("{name} is weakened: priority {prio} = {}", facts::sum(next)))
-            }
-            () => Check::good(format!("{name} is BACKUP at its full priority {prio}, no faults")),
-        }
-        .with(Live::Word(node))];
+            .with(Live::Word(node)),
+        ];
         let all = self.picture.fresh(node).into_iter().flat_map(|s| &s.services);
         for service in all.filter(|s| next.vips.iter().any(|v| Some(v.net.addr()) == s.id.ip())) {
             let (up, of) = (service.reals.iter().filter(|r| facts::is_good(r)).count(), service.reals.len());

@@ -8,9 +8,9 @@ use crate::status::Lock;
 
 /// The lock of somebody else that stands in the way, with the node that says so; or that there is none.
 pub(super) fn check(model: &Model, items: &[Item]) -> Option<Check> {
-    let found = facts::locks_of_others(model).into_iter().find(|(node, lock)| {
-        items.iter().any(|item| stands_in_the_way(model, *node, lock, item))
-    });
+    let found = facts::locks_of_others(model)
+        .into_iter()
+        .find(|(node, lock)| items.iter().any(|item| stands_in_the_way(model, *node, lock, item)));
     Some(match found {
         Some((node, lock)) => {
             let plan = lock.plan.as_ref().map_or(String::new(), |p| format!(": {p}"));
@@ -27,7 +27,8 @@ fn stands_in_the_way(model: &Model, node: usize, lock: &Lock, item: &Item) -> bo
     match &item.subject {
         Subject::Instance { node: own, instance, .. } => {
             let rows = facts::rows(&model.live);
-            let has = |r: &Row, n: usize, name: &str| r.members.get(n).copied().flatten().is_some_and(|i| i.name == name);
+            let has =
+                |r: &Row, n: usize, name: &str| r.members.get(n).copied().flatten().is_some_and(|i| i.name == name);
             let same = rows.iter().any(|r| has(r, *own, instance) && has(r, node, &lock.on));
             same || ((is("all") || is("node")) && node == *own)
         }

@@ -16,8 +16,8 @@ pub use check::{Check, Live, Mark};
 pub(super) use locks::sentence as others_plan;
 
 use super::facts;
-use super::model::{Model, Picture};
 use super::fields::Wish;
+use super::model::{Model, Picture};
 use super::question::{Item, RealVerb, Subject};
 use super::text;
 
@@ -145,10 +145,8 @@ fn capital(word: &str) -> String {
 /// What the weight field starts with: the weight in force.
 pub(super) fn weight_now(model: &Model, subject: &Subject) -> String {
     match subject {
-        Subject::Real { verb: RealVerb::Weight, service, real } => {
-            facts::real(&model.live, service, real)
-                .map_or(String::new(), |(_, r)| r.weight_asked.unwrap_or(r.weight_configured).to_string())
-        }
+        Subject::Real { verb: RealVerb::Weight, service, real } => facts::real(&model.live, service, real)
+            .map_or(String::new(), |(_, r)| r.weight_asked.unwrap_or(r.weight_configured).to_string()),
         _ => String::new(),
     }
 }

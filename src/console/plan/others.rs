@@ -41,8 +41,7 @@ pub(super) fn reload(picture: &Picture, node: usize, preview: &str) -> Plan {
     let me = name(picture, node);
     let moves = preview.contains("may ") || preview.contains("removed") || preview.contains("leaves");
     let file = view.snapshot.as_ref().map_or("its file", |s| s.node.config.as_str());
-    let steps: Vec<String> =
-        preview.trim_start_matches("this would change: ").split("; ").map(str::to_owned).collect();
+    let steps: Vec<String> = preview.trim_start_matches("this would change: ").split("; ").map(str::to_owned).collect();
     Plan {
         title: format!("Reload {me}"),
         name: me.to_owned(),

@@ -2,8 +2,8 @@
 
 use super::{Check, Live, Plan, Risk, cancel_or, gone};
 use crate::console::facts::{self, Served};
-use crate::console::model::Picture;
 use crate::console::fields::Wish;
+use crate::console::model::Picture;
 use crate::console::question::{Item, RealVerb, Subject};
 use crate::console::text;
 use crate::kernel::{DestinationKey, ServiceKey};
@@ -116,8 +116,7 @@ impl Deed<'_> {
             effect: format!("the connections that {name} of {place} still has are reset on {on}"),
             ..Plan::default()
         };
-        plan.steps
-            .push(format!("the connections that {name} still has are reset on {on}: their clients see an error"));
+        plan.steps.push(format!("the connections that {name} still has are reset on {on}: their clients see an error"));
         plan.steps.push("it stays drained: R returns it".into());
         plan.checks.push(self.connections());
         plan.undo.push("Cannot be undone: a connection that was reset is lost.".into());
@@ -152,11 +151,8 @@ impl Deed<'_> {
         let Self { name, place, on, .. } = self;
         let now = self.now();
         let before = self.real.weight_effective.unwrap_or(self.real.weight_configured);
-        let mut plan = Plan {
-            title: format!("Weight of {name} in {place}"),
-            buttons: cancel_or("Set weight"),
-            ..Plan::default()
-        };
+        let mut plan =
+            Plan { title: format!("Weight of {name} in {place}"), buttons: cancel_or("Set weight"), ..Plan::default() };
         let Some(weight) = self.wish.weight else {
             plan.effect = "type a weight: a number from 0 to 65535".into();
             plan.steps.push(plan.effect.clone());
@@ -194,7 +190,8 @@ impl Deed<'_> {
         let others: Vec<&Real> = service.reals.iter().filter(|r| !leaves(&r.id) && carries(r)).collect();
         let word = Live::Word(served.node);
         if others.is_empty() {
-            let text = format!("{name} is the last server of {} that takes connections: new clients get none", service.id);
+            let text =
+                format!("{name} is the last server of {} that takes connections: new clients get none", service.id);
             return vec![Check::bad(text).with(word)];
         }
         let names: Vec<String> = others.iter().map(|r| facts::server_name(self.picture, &r.id)).collect();
@@ -219,8 +216,7 @@ impl Deed<'_> {
         if service.persistence.is_some() && !self.wish.ignore_persistence {
             checks.push(Check::warn("clients that stick to it still come back, and are DRAINED last"));
         } else if service.persistence.is_some() {
-            checks
-                .push(Check::warn("clients that stick to any server of weight 0 on these nodes are sent elsewhere"));
+            checks.push(Check::warn("clients that stick to any server of weight 0 on these nodes are sent elsewhere"));
         }
         if service.scheduler.name() == "sh" {
             checks.push(Check::warn("sh without sh-fallback refuses the clients it would send here"));

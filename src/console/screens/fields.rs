@@ -91,7 +91,10 @@ fn line(model: &Model, question: &Question, field: Field, width: usize) -> Line 
         }
         Field::Keep => vec![
             dim("Revert   "),
-            (ink(field), format!("{} undo by itself unless kept within {}", switch(typed.reverts), boxed(&typed.keep, 4))),
+            (
+                ink(field),
+                format!("{} undo by itself unless kept within {}", switch(typed.reverts), boxed(&typed.keep, 4)),
+            ),
         ],
         Field::Reason => {
             let hint = if question.needs_reason(model) { "  needed: goes to the log" } else { "  goes to the log" };

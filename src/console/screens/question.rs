@@ -38,7 +38,8 @@ fn line(canvas: &mut Canvas, question: &Question) {
         }
     }
     let keys = [("y", "does it"), ("Tab", "all of it"), ("Esc", "cancels")];
-    let hint: Line = keys.iter().flat_map(|(k, what)| [(Ink::Key, format!("{k} ")), dim(format!("{what}  "))]).collect();
+    let hint: Line =
+        keys.iter().flat_map(|(k, what)| [(Ink::Key, format!("{k} ")), dim(format!("{what}  "))]).collect();
     let hint_width: usize = hint.iter().map(|(_, t)| text::width(t)).sum();
     match lines.last_mut() {
         Some(last) if last.iter().map(|(_, t)| text::width(t)).sum::<usize>() + hint_width + 2 <= width => {
@@ -174,7 +175,8 @@ fn steps(question: &Question, width: usize) -> Vec<Line> {
         lines.push(vec![dim(intro)]);
     }
     // Who does it stands in a column of its own.
-    let split = |step: &str| step.split_once("  ").map_or((String::new(), step.to_owned()), |(w, s)| (w.into(), s.into()));
+    let split =
+        |step: &str| step.split_once("  ").map_or((String::new(), step.to_owned()), |(w, s)| (w.into(), s.into()));
     let steps: Vec<(String, String)> = plan.steps.iter().map(|s| split(s)).collect();
     let column = steps.iter().map(|(who, _)| text::width(who)).max().map_or(0, |w| if w == 0 { 0 } else { w + 2 });
     for (i, (who, step)) in steps.iter().enumerate() {
