@@ -18,11 +18,8 @@ pub(super) fn act_in_question(model: &mut Model, action: Action) -> Vec<Effect> 
         Action::NextField | Action::PreviousField | Action::Press if question.is_line() => question.is_open = true,
         Action::NextField => question.move_focus(model, 1),
         Action::PreviousField => question.move_focus(model, -1),
-        Action::Left | Action::Right => {
-            if question.move_button(if action == Action::Left { -1 } else { 1 }) {
-                question.replan(model);
-            }
-        }
+        Action::Left if question.move_button(-1) => question.replan(model),
+        Action::Right if question.move_button(1) => question.replan(model),
         Action::HalfPageDown => {
             question.scroll = (question.scroll + 5).min(super::screens::question_scroll_limit(model, &question));
         }

@@ -143,7 +143,7 @@ pub(super) fn answered(model: &mut Model, about: &About, answer: &Answer) -> Opt
     };
     part.answer = Some(sentence(answer));
     if let (Answer::Reply(Reply::Accepted { action: Some(id), .. }), ask) = (answer, part.ask.clone()) {
-        remember(model, *verb, *node, *id, &ask);
+        remember(model, verb, *node, *id, &ask);
     }
     // What is done is locked no more: the engine has freed it.
     let on = part.ask.command.on();

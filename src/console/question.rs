@@ -382,7 +382,7 @@ impl Question {
             let (head, tail) = (format!("vipdeck {ask}"), quoted);
             let is_real = ask.command.real().is_some();
             match lines.iter_mut().find(|(line, _)| is_real && line.starts_with(&head)) {
-                Some((line, _)) => line.push_str(&format!(" --at {at}")),
+                Some((line, _)) => line.extend([" --at ", at]),
                 None => lines.push((format!("{head} --at {at}"), tail)),
             }
         }

@@ -83,11 +83,11 @@ impl<'a> Handover<'a> {
         let me = self.name(self.node);
         let (scale, what, count) = self.scale(own);
         let vips = text::plural(count, "VIP");
-        let after = if self.is_fence() { "and never takes over until restored" } else { "and stays at priority 1" };
+        let after = if self.is_fence() { "never takes over until restored" } else { "stays at priority 1" };
         let mut plan = Plan { scale, ..Plan::default() };
         if own.state != Role::Master {
-            plan.effect = format!("{what}: {me} stays {}, {after}; no address moves", own.state);
-            plan.steps.push(format!("{me} stays {} {after}", own.state));
+            plan.effect = format!("{what}: {me} stays {} and {after}; no address moves", own.state);
+            plan.steps.push(format!("{me}  stays {} and {after}", own.state));
             plan.checks.push(match self.row.master(self.picture) {
                 Some((n, _)) => Check::good(format!("{} is MASTER and keeps {vips}: no address moves", self.name(n))),
                 None => Check::bad("no MASTER is known: this does not help to get one"),
@@ -97,7 +97,8 @@ impl<'a> Handover<'a> {
             return plan.classed(Risk::Low);
         }
         let successor = self.row.stand_in(self.picture, Some(self.node));
-        plan.steps.push(format!("{me}  {what}: sends priority 0, keeps {vips} until the successor is heard, {after}"));
+        plan.steps
+            .push(format!("{me}  {what}: sends priority 0, keeps {vips} until the successor is heard, then {after}"));
         if let Some((n, next)) = successor {
             let (name, skew) = (self.name(n), seconds(skew(own, next)));
             let prio = next.effective_priority;
@@ -106,7 +107,7 @@ impl<'a> Handover<'a> {
             plan.steps.push(format!("{name}  adds {vips}: {}", self.announces(n, next)));
             plan.steps.push(format!("{me}  hears {name}, removes {vips}, is HELD"));
             plan.steps.extend(self.bystanders(n));
-            plan.effect = format!("{what}: {vips} from {me} to {name} after {skew}; {me} {}", &after[4..]);
+            plan.effect = format!("{what}: {vips} from {me} to {name} after {skew}; {me} {after}");
             plan.checks.extend(self.fitness(n, next));
             plan.checks.push(self.agreement(own, n, next));
         } else {
@@ -258,15 +259,11 @@ impl<'a> Handover<'a> {
             }
             (HoldKind::Takeover, Some((n, _))) if n == self.node => {
                 let next = self.row.stand_in(self.picture, Some(self.node));
-                match next.filter(|(_, next)| next.preempt && next.effective_priority > base) {
-                    Some((b, next)) => {
-                        plan.checks.push(self.agreement(own, b, next));
-                        (Risk::Medium, format!("{}  preempts and becomes MASTER: {vips} move", self.name(b)))
-                    }
-                    None => {
-                        let text = format!("{me}  stays MASTER: nobody has a higher priority with preempt on");
-                        (Risk::Low, text)
-                    }
+                if let Some((b, next)) = next.filter(|(_, n)| n.preempt && n.effective_priority > base) {
+                    plan.checks.push(self.agreement(own, b, next));
+                    (Risk::Medium, format!("{}  preempts and becomes MASTER: {vips} move", self.name(b)))
+                } else {
+                    (Risk::Low, format!("{me}  stays MASTER: nobody has a higher priority with preempt on"))
                 }
             }
             _ => (Risk::Low, "no address moves".into()),

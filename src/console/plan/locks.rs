@@ -7,11 +7,11 @@ use crate::console::question::{Item, Subject};
 use crate::status::Lock;
 
 /// The lock of somebody else that stands in the way, with the node that says so; or that there is none.
-pub(super) fn check(model: &Model, items: &[Item]) -> Option<Check> {
+pub(super) fn check(model: &Model, items: &[Item]) -> Check {
     let found = facts::locks_of_others(model)
         .into_iter()
         .find(|(node, lock)| items.iter().any(|item| stands_in_the_way(model, *node, lock, item)));
-    Some(match found {
+    match found {
         Some((node, lock)) => {
             let plan = lock.plan.as_ref().map_or(String::new(), |p| format!(": {p}"));
             let why = lock.reason.as_ref().map_or(String::new(), |r| format!(" (\"{r}\")"));
@@ -19,7 +19,7 @@ pub(super) fn check(model: &Model, items: &[Item]) -> Option<Check> {
                 .with(super::Live::Since(node, lock.since))
         }
         None => Check::good("no other operator has a plan open for this"),
-    })
+    }
 }
 
 fn stands_in_the_way(model: &Model, node: usize, lock: &Lock, item: &Item) -> bool {

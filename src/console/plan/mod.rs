@@ -90,7 +90,9 @@ pub(super) fn of(model: &Model, items: &[Item], wish: Wish) -> Plan {
     let least = plan.risk.unwrap_or(Risk::Low);
     let locked = locks::check(model, items);
     // Who only looks at one line has told nobody, and needs no word of the locks that there are not.
-    plan.checks.extend(locked.into_iter().filter(|c| c.mark != Mark::Good || least > Risk::Low));
+    if locked.mark != Mark::Good || least > Risk::Low {
+        plan.checks.push(locked);
+    }
     plan.checks.extend(model.locks.refused().map(Check::stop));
     plan.classed(least)
 }

@@ -1,7 +1,7 @@
 //! The list of changes: who did what, what has happened since, what undo gives back and what it cannot.
 
 use super::super::changes::{Listed, can_be_undone, reverts_in};
-use super::super::model::Model;
+use super::super::model::{Model, NodeView};
 use super::super::text;
 use super::super::theme::Ink;
 use super::canvas::{Canvas, Hit, Line, dim, first_shown, line_of, t, title};
@@ -46,7 +46,7 @@ pub(super) fn draw(canvas: &mut Canvas, selected: usize) {
 fn row(model: &Model, change: &Listed, is_selected: bool, width: usize) -> Line {
     let Some((node, action)) = change.nodes.first() else { return Vec::new() };
     let names: Vec<&str> =
-        change.nodes.iter().filter_map(|(n, _)| model.live.nodes.get(*n)).map(|n| n.name()).collect();
+        change.nodes.iter().filter_map(|(n, _)| model.live.nodes.get(*n)).map(NodeView::name).collect();
     let (ink, state) = match reverts_in(&model.live, *node, action) {
         Some(left) => (Ink::Warn, format!("keep? {} s", left / 1_000_000)),
         None if can_be_undone(action) => (Ink::Text, "can be undone".into()),
@@ -70,7 +70,7 @@ fn row(model: &Model, change: &Listed, is_selected: bool, width: usize) -> Line 
 fn about(model: &Model, change: &Listed, width: usize) -> Vec<Line> {
     let mut lines: Vec<Line> = Vec::new();
     let names: Vec<&str> =
-        change.nodes.iter().filter_map(|(n, _)| model.live.nodes.get(*n)).map(|n| n.name()).collect();
+        change.nodes.iter().filter_map(|(n, _)| model.live.nodes.get(*n)).map(NodeView::name).collect();
     let mut say = |ink: Ink, head: &str, what: &str| {
         for (i, part) in text::wrap(what, width.saturating_sub(13)).into_iter().enumerate() {
             let head = if i == 0 { head } else { "" };

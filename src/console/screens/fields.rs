@@ -37,7 +37,6 @@ pub(super) fn lines(model: &Model, question: &Question, width: usize) -> Vec<(Fi
 fn line(model: &Model, question: &Question, field: Field, width: usize) -> Line {
     let typed = &question.fields;
     let ink = |of: Field| if question.focus == of { Ink::Field } else { Ink::Text };
-    let boxed = |text: &str, cells: usize| format!("[ {} ]", text::left(text, cells));
     let switch = |on: bool| if on { "[x]" } else { "[ ]" };
     match field {
         Field::Weight => vec![dim("Weight   "), (ink(field), boxed(&typed.weight, 5))],
@@ -75,20 +74,7 @@ fn line(model: &Model, question: &Question, field: Field, width: usize) -> Line 
             line.push(dim(format!("  {}", meaning(typed.mode))));
             line
         }
-        Field::Hold => {
-            let (stay, restore) = match typed.at_expiry {
-                AtExpiry::Stay => ("(•)", "( )"),
-                AtExpiry::Restore => ("( )", "(•)"),
-            };
-            let (ask, lift) = if width < 70 { ("ask", "restore") } else { ("an alarm asks", "restore by itself") };
-            let then = if width < 70 { " then " } else { "  afterwards  " };
-            vec![
-                dim("Hold     "),
-                (ink(Field::Hold), boxed(&typed.hold, 6)),
-                dim(then),
-                (ink(Field::After), format!("{stay} {ask}  {restore} {lift}")),
-            ]
-        }
+        Field::Hold => hold(question, width),
         Field::Keep => vec![
             dim("Revert   "),
             (
@@ -107,6 +93,28 @@ fn line(model: &Model, question: &Question, field: Field, width: usize) -> Line 
         ],
         Field::Button(_) | Field::After => Vec::new(),
     }
+}
+
+/// How long it holds, and what happens then.
+fn hold(question: &Question, width: usize) -> Line {
+    let typed = &question.fields;
+    let ink = |of: Field| if question.focus == of { Ink::Field } else { Ink::Text };
+    let (stay, restore) = match typed.at_expiry {
+        AtExpiry::Stay => ("(•)", "( )"),
+        AtExpiry::Restore => ("( )", "(•)"),
+    };
+    let (ask, lift) = if width < 70 { ("ask", "restore") } else { ("an alarm asks", "restore by itself") };
+    let then = if width < 70 { " then " } else { "  afterwards  " };
+    vec![
+        dim("Hold     "),
+        (ink(Field::Hold), boxed(&typed.hold, 6)),
+        dim(then),
+        (ink(Field::After), format!("{stay} {ask}  {restore} {lift}")),
+    ]
+}
+
+fn boxed(text: &str, cells: usize) -> String {
+    format!("[ {} ]", text::left(text, cells))
 }
 
 /// The end of a long text is what is being typed.
