@@ -51,6 +51,12 @@ pub enum Mode {
     /// Print what has happened.
     #[command(after_help = EXIT_STATUS_LOOK)]
     Events(Events),
+    /// Print the configuration that runs, with its diagnostics at their lines, and what differs.
+    #[command(after_help = EXIT_STATUS_LOOK)]
+    Config(Config),
+    /// Print who asked for what, and what became of it.
+    #[command(after_help = EXIT_STATUS_LOOK)]
+    Audit(Audit),
     /// Hand an instance's addresses over and stay at priority 1 until restored.
     #[command(after_help = EXIT_STATUS)]
     Demote(Demote),
@@ -324,6 +330,36 @@ pub struct Events {
     pub json: bool,
     #[command(flatten)]
     pub at: At,
+}
+
+#[derive(Debug, Args)]
+pub struct Config {
+    #[arg(long)]
+    pub json: bool,
+    /// What differs between what runs and the file on the disk.
+    #[arg(long, conflicts_with = "compare")]
+    pub disk: bool,
+    /// What differs between the nodes, and what of it must not. Exit status 1 if something must not.
+    #[arg(long)]
+    pub compare: bool,
+    /// The engine's control socket, a name below /run/vipdeck, or ssh://HOST; several: all of them. None: all of this
+    /// machine.
+    #[arg(long = "at", value_name = "SOCKET|NAME|ssh://HOST")]
+    pub targets: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Audit {
+    /// So long ago (90m, 2h, 3d), or a time (2026-11-22T12:00).
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
+    /// One JSON object a line.
+    #[arg(long)]
+    pub json: bool,
+    /// The engine's control socket, a name below /run/vipdeck, or ssh://HOST; several: all of them. None: all of this
+    /// machine.
+    #[arg(long = "at", value_name = "SOCKET|NAME|ssh://HOST")]
+    pub targets: Vec<String>,
 }
 
 #[derive(Debug, Args)]

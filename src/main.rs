@@ -47,6 +47,8 @@ fn dispatch(mode: Mode, settings: &Settings, out: &mut dyn Write) -> anyhow::Res
         Mode::Attach(args) => launch::attach::run(&args, settings, out),
         Mode::Status(args) => report::status::run(&args, settings, out),
         Mode::Events(args) => report::events::run(&args, settings, out),
+        Mode::Config(args) => report::config::run(&args, settings, out),
+        Mode::Audit(args) => report::audit::run(&args, settings, out),
         Mode::Changes(args) => report::changes::run(&args, settings, out),
         Mode::Intent(args) => report::intent::run(&args, settings, out),
         Mode::Genhash(args) => runtime::genhash::run(&args, out),

@@ -128,6 +128,7 @@ pub(super) fn finish(cx: &mut Cx<'_>, draft: root::Draft) -> Config {
         bfds,
         services,
         origins: super::Origins::default(),
+        about: super::About::default(),
     }
 }
 

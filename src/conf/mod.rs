@@ -5,6 +5,7 @@
 //! [`parse`] always gives all it could read and all that is wrong with it. Errors forbid applying the result,
 //! warnings do not.
 
+mod about;
 mod analysis;
 mod check;
 mod check_authentication;
@@ -40,6 +41,7 @@ mod process_match;
 mod reader;
 mod route;
 mod rule;
+pub mod secrets;
 mod source;
 mod suggest;
 mod text;
@@ -48,6 +50,7 @@ mod value;
 mod vip;
 mod words;
 
+pub use about::About;
 pub use diagnostic::{Diagnostic, Label, Severity, worst};
 pub use environment::Environment;
 pub use index::Index;
@@ -98,6 +101,7 @@ pub fn read(main: &Path, loader: &dyn Loader, environment: &Environment, sources
     diagnostics.append(&mut cx.diagnostics);
     let index = Index::new(&statements, &sources);
     config.origins = Origins::new(&index, &sources);
+    config.about = About::new(&config, &sources);
     diagnostics.extend(analysis::of_node(&config, &index, loader));
     places::show_ends(&mut diagnostics, &statements, &sources);
     let mut diagnostics = places::settle(diagnostics, &statements, &sources);

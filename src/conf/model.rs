@@ -1,5 +1,6 @@
 //! What a configuration means: specs of the domain modules, complete and resolved.
 
+use super::about::About;
 use super::origins::Origins;
 use crate::bfd;
 use crate::kernel::{Address, Route, Rule, SyncDaemon, Timeouts};
@@ -29,6 +30,9 @@ pub struct Config {
     pub services: Vec<ServiceSpec>,
     /// Where the keywords of instances are written.
     pub origins: Origins,
+    /// What it is in few bytes.
+    #[serde(default)]
+    pub about: About,
 }
 
 impl Config {

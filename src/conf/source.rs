@@ -161,6 +161,11 @@ impl Sources {
         self.0.iter()
     }
 
+    /// The files among them, as they were read.
+    pub fn files(&self) -> impl Iterator<Item = &Source> {
+        self.0.iter().filter(|source| source.expanded.is_none())
+    }
+
     /// The text a span covers.
     pub fn text(&self, span: Span) -> &str {
         self.get(span.source).and_then(|s| s.text.get(span.start..span.end)).unwrap_or_default()

@@ -1,5 +1,6 @@
 //! What an engine publishes: the latest snapshot, and a bounded list of events.
 
+use super::records::Records;
 use crate::status::{Event, Snapshot};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -26,6 +27,7 @@ pub struct Board {
     on_request: AtomicBool,
     /// Somebody has begun to wait.
     wanted: Notify,
+    records: Records,
 }
 
 impl Default for Board {
@@ -36,6 +38,7 @@ impl Default for Board {
             newest: watch::Sender::new(0),
             on_request: AtomicBool::new(false),
             wanted: Notify::new(),
+            records: Records::default(),
         }
     }
 }
@@ -53,6 +56,11 @@ impl Board {
         let newest = ring.back().map_or(0, |e| e.seq);
         drop(ring);
         self.newest.send_if_modified(|before| std::mem::replace(before, newest) != newest);
+    }
+
+    /// The configuration and the audit log.
+    pub const fn records(&self) -> &Records {
+        &self.records
     }
 
     pub fn publish(&self, snapshot: Snapshot) {
@@ -111,5 +119,6 @@ impl Board {
     pub fn clear(&self) {
         self.events.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.snapshot.send_replace(None);
+        self.records.clear();
     }
 }

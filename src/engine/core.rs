@@ -4,6 +4,7 @@ use super::addresses::Managed;
 use super::announcing::Announcing;
 use super::bfd::Bfds;
 use super::checks::Checks;
+use super::configuration::Papers;
 use super::effect::Effect;
 use super::firewall::Firewalling;
 use super::groups::Group;
@@ -91,6 +92,7 @@ pub struct Engine {
     pub(super) globals: Globals,
     /// Where the keywords of instances are written.
     pub(super) origins: Origins,
+    pub(super) papers: Papers,
     pub(super) random: Random,
     /// What the settings say of the lease of addresses: seconds, 0 for none; none: by the configuration.
     pub(super) lease_setting: Option<u32>,
@@ -167,6 +169,7 @@ impl Engine {
         let mut log = Log::new(name.clone(), wall_zero_us);
         log.add(start, Subject::Node, Severity::Notice, "start", format!("engine started from {config_path}"), None);
         let globals = &config.globals;
+        let about = config.about.clone();
         let trackers = Trackers::new(&config, start);
         let routers = if let Some(legacy) = &legacy {
             legacy.routers(config.instances, start)
@@ -187,6 +190,7 @@ impl Engine {
             slept: None,
             globals: config.globals,
             origins: config.origins,
+            papers: Papers::default(),
             random,
             lease_setting: lease,
             lease: None,
@@ -233,6 +237,7 @@ impl Engine {
             unkept: BTreeSet::new(),
             node_unkept: true,
         };
+        engine.papers.loaded(start, about);
         if let Some(legacy) = &legacy {
             engine.inherit(legacy);
         }
@@ -286,6 +291,8 @@ impl Engine {
                 self.log.add(now, Subject::Node, severity, kind, text, cause);
             }
             Input::Restartable { id, able } => self.restartable(now, id, able, &mut effects),
+            Input::DiskSeen(state) => self.disk_seen(now, state),
+            Input::AuditKept(result) => self.audit_kept(now, result),
             Input::GuardLost => self.guard_lost(now),
             Input::Command { id, ask } => self.command(now, id, ask, &mut effects),
             Input::Configured { id, ask, read } => {

@@ -7,7 +7,7 @@ use crate::conf::Config;
 use crate::health::{Found, Outcome};
 use crate::kernel::{Change, Link, ObservedTable, RoutingNews};
 use crate::net::{LinkName, Mac};
-use crate::status::{Ask, Severity};
+use crate::status::{Ask, DiskState, Severity};
 use crate::time::Duration;
 use std::net::IpAddr;
 
@@ -119,6 +119,10 @@ pub enum Input {
         ask: Ask,
         read: Result<Box<Config>, String>,
     },
+    /// The configuration's file on the disk has been compared with what runs.
+    DiskSeen(DiskState),
+    /// The audit log was written, or could not be.
+    AuditKept(Result<(), String>),
     /// Time has passed.
     Deadline,
     /// The runtime woke so much later than it had asked for.

@@ -206,8 +206,9 @@ impl Engine {
         self.trackers.reload(now, &config);
         self.reload_services(now, &config);
         self.lay_over(now);
-        let Config { router_id, globals, instances, groups, statics, track_groups, origins, .. } = config;
+        let Config { router_id, globals, instances, groups, statics, track_groups, origins, about, .. } = config;
         self.origins = origins;
+        self.papers.loaded(now, about);
         self.routing.statics = statics;
         self.routing.track_groups = track_groups;
         if let Some(name) = router_id {

@@ -42,12 +42,14 @@ impl Engine {
             findings: self
                 .intent_finding(now)
                 .into_iter()
+                .chain(self.audit_finding(now))
                 .chain(self.expired_findings(now))
                 .chain(self.findings.at(now))
                 .collect(),
             intents: self.intents_view(),
             actions: self.actions_view(),
             locks: self.locks_at(now),
+            configuration: Some(self.config_summary()),
             counters: self.counters,
             last_event: self.log.last_seq(),
             unread: Vec::new(),

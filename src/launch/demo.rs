@@ -4,14 +4,17 @@
 //! same boards that real engines publish on.
 
 use crate::cli;
+use crate::cluster;
+use crate::conf::{self, Environment, Memory, Sources};
 use crate::console::{self, Start};
 use crate::control::{Board, Connection, Feed, Request, StageFeed, StageRequest};
 use crate::settings::{Settings, look};
-use crate::sim::{Pace, World, act, scenario, stage};
-use crate::status::{Actor, Ask, Mode, Stage};
+use crate::sim::{Pace, World, act, files, scenario, stage};
+use crate::status::{Actor, Ask, AuditEntry, AuditList, ConfigReport, Mode, Stage};
 use crate::sys::clock::wall_us;
 use anyhow::Context;
 use std::io::Write;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
@@ -33,9 +36,10 @@ pub fn run(args: &cli::Demo, settings: &Settings, out: &mut dyn Write) -> anyhow
         return Ok(0);
     }
     let (nodes, feeds): (Vec<_>, Vec<_>) = world.hosts.iter().map(|host| node(&host.name)).unzip();
+    show_files(&args.scenario, &world, &nodes);
     let (stage_in, stage_out) = watch::channel(stage(&world, &args.scenario, &pace));
     let (asks, asked) = mpsc::channel(64);
-    let theatre = Theatre { world, pace, scenario: args.scenario.clone(), nodes, stage: stage_in, asked };
+    let theatre = Theatre { world, pace, scenario: args.scenario.clone(), nodes, stage: stage_in, asked, audited: 0 };
     std::thread::Builder::new()
         .name("world".into())
         .spawn(move || theatre.play())
@@ -62,6 +66,35 @@ fn node(name: &str) -> (Node, Feed) {
     (Node { board, connection: connection_in, requests }, feed)
 }
 
+/// The configurations are part of the program: nothing on a disk can differ from them.
+fn show_files(scenario: &str, world: &World, nodes: &[Node]) {
+    for (host, (node, (file, text))) in world.hosts.iter().zip(nodes.iter().zip(files(scenario).into_iter().flatten()))
+    {
+        let main = Path::new(file);
+        let environment = Environment::default();
+        let read = conf::read(main, &Memory::one(main, text), &environment, Sources::default());
+        let report = ConfigReport {
+            node: host.name.clone(),
+            main: file.to_owned(),
+            config_id: String::new(),
+            loaded_us: wall_us(),
+            masked: false,
+            running: cluster::configuration::text(&read, main),
+            note: None,
+            looked_us: None,
+            state: None,
+            disk: None,
+        };
+        node.board.records().set_configuration(report.clone(), report);
+        node.board.records().begin_audit(AuditList {
+            node: host.name.clone(),
+            file: None,
+            entries: Vec::new(),
+            earlier: false,
+        });
+    }
+}
+
 struct Theatre {
     world: World,
     pace: Pace,
@@ -69,6 +102,8 @@ struct Theatre {
     nodes: Vec<Node>,
     stage: watch::Sender<Stage>,
     asked: mpsc::Receiver<StageRequest>,
+    /// Entries of the audit log so far; no disk keeps it.
+    audited: u64,
 }
 
 impl Theatre {
@@ -96,7 +131,14 @@ impl Theatre {
             while let Ok(request) = node.requests.try_recv() {
                 // Dropped without an answer when no engine runs there, as a broken link would do.
                 let actor = Actor { user: "you".into(), from: "demo".into() };
-                if let Some(reply) = self.world.command(index, Ask { actor, ..request.ask }) {
+                let ask = Ask { actor, ..request.ask };
+                let reply = self.world.command(index, ask.clone());
+                self.audited += 1;
+                let name = self.world.hosts.get(index).map_or("", |h| h.name.as_str());
+                let entry =
+                    AuditEntry { seq: self.audited, ..AuditEntry::new(name, wall_us(), &ask, reply.as_ref(), 0) };
+                node.board.records().add_audit(vec![entry]);
+                if let Some(reply) = reply {
                     let _ = request.reply.send(reply);
                 }
             }

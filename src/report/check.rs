@@ -8,9 +8,11 @@
 //! `text`. The first label is the place.
 
 use crate::cli;
+use crate::cluster::configuration::problem;
 use crate::conf::cluster_check::{Node, compare};
 use crate::conf::{self, Config, Diagnostic, Environment, Loader, Severity, Sources, Span};
 use crate::settings::Settings;
+use crate::status::Problem;
 use crate::sys::files::{Files, environment};
 use crate::sys::guarded::{json_signal, stats_clear_signal};
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
@@ -113,7 +115,7 @@ pub fn check_in(
     summary.add(&Counts::default(), &compared);
     let status = summary.status();
     if look == Look::Json {
-        let compared = cluster.then(|| compared.iter().map(|d| Problem::of(d, &sources, Path::new(""))).collect());
+        let compared = cluster.then(|| compared.iter().map(|d| problem(d, &sources, Path::new(""))).collect());
         serde_json::to_writer_pretty(&mut *out, &Answer { files, cluster: compared, summary, status })?;
         writeln!(out)?;
     } else {
@@ -336,60 +338,11 @@ struct Checked {
     diagnostics: Vec<Problem>,
 }
 
-#[derive(Serialize)]
-struct Problem {
-    id: &'static str,
-    severity: Severity,
-    message: String,
-    /// The blocks around the place, the outermost first: `vrrp_instance VI_1`.
-    blocks: Vec<String>,
-    labels: Vec<Place>,
-    help: Vec<String>,
-}
-
-#[derive(Serialize)]
-struct Place {
-    file: String,
-    line: usize,
-    column: usize,
-    end_line: usize,
-    end_column: usize,
-    text: String,
-}
-
 impl Checked {
     fn of(path: &Path, counts: Counts, diagnostics: &[Diagnostic], sources: &Sources) -> Self {
         let mut summary = Summary::default();
         summary.add(&counts, diagnostics);
-        let diagnostics = diagnostics.iter().map(|d| Problem::of(d, sources, path));
+        let diagnostics = diagnostics.iter().map(|d| problem(d, sources, path));
         Self { file: path.display().to_string(), status: summary.status(), counts, diagnostics: diagnostics.collect() }
-    }
-}
-
-impl Problem {
-    fn of(d: &Diagnostic, sources: &Sources, path: &Path) -> Self {
-        Self {
-            id: d.id,
-            severity: d.severity,
-            message: d.message.clone(),
-            blocks: d.blocks.clone(),
-            labels: d.labels.iter().map(|label| Place::of(label, sources, path)).collect(),
-            help: d.help.clone(),
-        }
-    }
-}
-
-impl Place {
-    fn of(label: &conf::Label, sources: &Sources, main: &Path) -> Self {
-        let start = sources.position(label.span.source, label.span.start);
-        let end = sources.position(label.span.source, label.span.end);
-        Self {
-            file: name_of(sources, label.span, main),
-            line: start.line,
-            column: start.column,
-            end_line: end.line,
-            end_column: end.column,
-            text: label.text.clone(),
-        }
     }
 }

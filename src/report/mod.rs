@@ -1,9 +1,11 @@
 //! Answers without a screen: check, explain, status, events, and the verbs over the control link.
 
 mod asked;
+pub mod audit;
 pub mod changes;
 pub mod check;
 mod checks;
+pub mod config;
 pub mod dump;
 mod engines;
 pub mod events;

@@ -8,10 +8,12 @@
 //! [`turn`].
 
 mod addresses;
+mod audit;
 mod beside;
 mod bfd;
 mod checkers;
 mod dataplane;
+mod desk;
 mod dumps;
 mod embedded;
 mod fifos;

@@ -6,6 +6,7 @@ use super::turn::{Ended, Turning};
 use crate::engine::{Effect, Input};
 use crate::health::Found;
 use crate::kernel::Change;
+use crate::status::{Command, Reply};
 use crate::time::Duration;
 use std::sync::mpsc::SendError;
 
@@ -84,6 +85,7 @@ impl Turning {
                 None
             }
             Effect::KeepConfiguration(config) => {
+                self.desk.runs(self.engine.name(), &config.about);
                 self.keeper.keep_configuration(*config, true);
                 None
             }
@@ -99,10 +101,7 @@ impl Turning {
                 self.beside.follow(&self.engine).or(problem)
             }
             Effect::Reply { id, reply } => {
-                if let Some(asker) = self.replies.remove(&id) {
-                    // An asker that has left wants no answer.
-                    let _ = asker.send(reply);
-                }
+                self.answer(id, reply);
                 None
             }
             Effect::Exit => {
@@ -117,6 +116,15 @@ impl Turning {
                 self.restart_at = Some(self.clock.now() + LAST_WORDS);
                 None
             }
+        }
+    }
+
+    /// The audit log has it first; and after a reload the file is looked at again.
+    fn answer(&mut self, id: u64, reply: Reply) {
+        let asker = self.replies.remove(&id);
+        let asked = self.audit.answered(self.engine.name(), id, reply, asker, self.clock.now());
+        if asked.is_some_and(|ask| matches!(ask.command, Command::Reload { .. } | Command::Undo { .. })) {
+            self.desk.decided(id);
         }
     }
 

@@ -1,6 +1,6 @@
 //! Reading the configuration anew, off the engine's thread.
 
-use super::start::configuration;
+use super::start::read;
 use super::turn::Turning;
 use super::{dataplane, routing};
 use crate::cli;
@@ -25,6 +25,7 @@ impl Turning {
         self.asked += 1;
         let actor = Actor { user: "SIGHUP".into(), from: "signal".into() };
         let ask = Ask { actor, ..Ask::new(Command::Reload { dry_run: false }) };
+        self.audit.asked(self.asked, &ask);
         self.step(Input::Command { id: self.asked, ask });
     }
 
@@ -39,18 +40,21 @@ impl Turning {
         let Reader { file, reading, results, .. } = &self.reader;
         let (file, reading, results) = (file.clone(), reading.clone(), results.clone());
         let (refusal_to, refused) = (results.clone(), ask.clone());
-        let previous = self.keeper.previous();
-        let read = move || {
+        let (previous, clerk) = (self.keeper.previous(), self.desk.clerk());
+        let work = move || {
             let read = match ask.command {
                 Command::Undo { .. } => previous(),
-                _ => configuration(&file, &reading).map(|(config, _)| config),
+                _ => read(&file, &reading).map(|read| {
+                    clerk.read(id, &read, &file);
+                    read.config
+                }),
             };
             let read = read.map(Box::new).map_err(|error| format!("{error:#}"));
             let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
             // An engine that has ended meanwhile wants nothing.
             let _ = results.send(Input::Configured { id, ask, read });
         };
-        if let Err(error) = std::thread::Builder::new().name("reload".into()).spawn(read) {
+        if let Err(error) = std::thread::Builder::new().name("reload".into()).spawn(work) {
             let read = Err(format!("start a thread: {error}"));
             let _ = refusal_to.send(Input::Configured { id, ask: refused, read });
         }

@@ -1,7 +1,9 @@
 //! From a file to a running engine.
 
+use super::audit::{self, Audit};
 use super::beside::Beside;
 use super::bfd::Bfd;
+use super::desk::{self, Desk};
 use super::dumps::Dumps;
 use super::keep::Keeper;
 use super::links::Links;
@@ -11,12 +13,13 @@ use super::turn::{Ended, STOP_WITHIN, Turning};
 use super::watches::Watches;
 use super::{addresses, checkers, dataplane, hooks, intents, keep, plumbing, routing, workers};
 use crate::cli;
+use crate::cluster;
 use crate::conf::{self, Config, Severity};
 use crate::control::{Access, Board, default_socket, server};
 use crate::engine::{Engine, Keep, Setup};
 use crate::report;
 use crate::settings::{Settings, TableDrift};
-use crate::status::{Dataplane, DataplaneKind};
+use crate::status::{Actor, ConfigText, Dataplane, DataplaneKind};
 use crate::sys::clock::{Clock, uptime, wall_us};
 use crate::sys::files::{Files, environment};
 use crate::sys::guarded::{FAILED, RESTART, release_signals};
@@ -48,9 +51,9 @@ pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> 
     let guard = succession.as_ref().map(|_| nix::unistd::getppid());
     let clock = succession.as_ref().and_then(|s| s.zero()).map_or_else(Clock::start, Clock::since);
     let left = succession.as_ref().filter(|s| s.zero().is_some()).map(|s| keep::legacy(s, &clock));
-    let (config, legacy) = match left {
+    let ((config, texts), legacy) = match left {
         Some((legacy, kept)) => (config_to_go_on_with(args, legacy.planned, kept)?, Some(legacy)),
-        None => (configuration(&args.file, &args.reading)?.0, None),
+        None => (with_texts(args)?, None),
     };
     let started = clock.now();
     let mut keeper = Keeper::new(succession);
@@ -63,6 +66,8 @@ pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> 
     let _entered = runtime.enter();
     let socket_name = config.socket_name(&host()?);
     let goes_on = legacy.is_some();
+    let board = Arc::new(Board::default());
+    let effective = config.about.effective.clone();
     let mut engine = Engine::new(Setup {
         config,
         host: host()?,
@@ -78,7 +83,26 @@ pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> 
         dataplane: Dataplane { kind: DataplaneKind::None, note: None },
     });
     let file = std::path::absolute(&args.file).with_context(|| format!("find {}", args.file.display()))?;
-    let journal = intents::path(args.state.as_deref().unwrap_or(&settings.engine.state_directory), &socket_name, &file);
+    let state = args.state.as_deref().unwrap_or(&settings.engine.state_directory);
+    let journal = intents::path(state, &socket_name, &file);
+    let audit = audit::Place {
+        node: engine.name().to_owned(),
+        path: journal.with_extension("audit"),
+        limits: settings.audit.limits(),
+        // Engine after engine has failed, or somebody ends it.
+        ender: if args.farewell { actor("guard", "this machine") } else { actor("SIGTERM", "signal") },
+    };
+    let audit = Audit::start(audit, board.clone(), results_in.clone()).context("start the thread for the audit log")?;
+    let desk = desk::Place {
+        node: engine.name().to_owned(),
+        file: args.file.clone(),
+        reading: args.reading.clone(),
+        effective,
+        running: texts,
+        clock,
+    };
+    let desk =
+        Desk::start(desk, board.clone(), results_in.clone()).context("start the thread for the configuration")?;
     if keeper.is_guarded() {
         engine.keep_configurations();
     }
@@ -96,7 +120,6 @@ pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> 
     engine.keep_at_stop(clock.now(), keep);
     let monitor = Monitor::on_thread().context("open rtnetlink")?;
     let links = Links::new(&engine).context("open the socket for ARP; it takes root (CAP_NET_RAW)")?;
-    let board = Arc::new(Board::default());
     let (requests_in, requests) = mpsc::channel(64);
     let socket = args.control.clone().unwrap_or_else(|| default_socket(&settings.control.directory, &socket_name));
     let server = server::serve(board.clone(), requests_in, &socket, &Access::from(&settings.control))?;
@@ -136,6 +159,8 @@ pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> 
         requests,
         replies: BTreeMap::new(),
         bfd,
+        audit,
+        desk,
         beside,
         watches,
         reader: Reader {
@@ -187,33 +212,50 @@ pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> 
 }
 
 /// After a crash, the configuration that was run: what lies in the file meanwhile was not asked for. On an operator's
-/// word, the file.
-fn config_to_go_on_with(args: &cli::Run, planned: bool, kept: Option<Config>) -> anyhow::Result<Config> {
+/// word, the file. Its texts are known if it comes from the file.
+fn config_to_go_on_with(
+    args: &cli::Run,
+    planned: bool,
+    kept: Option<Config>,
+) -> anyhow::Result<(Config, Option<ConfigText>)> {
     match kept {
-        Some(kept) if !planned => Ok(kept),
-        Some(kept) => Ok(configuration(&args.file, &args.reading).map_or_else(
-            |error| {
-                tracing::error!("going on with the configuration of before: {error:#}");
-                kept
-            },
-            |(config, _)| config,
-        )),
-        None => Ok(configuration(&args.file, &args.reading)?.0),
+        Some(kept) if !planned => Ok((kept, None)),
+        Some(kept) => Ok(with_texts(args).unwrap_or_else(|error| {
+            tracing::error!("going on with the configuration of before: {error:#}");
+            (kept, None)
+        })),
+        None => with_texts(args),
     }
+}
+
+fn with_texts(args: &cli::Run) -> anyhow::Result<(Config, Option<ConfigText>)> {
+    let read = read(&args.file, &args.reading)?;
+    let texts = cluster::configuration::text(&read, &args.file);
+    Ok((read.config, Some(texts)))
 }
 
 /// Reads a configuration that is to be run, and this machine's name. Errors in it are the error, with their places;
 /// warnings and notes go to `vipdeck check`.
 pub fn configuration(file: &Path, reading: &cli::Reading) -> anyhow::Result<(Config, String)> {
+    Ok((read(file, reading)?.config, host()?))
+}
+
+/// The same with all that was read.
+pub(super) fn read(file: &Path, reading: &cli::Reading) -> anyhow::Result<conf::Read> {
     let environment = environment(reading.config_id.as_deref(), reading.all_config);
-    let (config, diagnostics, sources) = conf::parse_in(file, &Files, &environment);
-    let errors: Vec<_> = diagnostics
+    let read = conf::read(file, &Files, &environment, conf::Sources::default());
+    let errors: Vec<_> = read
+        .diagnostics
         .iter()
         .filter(|d| d.severity == Severity::Error)
-        .map(|d| report::check::text(d, &sources, file, report::check::Look::Plain))
+        .map(|d| report::check::text(d, &read.sources, file, report::check::Look::Plain))
         .collect();
     anyhow::ensure!(errors.is_empty(), "{} cannot be run as it is\n{}", file.display(), errors.concat().trim_end());
-    Ok((config, host()?))
+    Ok(read)
+}
+
+fn actor(user: &str, from: &str) -> Actor {
+    Actor { user: user.into(), from: from.into() }
 }
 
 fn host() -> anyhow::Result<String> {

@@ -3,9 +3,11 @@
 //! A process that was stalled finds both an expired deadline and the adverts that would have prevented it. Reading
 //! first tells a slow self from a dead peer; the lateness itself is said, as an event.
 
+use super::audit::Audit;
 use super::beside::Beside;
 use super::bfd::Bfd;
 use super::checkers;
+use super::desk::Desk;
 use super::dumps::{Dumps, Wanted};
 use super::hooks;
 use super::intents;
@@ -84,6 +86,8 @@ pub(super) struct Turning {
     pub(super) requests: mpsc::Receiver<Request>,
     pub(super) replies: BTreeMap<u64, oneshot::Sender<Reply>>,
     pub(super) bfd: Bfd,
+    pub(super) audit: Audit,
+    pub(super) desk: Desk,
     pub(super) beside: Beside,
     pub(super) watches: Watches,
     pub(super) reader: Reader,
@@ -242,6 +246,9 @@ impl Turning {
     /// What happened at the end is in the log, too.
     async fn publish_last(&mut self) {
         self.publish_now();
+        self.audit.end(self.engine.name());
+        let Self { keeper, audit, .. } = self;
+        keeper.alive_during(audit.catch_up()).await;
         self.keeper.alive_during(self.beside.journal.catch_up()).await;
     }
 
@@ -291,6 +298,7 @@ impl Turning {
                 // Without a service manager there is nobody to tell.
                 let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
                 self.stop_at = Some(self.clock.now() + STOP_WITHIN);
+                self.audit.stopped(self.engine.name());
                 self.step(Input::Stop);
             }
         }
@@ -379,6 +387,7 @@ impl Turning {
     fn request(&mut self, request: Request) {
         self.asked += 1;
         self.replies.insert(self.asked, request.reply);
+        self.audit.asked(self.asked, &request.ask);
         self.step(Input::Command { id: self.asked, ask: request.ask });
     }
 
@@ -401,6 +410,7 @@ impl Turning {
 
     fn publish(&mut self) {
         let now = self.clock.now();
+        self.audit.give_late(now);
         let since = now.since(self.published_at);
         let is_time = (self.changed && since >= PUBLISH) || since >= PUBLISH_AT_LEAST;
         let is_soon_due = || self.engine.deadline().is_some_and(|at| at < now + self.snapshot_took);

@@ -1,18 +1,42 @@
 //! The settings and their defaults.
 
 use crate::kernel::ServiceKey;
+use crate::sys::audit_file::Limits;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
+    pub audit: Audit,
     pub balancer: Balancer,
     pub console: Console,
     pub control: Control,
     pub engine: Engine,
     pub mail: Mail,
     pub notify: Notify,
+}
+
+/// The log of who asked for what, beside the journal of operator intent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Audit {
+    /// Of one file.
+    pub kilobytes: u32,
+    /// The files in all; the oldest goes when another one is begun.
+    pub files: u32,
+}
+
+impl Default for Audit {
+    fn default() -> Self {
+        Self { kilobytes: 1024, files: 8 }
+    }
+}
+
+impl Audit {
+    pub fn limits(self) -> Limits {
+        Limits { bytes: u64::from(self.kilobytes.max(4)) * 1024, files: self.files.clamp(1, 1000) }
+    }
 }
 
 /// The embedded balancer: what keepalived.conf has no words for.

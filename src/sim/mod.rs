@@ -13,6 +13,6 @@ mod world;
 pub use client::Client;
 pub use host::{Host, Incarnation};
 pub use lan::Lan;
-pub use scenario::{SCENARIOS, ScenarioError, scenario};
+pub use scenario::{SCENARIOS, ScenarioError, files, scenario};
 pub use stage::{Pace, act, stage};
 pub use world::{Server, World};

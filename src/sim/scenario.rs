@@ -31,11 +31,7 @@ pub enum ScenarioError {
 
 /// The world of a scenario: two directors, web servers, and a client that only knows the VIPs.
 pub fn scenario(name: &str, seed: u64, wall_zero_us: u64) -> Result<World, ScenarioError> {
-    let files = match name {
-        "dual-master-dr" => [("lvs1.conf", LVS1), ("lvs2.conf", LVS2)],
-        "vip-pair" => [("server1.conf", SERVER1), ("server2.conf", SERVER2)],
-        other => return Err(ScenarioError::Unknown { name: other.to_owned() }),
-    };
+    let files = files(name).ok_or_else(|| ScenarioError::Unknown { name: name.to_owned() })?;
     let mut world = World::new(seed, wall_zero_us);
     let mut targets = Vec::new();
     for (index, (file, text)) in files.into_iter().enumerate() {
@@ -61,6 +57,15 @@ pub fn scenario(name: &str, seed: u64, wall_zero_us: u64) -> Result<World, Scena
         world.add_client(target, ASK);
     }
     Ok(world)
+}
+
+/// The nodes' files with their texts, in the order of the hosts.
+pub fn files(name: &str) -> Option<[(&'static str, &'static str); 2]> {
+    match name {
+        "dual-master-dr" => Some([("lvs1.conf", LVS1), ("lvs2.conf", LVS2)]),
+        "vip-pair" => Some([("server1.conf", SERVER1), ("server2.conf", SERVER2)]),
+        _ => None,
+    }
 }
 
 fn load(file: &str, text: &str) -> Result<Config, ScenarioError> {

@@ -5,8 +5,10 @@
 //! [`Snapshot`] is what `vipdeck status --json` prints.
 
 mod action;
+mod audit;
 mod checks;
 mod command;
+mod config;
 mod event;
 mod intent;
 mod setting;
@@ -17,8 +19,10 @@ mod wire;
 
 pub use crate::health::{Found, Record, Weight as CheckWeight};
 pub use action::{Action, ActionState, AtExpiry, DemoteMode, Lock};
+pub use audit::{AuditEntry, AuditList, AuditResult};
 pub use checks::{CheckList, CheckStatus, RealChecks, Runs};
 pub use command::{Actor, Ask, Command, Reply};
+pub use config::{ConfigFile, ConfigReport, ConfigSummary, ConfigText, DiskLook, DiskState, Gravity, Place, Problem};
 pub use event::{Event, Severity, Subject};
 pub use intent::{Asked, AtDeadline, IntentView, Intents, Order, Rising, Slot};
 pub use setting::{Setting, SettingFrom};

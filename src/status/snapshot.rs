@@ -3,6 +3,7 @@
 use super::action::{Action, AtExpiry, DemoteMode, Lock};
 use super::checks::CheckStatus;
 use super::command::Actor;
+use super::config::ConfigSummary;
 use super::event::Severity;
 use super::intent::{AtDeadline, Intents, Rising};
 use super::setting::Setting;
@@ -58,6 +59,9 @@ pub struct Snapshot {
     /// What operators asked for and nobody has lifted.
     #[serde(default)]
     pub intents: Intents,
+    /// Of the configuration that runs; none: the engine is older than this field.
+    #[serde(default)]
+    pub configuration: Option<ConfigSummary>,
     /// What operators did, the oldest first; the last thirty-two.
     #[serde(default)]
     pub actions: Vec<Action>,

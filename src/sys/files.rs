@@ -90,6 +90,17 @@ fn others_may_change(path: &Path) -> bool {
     about.uid() != 0 || (!sticky && (by_group || mode & 0o002 != 0))
 }
 
+/// Enough of a file to see that it was written anew; none: it is not there.
+pub type Fingerprint = Option<(u64, u64, u64, i64, i64)>;
+
+/// Of a file or a directory, without reading it.
+pub fn fingerprint(path: &Path) -> Fingerprint {
+    let about = fs::metadata(if path.as_os_str().is_empty() { Path::new(".") } else { path }).ok()?;
+    let nanoseconds = |seconds: i64, rest: i64| seconds.saturating_mul(1_000_000_000).saturating_add(rest);
+    let modified = nanoseconds(about.mtime(), about.mtime_nsec());
+    Some((about.dev(), about.ino(), about.len(), modified, nanoseconds(about.ctime(), about.ctime_nsec())))
+}
+
 /// What configurations of this machine depend on besides their files; without a config-id it is the host's name up to
 /// its first dot.
 pub fn environment(config_id: Option<&str>, check_includes: bool) -> Environment {

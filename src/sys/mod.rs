@@ -9,6 +9,7 @@ pub mod acceptor;
 pub mod advert_socket;
 pub mod advert_socket6;
 pub mod announcement_socket;
+pub mod audit_file;
 pub mod bfd_socket;
 pub mod checks;
 pub mod child;

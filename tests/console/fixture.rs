@@ -252,6 +252,7 @@ pub(crate) fn snapshot(node: u8) -> Snapshot {
         statics: vec![],
         findings: vec![],
         intents: vipdeck::status::Intents::default(),
+        configuration: None,
         actions: Vec::new(),
         locks: Vec::new(),
         counters: Counters::default(),

@@ -45,6 +45,7 @@ pub(crate) fn snapshot(name: &str, pid: u32) -> Snapshot {
         statics: Vec::new(),
         findings: Vec::new(),
         intents: vipdeck::status::Intents::default(),
+        configuration: None,
         actions: Vec::new(),
         locks: Vec::new(),
         counters: vipdeck::status::Counters::default(),

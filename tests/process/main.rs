@@ -20,6 +20,7 @@ mod manager;
 #[path = "../kernel/namespaces.rs"]
 #[expect(dead_code, reason = "shared with other tests")]
 mod namespaces;
+mod papers;
 #[path = "../common/programs.rs"]
 #[expect(dead_code, reason = "shared with other tests")]
 mod programs;

@@ -2,7 +2,7 @@
 
 use super::link::{self, Behind, Link};
 use crate::control::target::Target;
-use crate::status::{API, Ask, CheckList, Event, Reply, Snapshot};
+use crate::status::{API, Ask, AuditList, CheckList, ConfigReport, Event, Reply, Snapshot};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1::{self, SendRequest};
@@ -65,6 +65,16 @@ pub async fn status(target: &Target) -> Result<Snapshot, Failure> {
 /// Its health checks with their last runs.
 pub async fn checks(target: &Target) -> Result<CheckList, Failure> {
     get(target, "/v1/checks").await
+}
+
+/// Its configuration.
+pub async fn config(target: &Target) -> Result<ConfigReport, Failure> {
+    get(target, "/v1/config").await
+}
+
+/// Its audit log from `since` on, microseconds since 1970.
+pub async fn audit(target: &Target, since: u64) -> Result<AuditList, Failure> {
+    get(target, &format!("/v1/audit?since={since}")).await
 }
 
 /// The events after `after` that it still has.

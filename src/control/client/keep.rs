@@ -6,7 +6,7 @@ use crate::control::board::Board;
 use crate::control::feed::{Connection, Feed, Request};
 use crate::control::sse;
 use crate::control::target::Target;
-use crate::status::{Event, Snapshot};
+use crate::status::{AuditList, ConfigReport, Event, Snapshot};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::{Method, StatusCode};
@@ -30,7 +30,15 @@ pub fn connect(target: Target, handle: &Handle) -> Feed {
     let (requests, asked) = mpsc::channel(REQUESTS);
     let label = target.label.clone();
     handle.spawn(send(target.clone(), asked));
-    handle.spawn(keep(Keeper { target, board: board.clone(), connection, life: None, last: 0, heard: Instant::now() }));
+    handle.spawn(keep(Keeper {
+        target,
+        board: board.clone(),
+        connection,
+        life: None,
+        last: 0,
+        heard: Instant::now(),
+        has_audit: false,
+    }));
     Feed { label, board, connection: seen, requests }
 }
 
@@ -60,6 +68,8 @@ struct Keeper {
     last: u64,
     /// When the engine was last heard.
     heard: Instant,
+    /// This stream has told of the audit log.
+    has_audit: bool,
 }
 
 /// How a stream ended.
@@ -115,6 +125,7 @@ impl Keeper {
 
     async fn read(&mut self, session: &mut Session, body: &mut Incoming) -> End {
         let mut reader = sse::Reader::default();
+        self.has_audit = false;
         let mut is_first = true;
         loop {
             let frame = match timeout(SILENCE, body.frame()).await {
@@ -152,6 +163,21 @@ impl Keeper {
                 if event.seq > self.last {
                     self.last = event.seq;
                     self.board.record([event]);
+                }
+                Ok(())
+            }
+            "configuration" => {
+                let report: ConfigReport = serde_json::from_str(&message.data).map_err(garbled)?;
+                // It comes as this user may see it.
+                self.board.records().set_configuration(report.clone(), report);
+                Ok(())
+            }
+            "audit" => {
+                let list: AuditList = serde_json::from_str(&message.data).map_err(garbled)?;
+                if std::mem::replace(&mut self.has_audit, true) {
+                    self.board.records().add_audit(list.entries);
+                } else {
+                    self.board.records().begin_audit(list);
                 }
                 Ok(())
             }

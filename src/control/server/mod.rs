@@ -5,6 +5,7 @@
 //! `streams`.
 
 mod connection;
+mod papers;
 mod routes;
 mod slots;
 mod streams;

@@ -1,6 +1,6 @@
 //! What may be asked, and the answers.
 
-use super::{Shared, streams};
+use super::{Shared, papers, streams};
 use crate::control::access::{Peer, user_name};
 use crate::control::feed::Request;
 use crate::status::{API, Actor, Ask, CheckList, Event, Reply, Snapshot};
@@ -39,6 +39,8 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route("/v1", get(index))
         .route("/v1/status", get(status))
         .route("/v1/checks", get(checks))
+        .route("/v1/config", get(papers::config))
+        .route("/v1/audit", get(papers::audit))
         .route("/v1/events", get(events))
         .route("/v1/stream", get(stream))
         .route("/v1/commands", post(command))
@@ -68,7 +70,7 @@ pub(super) struct Problem {
 }
 
 impl Problem {
-    fn new(status: StatusCode, text: impl Into<String>) -> Self {
+    pub(super) fn new(status: StatusCode, text: impl Into<String>) -> Self {
         Self { status, text: text.into() }
     }
 }
@@ -80,7 +82,10 @@ impl IntoResponse for Problem {
 }
 
 /// Proof that the peer may look.
-struct Viewer;
+pub(super) struct Viewer {
+    /// Also command, and so see secrets.
+    pub(super) operates: bool,
+}
 /// The peer, which may command.
 struct Operator(Peer);
 
@@ -93,8 +98,9 @@ impl FromRequestParts<Arc<Shared>> for Viewer {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, shared: &Arc<Shared>) -> Result<Self, Problem> {
-        match shared.rules.view_refusal(&peer(parts)?) {
-            None => Ok(Self),
+        let peer = peer(parts)?;
+        match shared.rules.view_refusal(&peer) {
+            None => Ok(Self { operates: shared.rules.operate_refusal(&peer).is_none() }),
             Some(text) => Err(Problem::new(StatusCode::FORBIDDEN, text)),
         }
     }
@@ -122,11 +128,15 @@ async fn index(_: Viewer) -> Json<serde_json::Value> {
             { "method": "GET", "path": "/v1", "text": "this index" },
             { "method": "GET", "path": "/v1/status", "text": "the snapshot; 503 while there is none" },
             { "method": "GET", "path": "/v1/checks", "text": "every health check with its last runs" },
+            { "method": "GET", "path": "/v1/config",
+              "text": "the configuration that runs: files, diagnostics, digests, and the file on the disk; secrets only for operators" },
+            { "method": "GET", "path": "/v1/audit?after=SEQ&since=MICROSECONDS",
+              "text": "the newest entries of the audit log: who asked for what, and what became of it" },
             { "method": "GET", "path": "/v1/events?after=SEQ", "text": "the events after SEQ that are kept, as an array" },
             { "method": "GET", "path": "/v1/events?after=SEQ&follow=true",
               "text": "events as server-sent events, ids are sequence numbers, Last-Event-ID resumes; `gap` when some are lost" },
             { "method": "GET", "path": "/v1/stream?after=SEQ",
-              "text": "server-sent events for consoles: `snapshot` (at most ten a second), `event`, `gap`" },
+              "text": "server-sent events for consoles: `snapshot` (at most ten a second), `event`, `gap`, `configuration`, `audit`" },
             { "method": "POST", "path": "/v1/commands", "text": EXPECTED },
         ],
     }))
@@ -183,13 +193,13 @@ async fn events(
 }
 
 async fn stream(
-    _: Viewer,
+    viewer: Viewer,
     State(shared): State<Arc<Shared>>,
     query: Result<Query<StreamQuery>, QueryRejection>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let Query(query) = query.map_err(|e| bad_query(&e))?;
-    Ok(streams::console(&shared, resume(query.after, &headers)?).into_response())
+    Ok(streams::console(&shared, resume(query.after, &headers)?, viewer.operates).into_response())
 }
 
 fn bad_query(rejection: &QueryRejection) -> Problem {

@@ -3,6 +3,7 @@
 
 use super::{Shared, Stop};
 use crate::control::board::Board;
+use crate::control::records::Unseen;
 use crate::status::{Event, Snapshot};
 use axum::response::sse::{Event as Message, KeepAlive, Sse};
 use futures_util::stream::{self, Stream, StreamExt};
@@ -35,8 +36,14 @@ pub(super) fn events(shared: &Shared, after: u64) -> Sse<impl Stream<Item = Resu
 
 /// Everything a console needs: the snapshot first, so that it sees whether the engine is the one it knows, then the
 /// events after `after`, each batch followed by the snapshot that counts it.
-pub(super) fn console(shared: &Shared, after: u64) -> Sse<impl Stream<Item = Result<Message, Infallible>> + use<>> {
+pub(super) fn console(
+    shared: &Shared,
+    after: u64,
+    open: bool,
+) -> Sse<impl Stream<Item = Result<Message, Infallible>> + use<>> {
     let reader = Reader::new(shared, after);
+    let unseen = shared.board.records().watch(open);
+    let reader = Reader { records: Some((unseen, None)), ..reader };
     let steps = stream::unfold((reader, Step::First), |(mut reader, step)| async move {
         match step {
             Step::First => {
@@ -75,11 +82,13 @@ struct Reader {
     changes: watch::Receiver<Option<Arc<Snapshot>>>,
     /// The last event it has been sent.
     seen: u64,
+    /// For consoles, with the last entry of the audit log it has been sent.
+    records: Option<(Unseen, Option<u64>)>,
 }
 
 impl Reader {
     fn new(shared: &Shared, after: u64) -> Self {
-        Self { board: shared.board.clone(), changes: shared.board.watch(), seen: after }
+        Self { board: shared.board.clone(), changes: shared.board.watch(), seen: after, records: None }
     }
 
     /// Waits for a snapshot newer than the last one looked at; none: the engine is gone.
@@ -97,7 +106,20 @@ impl Reader {
         let snapshot = self.changes.borrow_and_update().clone();
         let mut messages = self.news();
         messages.extend(snapshot.map(|s| message("snapshot", None, &*s)));
+        messages.extend(self.papers());
         messages
+    }
+
+    /// The configuration and the audit log, as far as they are new; the first `audit` of a stream has all of it.
+    fn papers(&mut self) -> Messages {
+        let Some((unseen, sent)) = &mut self.records else { return Vec::new() };
+        let report = unseen.configuration().flatten().map(|report| message("configuration", None, &*report));
+        let audit = unseen.audit().map(|audit| {
+            let list = audit.list(sent.unwrap_or(0), 0);
+            *sent = Some(audit.entries.back().map_or(0, |last| last.seq));
+            message("audit", None, &list)
+        });
+        report.into_iter().chain(audit).collect()
     }
 
     /// The events this reader has not seen, and a gap before them if some are lost.
