@@ -1,6 +1,6 @@
 //! What may be asked, and the answers.
 
-use super::{Shared, papers, streams};
+use super::{Shared, metrics, papers, streams};
 use crate::control::access::{Peer, user_name};
 use crate::control::feed::Request;
 use crate::status::{API, Actor, Ask, CheckList, Command, Event, Reply, Snapshot};
@@ -44,6 +44,10 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route("/v1/events", get(events))
         .route("/v1/stream", get(stream))
         .route("/v1/commands", post(command))
+        .route(
+            "/metrics",
+            get(async |_: Viewer, State(shared): State<Arc<Shared>>| metrics::answer(&shared.board).await),
+        )
         .fallback(|| async {
             Problem::new(StatusCode::NOT_FOUND, "there is nothing here: GET /v1 lists what there is")
         })
@@ -72,6 +76,10 @@ pub(super) struct Problem {
 impl Problem {
     pub(super) fn new(status: StatusCode, text: impl Into<String>) -> Self {
         Self { status, text: text.into() }
+    }
+
+    pub(super) fn starting() -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "the engine is starting: there is no snapshot yet")
     }
 }
 
@@ -138,6 +146,7 @@ async fn index(_: Viewer) -> Json<serde_json::Value> {
             { "method": "GET", "path": "/v1/stream?after=SEQ",
               "text": "server-sent events for consoles: `snapshot` (at most ten a second), `event`, `gap`, `configuration`, `audit`" },
             { "method": "POST", "path": "/v1/commands", "text": EXPECTED },
+            { "method": "GET", "path": "/metrics", "text": "for Prometheus, as OpenMetrics" },
         ],
     }))
 }
@@ -152,14 +161,12 @@ impl IntoResponse for Shown {
 }
 
 async fn status(_: Viewer, State(shared): State<Arc<Shared>>) -> Result<Shown, Problem> {
-    let none = || Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the engine is starting: there is no snapshot yet");
-    shared.board.fresh().await.map(Shown).ok_or_else(none)
+    shared.board.fresh().await.map(Shown).ok_or_else(Problem::starting)
 }
 
 /// Every check with its history.
 async fn checks(_: Viewer, State(shared): State<Arc<Shared>>) -> Result<Response, Problem> {
-    let none = || Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the engine is starting: there is no snapshot yet");
-    let snapshot = shared.board.fresh().await.ok_or_else(none)?;
+    let snapshot = shared.board.fresh().await.ok_or_else(Problem::starting)?;
     Ok(Json(CheckList::of(&snapshot)).into_response())
 }
 
