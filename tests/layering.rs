@@ -20,7 +20,7 @@ const TABLE: &[(&str, &str, bool)] = &[
     ("lvs", "time kernel health vrrp", true),
     ("conf", "time net bfd vrrp health lvs kernel", true),
     ("status", "time net kernel health", true),
-    ("cluster", "time conf vrrp status", true),
+    ("cluster", "time net kernel conf vrrp status", true),
     ("metrics", "time status", true),
     ("engine", "time net wire bfd vrrp health kernel lvs conf status cluster", true),
     ("sim", "time net kernel health lvs conf status engine", true),
@@ -38,7 +38,7 @@ const TABLE: &[(&str, &str, bool)] = &[
         "time net wire bfd vrrp kernel health conf engine status cluster balancer control report settings cli sys",
         false,
     ),
-    ("console", "time net kernel status settings control", false),
+    ("console", "time net kernel status cluster settings control", false),
     ("lab", "time net status console control settings cli sys", false),
     ("launch", "conf cluster status sim console control runtime report settings cli sys", false),
 ];

@@ -5,15 +5,18 @@
 //! and `terminal` touch the world.
 
 pub mod action;
+mod alarms;
 mod answer;
 mod app;
 mod ask;
 pub mod changes;
+mod clocks;
 pub mod facts;
 pub mod fields;
 mod intake;
 pub mod keymap;
 mod locks;
+mod memo;
 pub mod model;
 pub mod palette;
 pub mod picture;

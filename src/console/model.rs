@@ -3,13 +3,14 @@
 use super::changes::{Batch, Change};
 use super::keymap::{Context, Key, Keymap};
 use super::locks::Locks;
+use super::memo::Memo;
 use super::palette::Palette;
 use super::question::Question;
 use super::table::{Choose, Look};
 use super::theme::Theme;
 use crate::kernel::{DestinationKey, ServiceKey};
-use crate::net::{Family, IpNet, LinkName};
-use crate::status::{Event, Mode, Snapshot, Stage};
+use crate::net::{Family, LinkName};
+use crate::status::{ClockOffset, Event, Mode, Snapshot, Stage};
 use crate::time::Instant;
 use ratatui::layout::Size;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -79,6 +80,8 @@ pub struct Model {
     /// The banner that asks whether to keep was put away.
     pub keep_later: bool,
     pub locks: Locks,
+    /// The alarms that have been told aloud, each with its beginning.
+    pub rung: BTreeMap<String, Option<u64>>,
 }
 
 /// What is known of the cluster, as far as it has arrived.
@@ -89,6 +92,7 @@ pub struct Picture {
     /// The console's clock when this was the latest.
     pub at: u64,
     pub wall_us: u64,
+    pub memo: Memo,
 }
 
 #[derive(Clone, Debug)]
@@ -109,6 +113,8 @@ pub struct NodeView {
     pub received: u64,
     pub received_console: u64,
     pub link: Link,
+    /// Its wall clock against this machine's; none: not measured.
+    pub clock: Option<ClockOffset>,
     /// The newest last.
     pub events: VecDeque<Arc<Event>>,
     /// The last sequence number taken, and how many were missed.
@@ -216,6 +222,10 @@ pub enum Modal {
     Details {
         row: RowId,
         scroll: usize,
+    },
+    /// With the selected alarm's identity; none: the first.
+    Alarms {
+        chosen: Option<String>,
     },
     /// What a table is sorted by, or which columns it has.
     Choose(Choose),
@@ -325,6 +335,7 @@ impl Model {
             mine: Vec::new(),
             keep_later: false,
             locks: Locks::default(),
+            rung: BTreeMap::new(),
         })
     }
 
@@ -353,6 +364,7 @@ impl Model {
         match &self.modal {
             Some(Modal::Question(_)) => vec![Context::Question],
             Some(Modal::Changes { .. }) => vec![Context::Changes, Context::Reading],
+            Some(Modal::Alarms { .. }) => vec![Context::Alarms, Context::Reading],
             Some(Modal::Choose(_)) => vec![Context::Choosing],
             Some(Modal::Palette(_)) => vec![Context::Palette],
             Some(_) => vec![Context::Reading],
@@ -523,6 +535,7 @@ impl NodeView {
             received: 0,
             received_console: 0,
             link: Link::Connecting,
+            clock: None,
             events: VecDeque::new(),
             last_seq: 0,
             missed: 0,
@@ -533,11 +546,4 @@ impl NodeView {
     pub fn name(&self) -> &str {
         self.called.as_deref().unwrap_or(&self.label)
     }
-}
-
-/// The addresses of an instance, in order, as its identity beside the VRID.
-pub fn nets(instance: &crate::status::Instance) -> Vec<IpNet> {
-    let mut nets: Vec<IpNet> = instance.vips.iter().map(|v| v.net).collect();
-    nets.sort();
-    nets
 }

@@ -10,7 +10,7 @@ use super::question::{Field, Item, Subject};
 use super::table::Choice;
 use super::{ask, locks, palette, rows, screens, table};
 use crate::console::Left;
-use crate::status::{Ask, Event, Reply, Snapshot, Stage, StageAction};
+use crate::status::{Ask, ClockOffset, Event, Reply, Snapshot, Stage, StageAction};
 use crossterm::event::{KeyCode, MouseButton, MouseEvent, MouseEventKind};
 use ratatui::layout::Size;
 use std::sync::Arc;
@@ -38,6 +38,11 @@ pub enum Msg {
     Link {
         node: usize,
         link: Link,
+    },
+    /// A node's clock was measured.
+    Clock {
+        node: usize,
+        offset: Option<ClockOffset>,
     },
     Stage(Stage),
     Reply {
@@ -84,6 +89,11 @@ pub enum Effect {
     Stage(StageAction),
     /// To the terminal's clipboard.
     Copy(String),
+    /// A new alarm: the bell, and a notice on the desktop where the settings want one.
+    Ring {
+        title: String,
+        text: String,
+    },
     Leave(Left),
 }
 
@@ -103,7 +113,9 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
     let mut effects = match msg {
         Msg::Tick { now, wall_us } => {
             tick(model, now, wall_us);
-            return locks::follow(model);
+            let mut effects = super::alarms::ring(model);
+            effects.extend(locks::follow(model));
+            return effects;
         }
         Msg::Key(key) => on_key(model, key),
         Msg::Mouse(event) => on_mouse(model, event),
@@ -122,6 +134,12 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
                 view.link = link;
             }
         }),
+        Msg::Clock { node, offset } => {
+            if let Some(view) = model.live.nodes.get_mut(node) {
+                view.clock = offset;
+            }
+            Vec::new()
+        }
         Msg::Stage(stage) => data(model, |m| take_stage(m, stage)),
         Msg::Reply { about, answer } => on_reply(model, &about, answer),
     };
@@ -319,6 +337,7 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::Help => model.modal = Some(Modal::Help { scroll: 0 }),
         Action::Details => details(model),
         Action::Freeze => freeze(model),
+        Action::Alarms => model.modal = Some(Modal::Alarms { chosen: None }),
         Action::Back => back(model),
         Action::Copy => return copy(model),
         Action::Leave => return leave(model),
@@ -336,6 +355,7 @@ fn act_in_modal(model: &mut Model, action: Action) -> Vec<Effect> {
         (Some(Modal::Changes { selected }), Action::Down | Action::HalfPageDown) => *selected += 1,
         (Some(Modal::Changes { selected }), Action::Top) => *selected = 0,
         (Some(Modal::Changes { selected }), Action::Bottom) => *selected = usize::MAX,
+        (Some(Modal::Alarms { .. }), _) => return super::alarms::act(model, action),
         (_, Action::Back) => model.modal = None,
         (Some(Modal::Choose(_)), _) => table::act(model, action),
         (Some(Modal::Palette(_)), _) => return palette::press(model, action),

@@ -2,12 +2,15 @@
 #![expect(clippy::unwrap_used, clippy::string_slice, reason = "test code")]
 
 mod acting;
+mod alarms;
 mod asking;
+mod cluster;
 mod crawl;
 mod fixture;
 mod pictures;
 mod questions;
 mod risks;
+mod stale;
 mod tables;
 mod tracks;
 mod truth;

@@ -1,9 +1,10 @@
 //! Demote, take over, restore: who serves then, from when on, and what speaks against it.
 
 use super::{Check, Live, Plan, Risk, cancel_or, gone, name, seconds};
+use crate::cluster::nets;
 use crate::console::facts::{self, Row};
 use crate::console::fields::Wish;
-use crate::console::model::{Freshness, Model, Picture, nets};
+use crate::console::model::{Freshness, Model, Picture};
 use crate::console::question::InstanceVerb;
 use crate::console::text;
 use crate::status::{DemoteMode, HoldKind, Instance, Mode, Role};
