@@ -19,6 +19,8 @@ pub enum Context {
     Stage,
     /// The virtual clock: demo only.
     Clock,
+    /// A recording.
+    Replay,
     Reading,
     /// The list of alarms; what it does not know is as in `reading`.
     Alarms,
@@ -28,6 +30,8 @@ pub enum Context {
     /// The banner that asks whether to keep.
     Keep,
     Filter,
+    /// While a note or a time is typed.
+    Prompt,
     /// A list to choose from.
     Choosing,
     Palette,

@@ -95,6 +95,7 @@ const fn is_palette(entry: &Entry) -> bool {
                 | Context::Stage
                 | Context::Clock
                 | Context::Keep
+                | Context::Replay
         )
 }
 
@@ -107,7 +108,9 @@ const fn place(context: Context) -> Option<&'static str> {
         Context::Stage => Some("in the demo and the lab"),
         Context::Keep => Some("while something would undo itself"),
         Context::Clock => Some("on the demo's virtual clock"),
+        Context::Replay => Some("on a recording"),
         Context::Everywhere
+        | Context::Prompt
         | Context::Reading
         | Context::Alarms
         | Context::Question

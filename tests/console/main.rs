@@ -9,6 +9,7 @@ mod crawl;
 mod fixture;
 mod pictures;
 mod questions;
+mod replays;
 mod risks;
 mod stale;
 mod tables;

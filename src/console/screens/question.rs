@@ -220,7 +220,7 @@ fn command(model: &Model, question: &Question, width: usize) -> Vec<Line> {
     let intro = match model.mode {
         _ if question.is_refused() => "What would do it all the same, by your own hand:",
         Mode::Lab => "On a real cluster this is:",
-        Mode::Live => "The same as a command:",
+        Mode::Live | Mode::Replay => "The same as a command:",
     };
     let mut lines = Vec::new();
     if !commands.is_empty() {
