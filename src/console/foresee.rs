@@ -9,8 +9,6 @@ use crate::time::Duration;
 
 /// Above this many instances a question is worked out once, and not again whenever something changes.
 const AT_ONCE: usize = 64;
-/// What follows from timers alone is worked out no more often than this, in microseconds.
-const EVERY: u64 = 1_000_000;
 
 /// The open pop-up.
 #[derive(Clone, Debug)]
@@ -26,11 +24,8 @@ pub struct WhatIf {
 /// "If lb-a dies now", of the selected instance.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Standing {
-    pub row: RowId,
     pub master: String,
     pub answer: Result<Forecast, String>,
-    members: Vec<(usize, Role, u8, bool, usize)>,
-    at: u64,
 }
 
 /// The nodes as a forecast wants them.
@@ -130,35 +125,20 @@ fn work_out(model: &mut Model) {
     }
 }
 
-/// After anything: the line of the selected instance, and the open pop-up where that is quick.
+/// After anything: the open pop-up, where that is quick.
 pub(super) fn refresh(model: &mut Model, data: bool) {
     let extent: usize = model.live.nodes.iter().filter_map(|n| n.snapshot.as_ref()).map(|s| s.instances.len()).sum();
     if data && extent <= AT_ONCE && model.frozen.is_none() && matches!(model.modal, Some(Modal::WhatIf(_))) {
         work_out(model);
     }
-    model.standing = standing(model);
 }
 
-fn standing(model: &Model) -> Option<Standing> {
+/// Of the picture alone, so that a recording shows what was shown.
+pub(super) fn standing(model: &Model, row: &facts::Row) -> Option<Standing> {
     let picture = model.shown();
-    let id = model.selected.get(&super::model::Pane::Matrix)?;
-    let before = model.standing.as_ref().filter(|s| s.row == *id);
-    let rows = facts::rows(picture);
-    let row = rows.iter().find(|r| r.id == *id)?;
-    let members: Vec<_> = row
-        .all_fresh(picture)
-        .into_iter()
-        .map(|(n, i)| (n, i.state, i.effective_priority, i.hold.is_some(), i.faults.len()))
-        .collect();
-    if let Some(before) = before
-        && before.members == members
-        && picture.at.saturating_sub(before.at) < EVERY
-    {
-        return Some(before.clone());
-    }
     let (node, instance) = row.master(picture)?;
     let master = picture.nodes.get(node)?.name().to_owned();
     let crash = Hypothesis::Crash { node: master.clone() };
     let answer = forecast::of(&known(picture), &crash, Some((instance.vrid, &instance.name)));
-    Some(Standing { row: id.clone(), master, answer, members, at: picture.at })
+    Some(Standing { master, answer })
 }

@@ -1,7 +1,7 @@
 //! All that decides the picture. Only `update` writes it; `screens` draw it; neither asks a clock.
 
 use super::changes::{Batch, Change};
-use super::foresee::{Standing, WhatIf};
+use super::foresee::WhatIf;
 use super::keymap::{Context, Key, Keymap};
 use super::locks::Locks;
 use super::memo::Memo;
@@ -73,8 +73,6 @@ pub struct Model {
     pub pending: Vec<Key>,
     pub message: Option<Message>,
     pub asked: Vec<Asked>,
-    /// What would follow if the MASTER of the selected instance died, as far as it was worked out.
-    pub standing: Option<Standing>,
     /// Tells the consoles of one user apart: `HOST:PID`.
     pub session: String,
     /// The verbs work only while armed (`arm = true`).
@@ -344,7 +342,6 @@ impl Model {
             pending: Vec::new(),
             message: None,
             asked: Vec::new(),
-            standing: None,
             session: String::new(),
             needs_arming: false,
             armed_until: None,

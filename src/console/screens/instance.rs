@@ -1,6 +1,7 @@
 //! The selected instance: timers as shrinking bars, the priority as a sum, and what would happen if its MASTER died.
 
 use super::super::facts::{self, Row};
+use super::super::foresee;
 use super::super::model::{Model, Pane, Picture};
 use super::super::state::State;
 use super::super::text;
@@ -126,8 +127,8 @@ fn if_dies(model: &Model, row: &Row, width: usize) -> Line {
         return vec![(if split { Ink::Split } else { Ink::Warn }, why.into())];
     };
     let master = name(master);
-    let found = model.standing.as_ref().filter(|s| s.row == row.id && s.master == master);
-    let outcome = match found.map(|s| &s.answer) {
+    let found = foresee::standing(model, row).filter(|s| s.master == master);
+    let outcome = match found.as_ref().map(|s| &s.answer) {
         Some(Ok(forecast)) => forecast.instances.iter().find(|o| o.vrid == row.vrid),
         Some(Err(why)) => return vec![(Ink::Warn, format!("If {master} dies now: {why}"))],
         None => None,
