@@ -13,6 +13,11 @@ fn main() -> ExitCode {
     if std::env::args_os().next().is_some_and(|name| Path::new(&name).file_name().is_some_and(|n| n == "keepalived")) {
         return finish(report::check::as_keepalived(&Keepalived::parse(), &mut out));
     }
+    match vipdeck::manual::complete() {
+        Ok(false) => {}
+        Ok(true) => return ExitCode::SUCCESS,
+        Err(error) => return finish(Err(error)),
+    }
     let cli = Cli::parse();
     finish(prepare(&cli).and_then(|settings| dispatch(cli.mode, &settings, &mut out)))
 }
@@ -46,6 +51,9 @@ fn dispatch(mode: Mode, settings: &Settings, out: &mut dyn Write) -> anyhow::Res
         Mode::Run(args) => launch::run::run(&args, settings, out),
         Mode::Attach(args) => launch::attach::run(&args, settings, out),
         Mode::Status(args) => report::status::run(&args, settings, out),
+        Mode::Watch(args) => report::watch::run(&args, settings, out),
+        Mode::Completions(args) => vipdeck::manual::register(&args, out),
+        Mode::Man(args) => vipdeck::manual::run(&args, out),
         Mode::Metrics(args) => report::metrics::run(&args, settings, out),
         Mode::Events(args) => report::events::run(&args, settings, out),
         Mode::Config(args) => report::config::run(&args, settings, out),

@@ -40,6 +40,7 @@ const TABLE: &[(&str, &str, bool)] = &[
     ),
     ("console", "time net kernel status settings control", false),
     ("lab", "time net status console control settings cli sys", false),
+    ("manual", "time conf console control settings status cli", false),
     ("launch", "conf cluster status sim console control runtime report settings cli sys", false),
 ];
 

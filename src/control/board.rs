@@ -1,10 +1,11 @@
 //! What an engine publishes: the latest snapshot, and a bounded list of events.
 
+use super::clusters::NodeList;
 use super::records::Records;
 use crate::status::{Event, Snapshot};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
@@ -27,6 +28,8 @@ pub struct Board {
     on_request: AtomicBool,
     /// Somebody has begun to wait.
     wanted: Notify,
+    /// The cluster that the engine belongs to.
+    nodes: OnceLock<NodeList>,
     records: Records,
 }
 
@@ -38,6 +41,7 @@ impl Default for Board {
             newest: watch::Sender::new(0),
             on_request: AtomicBool::new(false),
             wanted: Notify::new(),
+            nodes: OnceLock::new(),
             records: Records::default(),
         }
     }
@@ -65,6 +69,15 @@ impl Board {
 
     pub fn publish(&self, snapshot: Snapshot) {
         self.snapshot.send_replace(Some(Arc::new(snapshot)));
+    }
+
+    /// What `GET /v1/nodes` tells, once.
+    pub fn set_nodes(&self, nodes: NodeList) {
+        let _ = self.nodes.set(nodes);
+    }
+
+    pub fn nodes(&self) -> NodeList {
+        self.nodes.get().cloned().unwrap_or_default()
     }
 
     /// Whether snapshots are made only for those who wait for one.

@@ -14,10 +14,12 @@ pub mod intent;
 pub mod keepalived;
 pub mod metrics;
 mod outcome;
+mod sentence;
 pub mod status;
 mod table;
 mod text;
 pub mod verbs;
+pub mod watch;
 mod wire;
 
 /// What the exit status of `status`, `events` and the verbs says. Stable: scripts rely on it.

@@ -15,7 +15,7 @@ use super::{addresses, checkers, dataplane, hooks, intents, keep, plumbing, rout
 use crate::cli;
 use crate::cluster;
 use crate::conf::{self, Config, Severity};
-use crate::control::{Access, Board, default_socket, server};
+use crate::control::{Access, Board, NodeList, default_socket, server};
 use crate::engine::{Engine, Input, Keep, Setup};
 use crate::report;
 use crate::settings::{Settings, TableDrift};
@@ -120,6 +120,7 @@ pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> 
     engine.keep_at_stop(clock.now(), keep);
     let monitor = Monitor::on_thread().context("open rtnetlink")?;
     let links = Links::new(&engine).context("open the socket for ARP; it takes root (CAP_NET_RAW)")?;
+    board.set_nodes(NodeList::from(settings));
     let (requests_in, requests) = mpsc::channel(64);
     let socket = args.control.clone().unwrap_or_else(|| default_socket(&settings.control.directory, &socket_name));
     let server = server::serve(board.clone(), requests_in, &socket, &Access::from(&settings.control))?;

@@ -7,4 +7,6 @@ mod model;
 
 pub use load::{load, parse};
 pub use look::look;
-pub use model::{Balancer, Console, Control, Loopback, Mail, MailTls, Metrics, Settings, TableDrift};
+pub use model::{
+    Balancer, Cluster, Console, Control, Loopback, Mail, MailTls, Metrics, NodeWord, Settings, TableDrift,
+};

@@ -43,6 +43,7 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route("/v1/audit", get(papers::audit))
         .route("/v1/events", get(events))
         .route("/v1/stream", get(stream))
+        .route("/v1/nodes", get(async |_: Viewer, State(shared): State<Arc<Shared>>| Json(shared.board.nodes())))
         .route("/v1/commands", post(command))
         .route(
             "/metrics",
@@ -145,6 +146,7 @@ async fn index(_: Viewer) -> Json<serde_json::Value> {
               "text": "events as server-sent events, ids are sequence numbers, Last-Event-ID resumes; `gap` when some are lost" },
             { "method": "GET", "path": "/v1/stream?after=SEQ",
               "text": "server-sent events for consoles: `snapshot` (at most ten a second), `event`, `gap`, `configuration`, `audit`" },
+            { "method": "GET", "path": "/v1/nodes", "text": "the cluster that this engine belongs to, as its settings name it" },
             { "method": "POST", "path": "/v1/commands", "text": EXPECTED },
             { "method": "GET", "path": "/metrics", "text": "for Prometheus, as OpenMetrics" },
         ],
