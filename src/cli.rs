@@ -53,6 +53,12 @@ pub enum Mode {
     Events(Events),
     /// Print what happens from now on: one JSON line for each event, with its number, and for each gap.
     Watch(Watch),
+    /// Print what is wrong on these nodes: since when, what it means, what to do. Exit status: 0 nothing, 1 something, 2 no
+    /// engine answered.
+    Alarms(Alarms),
+    /// Say that an alarm has been seen: consoles tell it no more aloud, and go on showing it. Tell every node.
+    #[command(after_help = EXIT_STATUS)]
+    Acknowledge(Acknowledge),
     /// Print what an engine tells Prometheus (OpenMetrics).
     #[command(after_help = EXIT_STATUS_LOOK)]
     Metrics(Metrics),
@@ -334,6 +340,24 @@ pub struct Status {
     pub values: bool,
     #[command(flatten)]
     pub at: At,
+}
+
+#[derive(Debug, Args)]
+pub struct Alarms {
+    /// As an array, each with its id.
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub at: Ats,
+}
+
+#[derive(Debug, Args)]
+pub struct Acknowledge {
+    /// As `vipdeck alarms` names it: split:VI_1.
+    #[arg(value_name = "ALARM")]
+    pub alarm: String,
+    #[command(flatten)]
+    pub how: How,
 }
 
 #[derive(Debug, Args)]

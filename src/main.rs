@@ -56,6 +56,7 @@ fn dispatch(mode: Mode, settings: &Settings, out: &mut dyn Write) -> anyhow::Res
         Mode::Man(args) => vipdeck::manual::run(&args, out),
         Mode::Metrics(args) => report::metrics::run(&args, settings, out),
         Mode::Events(args) => report::events::run(&args, settings, out),
+        Mode::Alarms(args) => report::alarms::run(&args, settings, out),
         Mode::Config(args) => report::config::run(&args, settings, out),
         Mode::Audit(args) => report::audit::run(&args, settings, out),
         Mode::Changes(args) => report::changes::run(&args, settings, out),

@@ -2,7 +2,7 @@
 
 use super::clusters::NodeList;
 use super::records::Records;
-use crate::status::{Event, Snapshot};
+use crate::status::{ClockOffset, Event, Snapshot};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -30,6 +30,8 @@ pub struct Board {
     wanted: Notify,
     /// The cluster that the engine belongs to.
     nodes: OnceLock<NodeList>,
+    /// How far the node's clock is from the reader's; none: not measured. Only on the reader's side.
+    clock: watch::Sender<Option<ClockOffset>>,
     records: Records,
 }
 
@@ -42,6 +44,7 @@ impl Default for Board {
             on_request: AtomicBool::new(false),
             wanted: Notify::new(),
             nodes: OnceLock::new(),
+            clock: watch::Sender::new(None),
             records: Records::default(),
         }
     }
@@ -68,7 +71,12 @@ impl Board {
     }
 
     pub fn publish(&self, snapshot: Snapshot) {
-        self.snapshot.send_replace(Some(Arc::new(snapshot)));
+        self.show(Arc::new(snapshot));
+    }
+
+    /// As [`Self::publish`], of one that others hold, too.
+    pub fn show(&self, snapshot: Arc<Snapshot>) {
+        self.snapshot.send_replace(Some(snapshot));
     }
 
     /// What `GET /v1/nodes` tells, once.
@@ -113,6 +121,15 @@ impl Board {
         let snapshots = self.snapshot.subscribe();
         self.wanted.notify_one();
         snapshots
+    }
+
+    pub fn set_clock(&self, offset: Option<ClockOffset>) {
+        self.clock.send_if_modified(|before| std::mem::replace(before, offset) != offset);
+    }
+
+    /// Wakes when the node's clock was measured.
+    pub fn clock(&self) -> watch::Receiver<Option<ClockOffset>> {
+        self.clock.subscribe()
     }
 
     /// Wakes at each new event.

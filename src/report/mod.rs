@@ -1,5 +1,6 @@
-//! Answers without a screen: check, explain, status, events, and the verbs over the control link.
+//! Answers without a screen: check, explain, status, events, alarms, and the verbs over the control link.
 
+pub mod alarms;
 mod asked;
 pub mod audit;
 pub mod changes;

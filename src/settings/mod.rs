@@ -8,5 +8,5 @@ mod model;
 pub use load::{load, parse};
 pub use look::look;
 pub use model::{
-    Balancer, Cluster, Console, Control, Loopback, Mail, MailTls, Metrics, NodeWord, Settings, TableDrift,
+    Balancer, Cluster, Console, Control, Loopback, Mail, MailTls, Metrics, NodeWord, Notice, Settings, TableDrift,
 };

@@ -209,8 +209,24 @@ pub struct Console {
     /// Take the verbs away.
     pub view_only: bool,
     pub mouse: bool,
+    /// Ring the terminal's bell once for each new alarm.
+    pub bell: bool,
+    /// Tell new alarms on the desktop, through the terminal.
+    pub notice: Notice,
     /// Extra key bindings, in the form of `assets/keys.toml`.
     pub keys: Option<PathBuf>,
+}
+
+/// By which sequence a terminal is asked for a notice on the desktop.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Notice {
+    #[default]
+    Off,
+    /// iTerm2, kitty, Windows Terminal, `WezTerm`.
+    Osc9,
+    /// foot, urxvt, Konsole, VTE.
+    Osc777,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -228,7 +244,15 @@ pub struct Control {
 
 impl Default for Console {
     fn default() -> Self {
-        Self { theme: "dark".into(), ascii: false, view_only: false, mouse: true, keys: None }
+        Self {
+            theme: "dark".into(),
+            ascii: false,
+            view_only: false,
+            mouse: true,
+            bell: true,
+            notice: Notice::Off,
+            keys: None,
+        }
     }
 }
 

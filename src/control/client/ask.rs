@@ -2,6 +2,7 @@
 
 use super::link::{self, Behind, Link};
 use crate::control::clusters::NodeList;
+use crate::control::sse;
 use crate::control::target::Target;
 use crate::status::{API, Ask, AuditList, CheckList, ConfigReport, Event, Reply, Snapshot};
 use http_body_util::{BodyExt, Full, Limited};
@@ -41,7 +42,7 @@ impl Failure {
         Self::Unreachable { label: target.label.clone(), why: why.into() }
     }
 
-    fn garbled(target: &Target, why: impl ToString) -> Self {
+    pub(super) fn garbled(target: &Target, why: impl ToString) -> Self {
         Self::Garbled { label: target.label.clone(), why: printable(&why.to_string()) }
     }
 
@@ -140,6 +141,8 @@ async fn once(
 pub(super) struct Session {
     sender: SendRequest<Full<Bytes>>,
     behind: Behind,
+    /// Changes will do where whole snapshots are sent otherwise.
+    pub(super) takes_changes: bool,
     /// Drives the connection, and ends with it.
     _driver: JoinSet<()>,
 }
@@ -154,7 +157,7 @@ impl Session {
             // What ends it is told to whoever reads the answer.
             let _ = connection.await;
         });
-        Ok(Self { sender, behind, _driver: driver })
+        Ok(Self { sender, behind, takes_changes: false, _driver: driver })
     }
 
     pub(super) async fn send(
@@ -171,6 +174,7 @@ impl Session {
             .header("user-agent", PROGRAM)
             .header("vipdeck-api", API)
             .header("content-type", "application/json")
+            .header(sse::CHANGES, if self.takes_changes { "1" } else { "0" })
             .body(Full::new(Bytes::from(body)))
             .map_err(|e| Failure::garbled(target, e))?;
         match self.sender.send_request(request).await {
