@@ -6,7 +6,7 @@ use crate::settings;
 use crate::status::Snapshot;
 use crate::time::Duration;
 use anyhow::Context;
-use clap::{Command, CommandFactory};
+use clap::{Arg, Command, CommandFactory};
 use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
 use clap_complete::env::{CompleteEnv, Shells};
 use std::io::Write;
@@ -56,7 +56,8 @@ fn with_candidates(verb: Command, argument: &str, candidates: fn() -> Vec<Comple
     }
     // Whoever is changed goes to the end of the line otherwise.
     let order: Vec<_> = verb.get_positionals().map(|a| a.get_id().clone()).collect();
-    let verb = (1..).zip(order).fold(verb, |verb, (place, id)| verb.mut_arg(id, |a| a.index(place)));
+    let placed = |arg: Arg, place| if arg.get_index().is_none() { arg.index(place) } else { arg };
+    let verb = (1..).zip(order).fold(verb, |verb, (place, id)| verb.mut_arg(id, |a| placed(a, place)));
     verb.mut_arg(argument, |a| a.add(ArgValueCandidates::new(candidates)))
 }
 

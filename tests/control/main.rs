@@ -11,6 +11,7 @@ mod metrics;
 mod papers;
 mod raw;
 mod skew;
+mod ssh;
 mod verbs;
 mod watching;
 mod words;

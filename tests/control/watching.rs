@@ -8,14 +8,21 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use vipdeck::control::Access;
 
-struct Watch {
+pub(crate) struct Watch {
     child: Child,
     lines: std::sync::mpsc::Receiver<String>,
 }
 
 impl Watch {
     fn start(arguments: &[&str]) -> Self {
-        let mut child = spawn(arguments);
+        Self::spawned(spawn(arguments))
+    }
+
+    pub(crate) fn of(mut command: Command) -> Self {
+        Self::spawned(command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap())
+    }
+
+    fn spawned(mut child: Child) -> Self {
         let out = child.stdout.take().unwrap();
         let (heard, lines) = std::sync::mpsc::channel();
         std::thread::spawn(move || {
@@ -26,7 +33,7 @@ impl Watch {
         Self { child, lines }
     }
 
-    fn line(&self) -> String {
+    pub(crate) fn line(&self) -> String {
         self.lines.recv_timeout(Duration::from_secs(15)).expect("a line")
     }
 
@@ -35,7 +42,7 @@ impl Watch {
     }
 
     /// The first line with these words.
-    fn until(&self, words: &str) -> String {
+    pub(crate) fn until(&self, words: &str) -> String {
         std::iter::repeat_with(|| self.line()).find(|line| line.contains(words)).unwrap()
     }
 }
