@@ -56,6 +56,18 @@ pub enum Action {
     Reset,
     /// Its question opens with the node's own preview.
     Reload,
+    /// Of the whole cluster; `Pause` is the virtual clock's.
+    PausePreemption,
+    /// At once, without a question: it changes nothing.
+    Announce,
+    /// The last change from this console.
+    Undo,
+    /// The list of what can be undone.
+    Changes,
+    /// What would undo itself is to stay.
+    Keep,
+    /// The verbs work for a while.
+    Arm,
     // The stage.
     Crash,
     Revive,
@@ -65,6 +77,18 @@ pub enum Action {
     Step,
     Slower,
     Faster,
+    // Of a recording.
+    PlayPause,
+    PlayStep,
+    PlayBack,
+    PlaySlower,
+    PlayFaster,
+    NextChange,
+    PreviousChange,
+    GoTo,
+    Note,
+    MarkMoment,
+    Save,
     // Inside a question.
     NextField,
     PreviousField,
@@ -88,12 +112,21 @@ impl Action {
                 | Self::Reset
                 | Self::CheckNow
                 | Self::Reload
+                | Self::PausePreemption
+                | Self::Announce
+                | Self::Undo
         )
     }
 
     /// Whether it acts on the machines around the engines.
     pub const fn is_stage(self) -> bool {
         matches!(self, Self::Crash | Self::Revive | Self::ToggleLink | Self::ToggleServer) || self.is_clock()
+    }
+
+    /// Whether it moves the moment at which a recording is shown.
+    pub const fn is_replay(self) -> bool {
+        matches!(self, Self::PlayPause | Self::PlayStep | Self::PlayBack | Self::PlaySlower | Self::PlayFaster)
+            || matches!(self, Self::NextChange | Self::PreviousChange | Self::GoTo)
     }
 
     /// Whether it acts on the virtual clock.

@@ -19,11 +19,19 @@ pub enum Context {
     Stage,
     /// The virtual clock: demo only.
     Clock,
+    /// A recording.
+    Replay,
     Reading,
     /// The list of alarms; what it does not know is as in `reading`.
     Alarms,
     Question,
+    /// The list of changes.
+    Changes,
+    /// The banner that asks whether to keep.
+    Keep,
     Filter,
+    /// While a note or a time is typed.
+    Prompt,
     /// A list to choose from.
     Choosing,
     Palette,

@@ -1,6 +1,7 @@
 //! What an engine publishes: the latest snapshot, and a bounded list of events.
 
 use super::clusters::NodeList;
+use super::journal::Journal;
 use super::records::Records;
 use crate::status::{ClockOffset, Event, Snapshot};
 use std::collections::VecDeque;
@@ -30,6 +31,7 @@ pub struct Board {
     wanted: Notify,
     /// The cluster that the engine belongs to.
     nodes: OnceLock<NodeList>,
+    journal: OnceLock<Arc<Journal>>,
     /// How far the node's clock is from the reader's; none: not measured. Only on the reader's side.
     clock: watch::Sender<Option<ClockOffset>>,
     records: Records,
@@ -44,6 +46,7 @@ impl Default for Board {
             on_request: AtomicBool::new(false),
             wanted: Notify::new(),
             nodes: OnceLock::new(),
+            journal: OnceLock::new(),
             clock: watch::Sender::new(None),
             records: Records::default(),
         }
@@ -93,6 +96,20 @@ impl Board {
         self.on_request.store(on_request, Ordering::Relaxed);
     }
 
+    pub fn is_on_request(&self) -> bool {
+        self.on_request.load(Ordering::Relaxed)
+    }
+
+    /// False: there is one already.
+    pub fn keep_journal(&self, journal: Arc<Journal>) -> bool {
+        self.journal.set(journal).is_ok()
+    }
+
+    /// What is kept of what was published here.
+    pub fn journal(&self) -> Option<&Arc<Journal>> {
+        self.journal.get()
+    }
+
     /// Returns once somebody has begun to wait for a snapshot.
     pub async fn wanted(&self) {
         self.wanted.notified().await;
@@ -100,7 +117,7 @@ impl Board {
 
     /// The latest snapshot; where they are made on request, a new one, unless the engine takes too long over it.
     pub async fn fresh(&self) -> Option<Arc<Snapshot>> {
-        if self.on_request.load(Ordering::Relaxed) {
+        if self.is_on_request() {
             let mut snapshots = self.watch();
             let _ = timeout(MADE, snapshots.changed()).await;
         }

@@ -8,6 +8,7 @@ mod board;
 pub mod client;
 mod clusters;
 mod feed;
+pub mod journal;
 mod records;
 pub mod relay;
 pub mod server;

@@ -17,8 +17,10 @@ pub fn run(args: &cli::Attach, settings: &Settings, out: &mut dyn Write) -> anyh
     }
     let words = chosen(args, settings, out)?;
     let targets = control::meant(&words, settings)?;
+    let is_private = args.look.privacy.privacy || settings.console.privacy;
+    anyhow::ensure!(!args.plain || !is_private, "--plain tells names as they are: it does not go with --privacy");
     if !args.plain && !has_screen() {
-        return status::print(&targets, false, out);
+        return status::print(&targets, false, is_private, out);
     }
     let runtime = background()?;
     let mut title = match (words.as_slice(), targets.as_slice()) {

@@ -8,5 +8,6 @@ mod model;
 pub use load::{load, parse};
 pub use look::look;
 pub use model::{
-    Balancer, Cluster, Console, Control, Loopback, Mail, MailTls, Metrics, NodeWord, Notice, Settings, TableDrift,
+    Balancer, Cluster, Console, Control, Journal, Loopback, Mail, MailTls, Metrics, NodeWord, Notice, Settings,
+    TableDrift,
 };

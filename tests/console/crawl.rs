@@ -30,7 +30,7 @@ fn keys() -> Vec<String> {
             "→" => "<Right>".into(),
             _ => one,
         },
-        two if two == "gg" => two,
+        two if two == "gg" || two == "gt" => two,
         word => format!("<{word}>"),
     };
     map.entries().iter().flat_map(|e| e.keys.iter().map(named)).collect()
@@ -124,10 +124,10 @@ fn changed(node: u8, dice: &mut Dice) -> Snapshot {
     s
 }
 
-/// What a key sends without a question: it changes nothing.
+/// What is sent without an answered question: it changes nothing, and a lock only tells what is open.
 fn is_harmless(command: &Command) -> bool {
-    ["acknowledge", "announce", "check-now"].contains(&command.verb())
-        || matches!(command, Command::Reload { dry_run: true })
+    ["acknowledge", "announce", "check-now", "lock", "unlock"].contains(&command.verb())
+        || matches!(command, Command::Note { .. } | Command::Reload { dry_run: true })
 }
 
 fn crawl(seed: u64, steps: usize) {

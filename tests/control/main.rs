@@ -6,6 +6,7 @@ mod fake;
 mod feeds;
 mod hostile;
 mod http;
+mod journal;
 mod manual;
 mod metrics;
 mod papers;

@@ -32,13 +32,24 @@ fn first_line(canvas: &mut Canvas, area: Rect) {
     let model = canvas.model;
     let clock = clock(model);
     let room = usize::from(area.width).saturating_sub(text::width(&clock) + 2);
-    let mode = if model.mode == Mode::Lab { (Ink::Lab, " LAB ".to_owned()) } else { (Ink::Live, "LIVE".to_owned()) };
+    let mode = match model.mode {
+        Mode::Lab => (Ink::Lab, " LAB ".to_owned()),
+        Mode::Live => (Ink::Live, "LIVE".to_owned()),
+        Mode::Replay => (Ink::Lab, " REPLAY ".to_owned()),
+    };
     // The order of the line, and what goes first when it gets tight.
     let mut parts: Vec<(u8, Line)> = vec![(9, vec![title(text::cut_middle(&model.title, 24))]), (9, vec![mode])];
     parts.extend(counts(model));
     parts.extend(facts::skews(model.shown()).into_iter().map(|text| (7, vec![(Ink::Warn, text)])));
-    if model.view_only {
+    if model.view_only && model.replay.is_none() {
         parts.push((8, vec![(Ink::Warn, "VIEW ONLY".into())]));
+    }
+    if model.needs_arming && model.mode == Mode::Live && !model.view_only {
+        let part = match model.armed_until.map(|until| until.saturating_sub(model.now) / 1_000_000) {
+            Some(left) => (Ink::Field, format!(" ARMED {:02}:{:02} ", left / 60, left % 60)),
+            None => (Ink::Dim, "locked, A arms".into()),
+        };
+        parts.push((8, vec![part]));
     }
     if let Some(frozen) = &model.frozen {
         let text = format!("FROZEN, {} while frozen", text::plural(frozen.changes as usize, "change"));
@@ -117,6 +128,9 @@ const fn shade(good: bool) -> Ink {
 /// The time of day; in LAB the virtual time, its speed and its seed.
 fn clock(model: &Model) -> String {
     let picture = model.shown();
+    if model.replay.is_some() {
+        return text::date_time(picture.wall_us, &model.zone);
+    }
     match picture.stage.as_ref().and_then(|s| s.stage.clock) {
         Some(clock) => {
             let now = picture.clock();
@@ -182,6 +196,9 @@ fn marked(model: &Model) -> Line {
 /// The last message; else the worst alarm; else that all is well.
 fn message(canvas: &mut Canvas, area: Rect) {
     let model = canvas.model;
+    if keep_banner(canvas, area) {
+        return;
+    }
     let alarms = facts::alarms(model.shown());
     let mut whole = marked(model);
     let taken: usize = whole.iter().map(|(_, t)| text::width(t)).sum();
@@ -209,8 +226,32 @@ fn message(canvas: &mut Canvas, area: Rect) {
     canvas.put(area, &whole);
 }
 
+/// What was changed from here and undoes itself unless it is kept. A message of the last seconds comes first.
+fn keep_banner(canvas: &mut Canvas, area: Rect) -> bool {
+    const FRESH: u64 = 2_000_000;
+    let model = canvas.model;
+    let is_new = model.message.as_ref().is_some_and(|m| model.now.saturating_sub(m.at) < FRESH);
+    if !model.asks_to_keep() || is_new {
+        return false;
+    }
+    let waiting = model.changes_to_keep();
+    let Some(left) = waiting.iter().map(|c| c.left).min() else { return false };
+    let lines: Vec<String> = waiting.into_iter().map(|c| c.line).collect();
+    let head = format!(" keep? {} s ", left / 1_000_000);
+    let what = format!(" {} undoes itself then  ", text::listing(&lines));
+    let keys = [(Ink::Key, "Enter".to_owned()), dim(" keeps it  "), (Ink::Key, "u".into()), dim(" undoes it now")];
+    let used = text::width(&head) + keys.iter().map(|(_, t)| text::width(t)).sum::<usize>();
+    let mut line = vec![(Ink::Split, head), t(text::cut(&what, usize::from(area.width).saturating_sub(used + 1)))];
+    line.extend(keys);
+    canvas.put(area, &line);
+    true
+}
+
 fn calm(model: &Model) -> String {
     let picture = model.shown();
+    if let Some(sentence) = super::super::plan::others_plan(model) {
+        return format!(" {sentence}");
+    }
     let waiting: Vec<String> = (0..picture.nodes.len())
         .filter(|n| picture.freshness(*n) == Freshness::Never)
         .filter_map(|n| Some(picture.nodes.get(n)?.name().to_owned()))
@@ -235,6 +276,13 @@ fn calm(model: &Model) -> String {
 fn footer(canvas: &mut Canvas, area: Rect) {
     let model = canvas.model;
     let contexts = model.contexts();
+    // The verbs' line, and where there is only one, all of it.
+    if model.replay.is_some() {
+        super::scrubber::draw(canvas, line_of(area, 0));
+        if area.height < 2 {
+            return;
+        }
+    }
     let acts = |e: &Entry| e.action.is_verb() || e.action.is_stage();
     let hinted = model.keymap.here(&contexts).filter(|e| e.hint.is_some() && !(model.view_only && acts(e)));
     let (verbs, looks): (Vec<&Entry>, Vec<&Entry>) = hinted.partition(|e| acts(e));
@@ -245,7 +293,9 @@ fn footer(canvas: &mut Canvas, area: Rect) {
     let last = line_of(area, usize::from(area.height) - 1);
     let main = Rect { width: last.width.saturating_sub(width + 1), ..last };
     if area.height >= 2 {
-        hints(canvas, line_of(area, 0), verbs.into_iter(), model.view_only);
+        if model.replay.is_none() {
+            hints(canvas, line_of(area, 0), verbs.into_iter(), model.view_only);
+        }
         hints(canvas, main, looks.into_iter(), false);
     } else {
         hints(canvas, main, verbs.into_iter().chain(looks), model.view_only);

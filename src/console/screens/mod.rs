@@ -5,8 +5,10 @@
 mod adverts;
 mod alarms;
 mod canvas;
+mod changes;
 mod choose;
 mod details;
+mod fields;
 mod frame;
 mod help;
 mod instance;
@@ -14,7 +16,9 @@ mod instances;
 mod matrix;
 mod neighbours;
 mod overview;
+mod prompt;
 mod question;
+mod scrubber;
 mod services;
 mod small;
 mod stage;
@@ -22,6 +26,7 @@ mod timeline;
 mod tracks;
 
 pub use canvas::Hit;
+pub(super) use question::scroll_limit as question_scroll_limit;
 
 use super::model::{Modal, Model, Room, View};
 use canvas::Canvas;
@@ -87,10 +92,12 @@ fn paint(model: &Model, buf: &mut Buffer) -> (Vec<(Rect, Hit)>, Option<Position>
         match &model.modal {
             Some(Modal::Help { scroll }) => help::draw(&mut canvas, *scroll),
             Some(Modal::Details { row, scroll }) => details::draw(&mut canvas, row, *scroll),
+            Some(Modal::Prompt(open)) => prompt::draw(&mut canvas, open),
             Some(Modal::Alarms { .. }) => alarms::draw(&mut canvas),
             Some(Modal::Choose(open)) => choose::columns(&mut canvas, *open),
             Some(Modal::Palette(open)) => choose::palette(&mut canvas, open),
             Some(Modal::Question(open)) => question::draw(&mut canvas, open),
+            Some(Modal::Changes { selected }) => changes::draw(&mut canvas, *selected),
             None => {}
         }
     }
