@@ -23,6 +23,9 @@ use tokio::time::{Instant, sleep_until};
 /// The shortest time between two pictures of what arrives, and after a key.
 const FRAME: Duration = Duration::from_millis(100);
 const FRAME_OF_KEY: Duration = Duration::from_millis(10);
+/// Pictures that nobody has pressed a key for take a twentieth of the time at most; the slowest come twice a second.
+const SHARE: u32 = 20;
+const SLOWEST: Duration = Duration::from_millis(500);
 
 /// How many messages may wait for the loop; the feeds wait beyond that, and lose nothing by it.
 const WAITING: usize = 64;
@@ -120,15 +123,18 @@ impl App {
         let mut signals = Signals::new()?;
         let mut drawn: Option<Instant> = None;
         let (mut changed, mut pressed) = (true, false);
+        let mut took = Duration::ZERO;
         loop {
             let now = Instant::now();
-            let pause = if pressed { FRAME_OF_KEY } else { FRAME };
+            let own = FRAME.max((took * SHARE).min(SLOWEST));
+            let pause = if pressed { FRAME_OF_KEY } else { own };
             let due = drawn.map_or(now, |at| at + pause);
             if changed && self.screen.is_idle() && now >= due {
                 self.draw()?;
+                took = now.elapsed();
                 (drawn, changed, pressed) = (Some(now), false, false);
             }
-            let next = Duration::from_micros(self.model.tick());
+            let next = Duration::from_micros(self.model.tick()).max(own);
             let wake = drawn.map_or(now, |at| at + if changed { pause } else { next }).max(now);
             // While the last picture is still going out there is nothing to wake up for.
             let wake = if self.screen.is_idle() { wake } else { now + Duration::from_secs(1) };
