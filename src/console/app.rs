@@ -13,8 +13,9 @@ use crate::control::{Connection, Feed, Request, StageFeed, StageRequest};
 use crate::settings;
 use anyhow::Context;
 use crossterm::event::{Event, EventStream, KeyEventKind, MouseEventKind};
-use futures_util::{FutureExt, StreamExt};
+use futures_util::StreamExt;
 use ratatui::layout::Size;
+use std::task::Poll;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
@@ -81,6 +82,8 @@ struct App {
     owns_engine: bool,
     bell: bool,
     notice: settings::Notice,
+    /// Somebody has pressed something since the last picture.
+    pressed: bool,
     /// The beginning of the console's clock.
     zero: Instant,
     out: mpsc::Sender<Msg>,
@@ -115,24 +118,36 @@ impl App {
             requests
         });
         let (bell, notice) = (start.look.bell, start.look.notice);
-        Self { model, screen, nodes, stage, owns_engine: start.owns_engine, bell, notice, zero, out, incoming }
+        Self {
+            model,
+            screen,
+            nodes,
+            stage,
+            owns_engine: start.owns_engine,
+            bell,
+            notice,
+            pressed: false,
+            zero,
+            out,
+            incoming,
+        }
     }
 
     async fn until_left(&mut self) -> anyhow::Result<Left> {
         let mut input = EventStream::new();
         let mut signals = Signals::new()?;
         let mut drawn: Option<Instant> = None;
-        let (mut changed, mut pressed) = (true, false);
+        let mut changed = true;
         let mut took = Duration::ZERO;
         loop {
             let now = Instant::now();
             let own = FRAME.max((took * SHARE).min(SLOWEST));
-            let pause = if pressed { FRAME_OF_KEY } else { own };
+            let pause = if self.pressed { FRAME_OF_KEY } else { own };
             let due = drawn.map_or(now, |at| at + pause);
             if changed && self.screen.is_idle() && now >= due {
                 self.draw()?;
                 took = now.elapsed();
-                (drawn, changed, pressed) = (Some(now), false, false);
+                (drawn, changed, self.pressed) = (Some(now), false, false);
             }
             let next = Duration::from_micros(self.model.tick()).max(own);
             let wake = drawn.map_or(now, |at| at + if changed { pause } else { next }).max(now);
@@ -146,18 +161,17 @@ impl App {
                 () = sleep_until(wake) => Woken::Time,
             };
             changed |= !is_idle_motion(&woken);
-            pressed |= matches!(woken, Woken::Input(_)) && changed;
             if self.screen.has_failed() || terminal::is_hung_up() {
                 return Ok(Left::TerminalGone);
             }
-            if let Some(left) = self.take(woken, &mut input)? {
+            if let Some(left) = self.take(woken, &mut input).await? {
                 return Ok(left);
             }
         }
     }
 
     /// Takes in what woke the loop and all that waits behind it.
-    fn take(&mut self, woken: Woken, input: &mut EventStream) -> anyhow::Result<Option<Left>> {
+    async fn take(&mut self, woken: Woken, input: &mut EventStream) -> anyhow::Result<Option<Left>> {
         self.pass_time()?;
         let mut event = None;
         match woken {
@@ -185,7 +199,7 @@ impl App {
             {
                 return Ok(Some(left));
             }
-            match input.next().now_or_never() {
+            match waiting(input).await {
                 Some(Some(Ok(next))) => event = Some(next),
                 Some(None | Some(Err(_))) => return Ok(Some(Left::TerminalGone)),
                 None => return Ok(None),
@@ -210,6 +224,7 @@ impl App {
     }
 
     fn tell(&mut self, msg: Msg) -> anyhow::Result<Option<Left>> {
+        self.pressed |= matches!(msg, Msg::Key(_) | Msg::Mouse(_) | Msg::Paste(_) | Msg::Resize(_));
         for effect in update(&mut self.model, msg) {
             match effect {
                 Effect::Leave(left) => return Ok(Some(left)),
@@ -260,6 +275,16 @@ const fn not_sent<T>(error: &mpsc::error::TrySendError<T>) -> &'static str {
         mpsc::error::TrySendError::Full(_) => "earlier commands are still waiting for an answer",
         mpsc::error::TrySendError::Closed(_) => "its link has ended",
     }
+}
+
+/// What has been pressed already; none: nothing. Asked with the loop's own waker: crossterm keeps the first it is asked
+/// with, and one that wakes nobody would leave the next key lying until something else happens.
+async fn waiting(input: &mut EventStream) -> Option<Option<std::io::Result<Event>>> {
+    std::future::poll_fn(|cx| match input.poll_next_unpin(cx) {
+        Poll::Ready(event) => Poll::Ready(Some(event)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
 }
 
 fn message(event: Event) -> Option<Msg> {
