@@ -94,6 +94,7 @@ const fn is_palette(entry: &Entry) -> bool {
                 | Context::Groups
                 | Context::Stage
                 | Context::Clock
+                | Context::Replay
         )
 }
 
@@ -105,7 +106,9 @@ const fn place(context: Context) -> Option<&'static str> {
         Context::Groups => Some("on a service or a link"),
         Context::Stage => Some("in the demo and the lab"),
         Context::Clock => Some("on the demo's virtual clock"),
+        Context::Replay => Some("on a recording"),
         Context::Everywhere
+        | Context::Prompt
         | Context::Reading
         | Context::Alarms
         | Context::Question
