@@ -57,6 +57,8 @@ fn dispatch(mode: Mode, settings: &Settings, out: &mut dyn Write) -> anyhow::Res
         Mode::Watch(args) => report::watch::run(&args, settings, out),
         Mode::Completions(args) => vipdeck::manual::register(&args, out),
         Mode::Man(args) => vipdeck::manual::run(&args, out),
+        Mode::WhatIf(args) => report::what_if::run(&args, settings, out),
+        Mode::Why(args) => report::why::run(&args, settings, out),
         Mode::Metrics(args) => report::metrics::run(&args, settings, out),
         Mode::Events(args) => report::events::run(&args, settings, out),
         Mode::Alarms(args) => report::alarms::run(&args, settings, out),

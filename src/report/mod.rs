@@ -24,6 +24,8 @@ mod table;
 mod text;
 pub mod verbs;
 pub mod watch;
+pub mod what_if;
+pub mod why;
 mod wire;
 
 /// What the exit status of `status`, `events` and the verbs says. Stable: scripts rely on it.
