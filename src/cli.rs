@@ -51,6 +51,15 @@ pub enum Mode {
     /// Print what has happened.
     #[command(after_help = EXIT_STATUS_LOOK)]
     Events(Events),
+    /// Print what is wrong on these nodes: since when, what it means, what to do. Exit status: 0 nothing, 1 something, 2 no
+    /// engine answered.
+    Alarms(Alarms),
+    /// Say that an alarm has been seen: consoles tell it no more aloud, and go on showing it. Tell every node.
+    #[command(after_help = EXIT_STATUS)]
+    Acknowledge(Acknowledge),
+    /// Print what an engine tells Prometheus (OpenMetrics).
+    #[command(after_help = EXIT_STATUS_LOOK)]
+    Metrics(Metrics),
     /// Print the configuration that runs, with its diagnostics at their lines, and what differs.
     #[command(after_help = EXIT_STATUS_LOOK)]
     Config(Config),
@@ -318,6 +327,24 @@ pub struct Status {
 }
 
 #[derive(Debug, Args)]
+pub struct Alarms {
+    /// As an array, each with its id.
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub at: Ats,
+}
+
+#[derive(Debug, Args)]
+pub struct Acknowledge {
+    /// As `vipdeck alarms` names it: split:VI_1.
+    #[arg(value_name = "ALARM")]
+    pub alarm: String,
+    #[command(flatten)]
+    pub how: How,
+}
+
+#[derive(Debug, Args)]
 pub struct Events {
     /// Go on until interrupted.
     #[arg(long)]
@@ -328,6 +355,12 @@ pub struct Events {
     /// One JSON object a line.
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub at: At,
+}
+
+#[derive(Debug, Args)]
+pub struct Metrics {
     #[command(flatten)]
     pub at: At,
 }

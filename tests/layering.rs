@@ -20,7 +20,8 @@ const TABLE: &[(&str, &str, bool)] = &[
     ("lvs", "time kernel health vrrp", true),
     ("conf", "time net bfd vrrp health lvs kernel", true),
     ("status", "time net kernel health", true),
-    ("cluster", "time conf vrrp status", true),
+    ("cluster", "time net kernel conf vrrp status", true),
+    ("metrics", "time status", true),
     ("engine", "time net wire bfd vrrp health kernel lvs conf status cluster", true),
     ("sim", "time net kernel health lvs conf status engine", true),
     // Arguments as values; the only words it shares are the names of services.
@@ -29,7 +30,7 @@ const TABLE: &[(&str, &str, bool)] = &[
     ("sys", "time net wire kernel health conf", false),
     ("settings", "kernel cli sys", false),
     ("balancer", "time kernel lvs sys", false),
-    ("control", "time status settings cli sys", false),
+    ("control", "time status metrics settings cli sys", false),
     ("report", "time net kernel vrrp lvs status conf cluster control settings cli sys", false),
     ("real_server", "net wire kernel lvs conf settings cli sys", false),
     (
@@ -37,7 +38,7 @@ const TABLE: &[(&str, &str, bool)] = &[
         "time net wire bfd vrrp kernel health conf engine status cluster balancer control report settings cli sys",
         false,
     ),
-    ("console", "time net kernel status settings control", false),
+    ("console", "time net kernel status cluster settings control", false),
     ("lab", "time net status console control settings cli sys", false),
     ("launch", "conf cluster status sim console control runtime report settings cli sys", false),
 ];

@@ -28,6 +28,9 @@ pub enum Action {
     NextMatch,
     PreviousMatch,
     Freeze,
+    Alarms,
+    /// At once, without a question: it changes nothing.
+    Acknowledge,
     Sort,
     Columns,
     Mark,

@@ -1,6 +1,7 @@
 //! The console's loop: waits for keys, feeds, answers and signals, tells `update`, draws what changed.
 //!
-//! What is pending is taken in before anything is drawn, and nothing is drawn more than thirty times a second.
+//! What is pending is taken in before anything is drawn, and what arrives is drawn at most ten times a second, what is
+//! pressed at once.
 
 use super::keymap::{Key, Keymap};
 use super::model::{Link, Model, Setup};
@@ -9,6 +10,7 @@ use super::theme::{self, Depth};
 use super::update::{About, Answer, Effect, Msg, update};
 use super::{Left, Start, screens};
 use crate::control::{Connection, Feed, Request, StageFeed, StageRequest};
+use crate::settings;
 use anyhow::Context;
 use crossterm::event::{Event, EventStream, KeyEventKind, MouseEventKind};
 use futures_util::{FutureExt, StreamExt};
@@ -18,8 +20,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
-/// The shortest time between two pictures.
-const FRAME: Duration = Duration::from_millis(33);
+/// The shortest time between two pictures of what arrives, and after a key.
+const FRAME: Duration = Duration::from_millis(100);
+const FRAME_OF_KEY: Duration = Duration::from_millis(10);
 
 /// How many messages may wait for the loop; the feeds wait beyond that, and lose nothing by it.
 const WAITING: usize = 64;
@@ -73,6 +76,8 @@ struct App {
     nodes: Vec<mpsc::Sender<Request>>,
     stage: Option<mpsc::Sender<StageRequest>>,
     owns_engine: bool,
+    bell: bool,
+    notice: settings::Notice,
     /// The beginning of the console's clock.
     zero: Instant,
     out: mpsc::Sender<Msg>,
@@ -106,23 +111,25 @@ impl App {
             tokio::spawn(follow_stage(stage, out.clone()));
             requests
         });
-        Self { model, screen, nodes, stage, owns_engine: start.owns_engine, zero, out, incoming }
+        let (bell, notice) = (start.look.bell, start.look.notice);
+        Self { model, screen, nodes, stage, owns_engine: start.owns_engine, bell, notice, zero, out, incoming }
     }
 
     async fn until_left(&mut self) -> anyhow::Result<Left> {
         let mut input = EventStream::new();
         let mut signals = Signals::new()?;
         let mut drawn: Option<Instant> = None;
-        let mut changed = true;
+        let (mut changed, mut pressed) = (true, false);
         loop {
             let now = Instant::now();
-            let due = drawn.map_or(now, |at| at + FRAME);
+            let pause = if pressed { FRAME_OF_KEY } else { FRAME };
+            let due = drawn.map_or(now, |at| at + pause);
             if changed && self.screen.is_idle() && now >= due {
                 self.draw()?;
-                (drawn, changed) = (Some(now), false);
+                (drawn, changed, pressed) = (Some(now), false, false);
             }
             let next = Duration::from_micros(self.model.tick());
-            let wake = drawn.map_or(now, |at| at + if changed { FRAME } else { next }).max(now);
+            let wake = drawn.map_or(now, |at| at + if changed { pause } else { next }).max(now);
             // While the last picture is still going out there is nothing to wake up for.
             let wake = if self.screen.is_idle() { wake } else { now + Duration::from_secs(1) };
             let woken = tokio::select! {
@@ -133,6 +140,7 @@ impl App {
                 () = sleep_until(wake) => Woken::Time,
             };
             changed |= !is_idle_motion(&woken);
+            pressed |= matches!(woken, Woken::Input(_)) && changed;
             if self.screen.has_failed() || terminal::is_hung_up() {
                 return Ok(Left::TerminalGone);
             }
@@ -144,7 +152,7 @@ impl App {
 
     /// Takes in what woke the loop and all that waits behind it.
     fn take(&mut self, woken: Woken, input: &mut EventStream) -> anyhow::Result<Option<Left>> {
-        self.pass_time();
+        self.pass_time()?;
         let mut event = None;
         match woken {
             Woken::Input(None | Some(Err(_))) => return Ok(Some(Left::TerminalGone)),
@@ -179,14 +187,14 @@ impl App {
         }
     }
 
-    fn pass_time(&mut self) {
+    fn pass_time(&mut self) -> anyhow::Result<()> {
         let now = u64::try_from(self.zero.elapsed().as_micros()).unwrap_or(u64::MAX);
         let wall_us = u64::try_from(jiff::Timestamp::now().as_microsecond()).unwrap_or(0);
-        update(&mut self.model, Msg::Tick { now, wall_us });
+        self.tell(Msg::Tick { now, wall_us }).map(drop)
     }
 
     fn draw(&mut self) -> anyhow::Result<()> {
-        self.pass_time();
+        self.pass_time()?;
         if let Ok(size) = self.screen.size() {
             update(&mut self.model, Msg::Resize(size));
         }
@@ -200,6 +208,7 @@ impl App {
             match effect {
                 Effect::Leave(left) => return Ok(Some(left)),
                 Effect::Copy(text) => self.screen.copy(&text)?,
+                Effect::Ring { title, text } => self.screen.ring(self.bell, self.notice, &title, &text)?,
                 Effect::Send { node, ask, about } => {
                     let (reply, answer) = oneshot::channel();
                     let request = Request { ask: *ask, reply };
@@ -263,6 +272,8 @@ async fn follow(node: usize, feed: Feed, zero: Instant, out: mpsc::Sender<Msg>) 
     let mut connection = feed.connection.clone();
     snapshots.mark_changed();
     connection.mark_changed();
+    let mut clock = feed.board.clock();
+    clock.mark_changed();
     let (mut seq, mut linked) = (0, true);
     loop {
         let messages = tokio::select! {
@@ -271,6 +282,7 @@ async fn follow(node: usize, feed: Feed, zero: Instant, out: mpsc::Sender<Msg>) 
                 let link = if linked { link(&connection.borrow_and_update(), zero) } else { ended(zero) };
                 vec![Msg::Link { node, link }]
             }
+            Ok(()) = clock.changed() => vec![Msg::Clock { node, offset: *clock.borrow_and_update() }],
             changed = snapshots.changed() => {
                 if changed.is_err() {
                     return;

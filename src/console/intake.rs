@@ -18,7 +18,7 @@ pub(super) fn data(model: &mut Model, take: impl FnOnce(&mut Model)) -> Vec<Effe
         question.refresh(model);
         model.modal = Some(Modal::Question(question));
     }
-    Vec::new()
+    super::alarms::ring(model)
 }
 
 pub(super) fn take_snapshot(model: &mut Model, node: usize, snapshot: Option<Arc<Snapshot>>) {

@@ -20,6 +20,8 @@ pub enum Context {
     /// The virtual clock: demo only.
     Clock,
     Reading,
+    /// The list of alarms; what it does not know is as in `reading`.
+    Alarms,
     Question,
     Filter,
     /// A list to choose from.

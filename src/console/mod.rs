@@ -5,12 +5,15 @@
 //! and `terminal` touch the world.
 
 pub mod action;
+mod alarms;
 mod answer;
 mod app;
 mod ask;
+mod clocks;
 pub mod facts;
 mod intake;
 pub mod keymap;
+mod memo;
 pub mod model;
 pub mod palette;
 pub mod picture;

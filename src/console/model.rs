@@ -1,13 +1,14 @@
 //! All that decides the picture. Only `update` writes it; `screens` draw it; neither asks a clock.
 
 use super::keymap::{Context, Key, Keymap};
+use super::memo::Memo;
 use super::palette::Palette;
 use super::question::Question;
 use super::table::{Choose, Look};
 use super::theme::Theme;
 use crate::kernel::{DestinationKey, ServiceKey};
-use crate::net::{Family, IpNet, LinkName};
-use crate::status::{Event, Mode, Snapshot, Stage};
+use crate::net::{Family, LinkName};
+use crate::status::{ClockOffset, Event, Mode, Snapshot, Stage};
 use crate::time::Instant;
 use ratatui::layout::Size;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -65,6 +66,8 @@ pub struct Model {
     pub pending: Vec<Key>,
     pub message: Option<Message>,
     pub asked: Vec<Asked>,
+    /// The alarms that have been told aloud, each with its beginning.
+    pub rung: BTreeMap<String, Option<u64>>,
 }
 
 /// What is known of the cluster, as far as it has arrived.
@@ -75,6 +78,7 @@ pub struct Picture {
     /// The console's clock when this was the latest.
     pub at: u64,
     pub wall_us: u64,
+    pub memo: Memo,
 }
 
 #[derive(Clone, Debug)]
@@ -95,6 +99,8 @@ pub struct NodeView {
     pub received: u64,
     pub received_console: u64,
     pub link: Link,
+    /// Its wall clock against this machine's; none: not measured.
+    pub clock: Option<ClockOffset>,
     /// The newest last.
     pub events: VecDeque<Arc<Event>>,
     /// The last sequence number taken, and how many were missed.
@@ -203,6 +209,10 @@ pub enum Modal {
         row: RowId,
         scroll: usize,
     },
+    /// With the selected alarm's identity; none: the first.
+    Alarms {
+        chosen: Option<String>,
+    },
     /// What a table is sorted by, or which columns it has.
     Choose(Choose),
     Palette(Palette),
@@ -300,6 +310,7 @@ impl Model {
             pending: Vec::new(),
             message: None,
             asked: Vec::new(),
+            rung: BTreeMap::new(),
         })
     }
 
@@ -327,6 +338,7 @@ impl Model {
     pub fn contexts(&self) -> Vec<Context> {
         match &self.modal {
             Some(Modal::Question(_)) => vec![Context::Question],
+            Some(Modal::Alarms { .. }) => vec![Context::Alarms, Context::Reading],
             Some(Modal::Choose(_)) => vec![Context::Choosing],
             Some(Modal::Palette(_)) => vec![Context::Palette],
             Some(_) => vec![Context::Reading],
@@ -484,6 +496,7 @@ impl NodeView {
             received: 0,
             received_console: 0,
             link: Link::Connecting,
+            clock: None,
             events: VecDeque::new(),
             last_seq: 0,
             missed: 0,
@@ -494,11 +507,4 @@ impl NodeView {
     pub fn name(&self) -> &str {
         self.called.as_deref().unwrap_or(&self.label)
     }
-}
-
-/// The addresses of an instance, in order, as its identity beside the VRID.
-pub fn nets(instance: &crate::status::Instance) -> Vec<IpNet> {
-    let mut nets: Vec<IpNet> = instance.vips.iter().map(|v| v.net).collect();
-    nets.sort();
-    nets
 }

@@ -24,8 +24,14 @@ fn with(model: &Model, pane: Pane, filter: &str) -> Vec<RowId> {
     match pane {
         Pane::Matrix => instances(model, filter).into_iter().map(|r| r.id).collect(),
         Pane::Summary | Pane::Servers => {
+            let lines = servers(model, filter);
+            // Where nobody serves, several nodes tell of the same service.
+            let mut services = BTreeSet::new();
+            let is_told_twice =
+                !lines.iter().filter(|l| l.real.is_none()).all(|l| services.insert(l.served.service.id));
             let mut seen = BTreeSet::new();
-            servers(model, filter).into_iter().map(|line| line.row).filter(|row| seen.insert(row.clone())).collect()
+            let is_new = |row: &RowId| !is_told_twice || seen.insert(row.clone());
+            lines.into_iter().map(|line| line.row).filter(is_new).collect()
         }
         Pane::Neighbours => neighbours(model, filter).into_iter().map(|line| line.row).collect(),
         Pane::Stage => {
@@ -224,16 +230,19 @@ fn neighbour_key(picture: &Picture, node: usize, n: &Neighbour, column: &str) ->
 
 /// The events of all nodes on one wall clock, the newest first.
 pub(super) fn history<'p>(model: &'p Model, filter: &str) -> Vec<(usize, &'p Arc<Event>)> {
-    let nodes = model.shown().nodes.iter().enumerate();
-    let all = nodes.flat_map(|(n, view)| view.events.iter().map(move |e| (n, e)));
+    let picture = model.shown();
+    let nodes = picture.nodes.iter().enumerate();
+    // Each node's own are in order already: sorting is quick then.
+    let all = nodes.flat_map(|(n, view)| view.events.iter().rev().map(move |e| (n, e)));
     let text = |e: &Event| {
         let cause = e.cause.as_deref().unwrap_or("");
         format!("{} {} {} {} {} {cause}", e.node, e.subject, e.kind, e.severity, e.text)
     };
     let mut events: Vec<_> = all.filter(|(_, e)| passes(filter, || text(e))).collect();
-    events.sort_by_key(|(n, e)| (std::cmp::Reverse(e.wall_us), *n, std::cmp::Reverse(e.seq)));
-    table::sort(events, model.sort(Pane::History), |(_, e), column| match column {
-        "TIME" => Some(Key::Number(e.wall_us)),
+    let at = |n: usize, e: &Event| super::clocks::corrected(picture, n, e.wall_us);
+    events.sort_by_key(|(n, e)| (std::cmp::Reverse(at(*n, e)), *n, std::cmp::Reverse(e.seq)));
+    table::sort(events, model.sort(Pane::History), |(n, e), column| match column {
+        "TIME" => Some(Key::Number(at(*n, e))),
         "NODE" => Some(Key::Text(e.node.clone())),
         "SUBJECT" => Some(Key::Text(e.subject.to_string())),
         "SEVERITY" => Some(Key::Number(e.severity as u64)),

@@ -9,7 +9,7 @@ use super::question::{Field, Question, Subject};
 use super::table::Choice;
 use super::{ask, palette, rows, screens, table};
 use crate::console::Left;
-use crate::status::{Ask, Event, Reply, Snapshot, Stage, StageAction};
+use crate::status::{Ask, ClockOffset, Event, Reply, Snapshot, Stage, StageAction};
 use crossterm::event::{KeyCode, MouseButton, MouseEvent, MouseEventKind};
 use ratatui::layout::Size;
 use std::sync::Arc;
@@ -37,6 +37,11 @@ pub enum Msg {
     Link {
         node: usize,
         link: Link,
+    },
+    /// A node's clock was measured.
+    Clock {
+        node: usize,
+        offset: Option<ClockOffset>,
     },
     Stage(Stage),
     Reply {
@@ -81,6 +86,11 @@ pub enum Effect {
     Stage(StageAction),
     /// To the terminal's clipboard.
     Copy(String),
+    /// A new alarm: the bell, and a notice on the desktop where the settings want one.
+    Ring {
+        title: String,
+        text: String,
+    },
     Leave(Left),
 }
 
@@ -94,7 +104,7 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
     let effects = match msg {
         Msg::Tick { now, wall_us } => {
             tick(model, now, wall_us);
-            return Vec::new();
+            return super::alarms::ring(model);
         }
         Msg::Key(key) => on_key(model, key),
         Msg::Mouse(event) => on_mouse(model, event),
@@ -113,6 +123,12 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
                 view.link = link;
             }
         }),
+        Msg::Clock { node, offset } => {
+            if let Some(view) = model.live.nodes.get_mut(node) {
+                view.clock = offset;
+            }
+            Vec::new()
+        }
         Msg::Stage(stage) => data(model, |m| take_stage(m, stage)),
         Msg::Reply { about, answer } => {
             on_reply(model, &about, answer);
@@ -292,6 +308,7 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::Help => model.modal = Some(Modal::Help { scroll: 0 }),
         Action::Details => details(model),
         Action::Freeze => freeze(model),
+        Action::Alarms => model.modal = Some(Modal::Alarms { chosen: None }),
         Action::Back => back(model),
         Action::Copy => return copy(model),
         Action::Leave => return leave(model),
@@ -304,6 +321,7 @@ fn act_in_modal(model: &mut Model, action: Action) -> Vec<Effect> {
     let page = usize::from(model.size.height / 2).max(1);
     match (&mut model.modal, action) {
         (Some(Modal::Question(_)), _) => return act_in_question(model, action),
+        (Some(Modal::Alarms { .. }), _) => return super::alarms::act(model, action),
         (_, Action::Back) => model.modal = None,
         (Some(Modal::Choose(_)), _) => table::act(model, action),
         (Some(Modal::Palette(_)), _) => return palette::press(model, action),

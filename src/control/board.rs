@@ -1,7 +1,7 @@
 //! What an engine publishes: the latest snapshot, and a bounded list of events.
 
 use super::records::Records;
-use crate::status::{Event, Snapshot};
+use crate::status::{ClockOffset, Event, Snapshot};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -27,6 +27,8 @@ pub struct Board {
     on_request: AtomicBool,
     /// Somebody has begun to wait.
     wanted: Notify,
+    /// How far the node's clock is from the reader's; none: not measured. Only on the reader's side.
+    clock: watch::Sender<Option<ClockOffset>>,
     records: Records,
 }
 
@@ -38,6 +40,7 @@ impl Default for Board {
             newest: watch::Sender::new(0),
             on_request: AtomicBool::new(false),
             wanted: Notify::new(),
+            clock: watch::Sender::new(None),
             records: Records::default(),
         }
     }
@@ -64,7 +67,12 @@ impl Board {
     }
 
     pub fn publish(&self, snapshot: Snapshot) {
-        self.snapshot.send_replace(Some(Arc::new(snapshot)));
+        self.show(Arc::new(snapshot));
+    }
+
+    /// As [`Self::publish`], of one that others hold, too.
+    pub fn show(&self, snapshot: Arc<Snapshot>) {
+        self.snapshot.send_replace(Some(snapshot));
     }
 
     /// Whether snapshots are made only for those who wait for one.
@@ -100,6 +108,15 @@ impl Board {
         let snapshots = self.snapshot.subscribe();
         self.wanted.notify_one();
         snapshots
+    }
+
+    pub fn set_clock(&self, offset: Option<ClockOffset>) {
+        self.clock.send_if_modified(|before| std::mem::replace(before, offset) != offset);
+    }
+
+    /// Wakes when the node's clock was measured.
+    pub fn clock(&self) -> watch::Receiver<Option<ClockOffset>> {
+        self.clock.subscribe()
     }
 
     /// Wakes at each new event.

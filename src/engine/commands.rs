@@ -63,6 +63,7 @@ impl Engine {
             Command::Undo { .. } => return self.undo(now, id, ask, effects),
             Command::Lock { .. } => self.lock(now, ask),
             Command::Unlock { on } => self.unlock(now, ask, on),
+            Command::Acknowledge { alarm, since_us } => self.acknowledge(now, ask, alarm, *since_us),
             Command::CheckNow { real, service } => self.check_now(now, *real, *service).inspect(|_| {
                 let text = ask.command.to_string();
                 self.log.add(now, subject(&ask.command), Severity::Info, "command", text, Some(by(ask, "")));

@@ -3,6 +3,7 @@
 use crate::kernel::ServiceKey;
 use crate::sys::audit_file::Limits;
 use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,6 +15,7 @@ pub struct Settings {
     pub control: Control,
     pub engine: Engine,
     pub mail: Mail,
+    pub metrics: Metrics,
     pub notify: Notify,
 }
 
@@ -85,6 +87,39 @@ pub struct Notify {
     pub lvs_fifo_nul: bool,
 }
 
+/// What Prometheus asks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Metrics {
+    /// An address of this machine alone, such as 127.0.0.1:9650; none: only the control socket tells them.
+    pub listen: Option<Loopback>,
+}
+
+/// A loopback address and a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "SocketAddr", into = "SocketAddr")]
+pub struct Loopback(SocketAddr);
+
+impl TryFrom<SocketAddr> for Loopback {
+    type Error = String;
+
+    fn try_from(at: SocketAddr) -> Result<Self, String> {
+        if at.ip().is_loopback() {
+            Ok(Self(at))
+        } else {
+            Err(format!(
+                "{at} is not a loopback address (127.0.0.1:PORT, [::1]:PORT): metrics are for this machine alone"
+            ))
+        }
+    }
+}
+
+impl From<Loopback> for SocketAddr {
+    fn from(at: Loopback) -> Self {
+        at.0
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Engine {
@@ -131,8 +166,24 @@ pub struct Console {
     /// Take the verbs away.
     pub view_only: bool,
     pub mouse: bool,
+    /// Ring the terminal's bell once for each new alarm.
+    pub bell: bool,
+    /// Tell new alarms on the desktop, through the terminal.
+    pub notice: Notice,
     /// Extra key bindings, in the form of `assets/keys.toml`.
     pub keys: Option<PathBuf>,
+}
+
+/// By which sequence a terminal is asked for a notice on the desktop.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Notice {
+    #[default]
+    Off,
+    /// iTerm2, kitty, Windows Terminal, `WezTerm`.
+    Osc9,
+    /// foot, urxvt, Konsole, VTE.
+    Osc777,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -148,7 +199,15 @@ pub struct Control {
 
 impl Default for Console {
     fn default() -> Self {
-        Self { theme: "dark".into(), ascii: false, view_only: false, mouse: true, keys: None }
+        Self {
+            theme: "dark".into(),
+            ascii: false,
+            view_only: false,
+            mouse: true,
+            bell: true,
+            notice: Notice::Off,
+            keys: None,
+        }
     }
 }
 

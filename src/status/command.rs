@@ -197,6 +197,14 @@ pub enum Command {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         service: Option<ServiceKey>,
     },
+    /// This alarm has been seen; it changes nothing else.
+    Acknowledge {
+        /// As [`super::Alarm::id`].
+        alarm: String,
+        /// Which occurrence; none: every one until now.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        since_us: Option<u64>,
+    },
     /// Another weight than the file's, until returned.
     Weight {
         real: DestinationKey,
@@ -228,7 +236,13 @@ impl Command {
             Self::CheckNow { .. } => "check-now",
             Self::Reload { .. } => "reload",
             Self::Restart {} => "restart",
+            Self::Acknowledge { .. } => "acknowledge",
         }
+    }
+
+    /// The alarm it is about, if it is about one.
+    pub fn alarm(&self) -> Option<&str> {
+        if let Self::Acknowledge { alarm, .. } = self { Some(alarm) } else { None }
     }
 
     /// The instance it is about, if it is about one.
@@ -308,6 +322,7 @@ impl fmt::Display for Command {
             Self::Reload { dry_run: false } => write!(f, "reload"),
             Self::Reload { dry_run: true } => write!(f, "reload --dry-run"),
             Self::Restart {} => write!(f, "restart"),
+            Self::Acknowledge { alarm, .. } => write!(f, "acknowledge {alarm}"),
             Self::Weight { real, service, weight } => write!(f, "weight {real}{} {weight}", of(service)),
         }
     }

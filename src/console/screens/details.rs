@@ -369,7 +369,7 @@ fn event(model: &Model, node: usize, id: (u64, u64), width: usize) -> Vec<Line> 
     lines.extend(fact("why", e.cause.as_deref().unwrap_or("not given"), width));
     let when = format!(
         "{} on {}, {} after its engine started",
-        time_of(model, e.wall_us, true),
+        time_of(model, super::super::clocks::corrected(model.shown(), node, e.wall_us), true),
         e.node,
         text::span(e.at.as_micros())
     );

@@ -85,11 +85,19 @@ fn counts(model: &Model) -> Vec<(u8, Line)> {
         parts.push((5, vec![(Ink::Drain, format!("⇣ {draining} draining"))]));
     }
     let alarms = facts::alarms(picture);
-    parts.push(match alarms.first().map(|a| a.severity) {
+    let seen = alarms.iter().filter(|a| a.acknowledged.is_some()).count();
+    let new = alarms.len() - seen;
+    let count = |mark: &str| {
+        let seen = if seen == 0 { String::new() } else { format!(", {seen} seen") };
+        format!("{mark}{}{seen}", text::plural(new, "alarm"))
+    };
+    let worst = alarms.iter().find(|a| a.acknowledged.is_none()).map(|a| a.severity);
+    parts.push(match worst {
+        None if seen > 0 => (9, vec![dim(format!("✓ {} seen", text::plural(seen, "alarm")))]),
         None if (0..of).all(|n| picture.freshness(n) == Freshness::Never) => (8, vec![dim("no word yet")]),
         None => (9, vec![(Ink::Good, "✓ no alarm".into())]),
-        Some(Severity::Alarm) => (9, vec![(Ink::Split, format!(" ! {} ", text::plural(alarms.len(), "alarm")))]),
-        Some(_) => (9, vec![(Ink::Warn, format!("! {}", text::plural(alarms.len(), "alarm")))]),
+        Some(Severity::Alarm) => (9, vec![(Ink::Split, format!(" {} ", count("! ")))]),
+        Some(_) => (9, vec![(Ink::Warn, count("! "))]),
     });
     parts
 }
@@ -177,7 +185,8 @@ fn message(canvas: &mut Canvas, area: Rect) {
     let alarms = facts::alarms(model.shown());
     let mut whole = marked(model);
     let taken: usize = whole.iter().map(|(_, t)| text::width(t)).sum();
-    let line: Line = match (&model.message, alarms.as_slice()) {
+    let new = alarms.iter().find(|a| a.acknowledged.is_none());
+    let line: Line = match (&model.message, new.or_else(|| alarms.first())) {
         (Some(m), _) => {
             let (mark, ink) = match m.tone {
                 Tone::Info => ("", Ink::Text),
@@ -186,12 +195,14 @@ fn message(canvas: &mut Canvas, area: Rect) {
             };
             vec![(ink, format!(" {mark}{}", m.text))]
         }
-        (None, []) => vec![dim(calm(model))],
-        (None, [first, rest @ ..]) => {
-            let ink = if first.severity == Severity::Alarm { Ink::Split } else { Ink::Warn };
-            let more = if rest.is_empty() { String::new() } else { format!("  (and {} more)", rest.len()) };
+        (None, None) => vec![dim(calm(model))],
+        (None, Some(worst)) => {
+            let more = alarms.len() - 1;
+            let more = if more == 0 { "  ! list".to_owned() } else { format!("  (and {more} more: !)") };
             let room = usize::from(area.width).saturating_sub(text::width(&more) + 3 + taken);
-            vec![(ink, format!(" ! {}", text::cut(&first.text, room))), dim(more)]
+            let mark = if worst.acknowledged.is_some() { "✓ acknowledged" } else { "!" };
+            let sentence = format!(" {mark} {}", super::alarms::sentence(model, worst));
+            vec![(super::alarms::ink(worst), text::cut(&sentence, room)), dim(more)]
         }
     };
     whole.extend(line);

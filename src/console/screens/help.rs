@@ -48,6 +48,7 @@ const fn heading(context: Context) -> &'static str {
         Context::Everywhere => "Looking",
         Context::Instances => "On an instance",
         Context::Servers => "On a real server",
+        Context::Alarms => "In the list of alarms",
         Context::Stage => "On the stage",
         Context::Clock => "The virtual clock",
         Context::Reading => "While reading",

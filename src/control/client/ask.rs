@@ -1,6 +1,7 @@
 //! One question, one answer, one connection.
 
 use super::link::{self, Behind, Link};
+use crate::control::sse;
 use crate::control::target::Target;
 use crate::status::{API, Ask, AuditList, CheckList, ConfigReport, Event, Reply, Snapshot};
 use http_body_util::{BodyExt, Full, Limited};
@@ -40,7 +41,7 @@ impl Failure {
         Self::Unreachable { label: target.label.clone(), why: why.into() }
     }
 
-    fn garbled(target: &Target, why: impl ToString) -> Self {
+    pub(super) fn garbled(target: &Target, why: impl ToString) -> Self {
         Self::Garbled { label: target.label.clone(), why: printable(&why.to_string()) }
     }
 
@@ -65,6 +66,12 @@ pub async fn status(target: &Target) -> Result<Snapshot, Failure> {
 /// Its health checks with their last runs.
 pub async fn checks(target: &Target) -> Result<CheckList, Failure> {
     get(target, "/v1/checks").await
+}
+
+/// What it tells Prometheus.
+pub async fn metrics(target: &Target) -> Result<String, Failure> {
+    let bytes = once(target, Method::GET, "/metrics", Vec::new(), &[StatusCode::OK]).await?;
+    String::from_utf8(bytes.to_vec()).map_err(|e| Failure::garbled(target, e))
 }
 
 /// Its configuration.
@@ -125,6 +132,8 @@ async fn once(
 pub(super) struct Session {
     sender: SendRequest<Full<Bytes>>,
     behind: Behind,
+    /// Changes will do where whole snapshots are sent otherwise.
+    pub(super) takes_changes: bool,
     /// Drives the connection, and ends with it.
     _driver: JoinSet<()>,
 }
@@ -139,7 +148,7 @@ impl Session {
             // What ends it is told to whoever reads the answer.
             let _ = connection.await;
         });
-        Ok(Self { sender, behind, _driver: driver })
+        Ok(Self { sender, behind, takes_changes: false, _driver: driver })
     }
 
     pub(super) async fn send(
@@ -156,6 +165,7 @@ impl Session {
             .header("user-agent", PROGRAM)
             .header("vipdeck-api", API)
             .header("content-type", "application/json")
+            .header(sse::CHANGES, if self.takes_changes { "1" } else { "0" })
             .body(Full::new(Bytes::from(body)))
             .map_err(|e| Failure::garbled(target, e))?;
         match self.sender.send_request(request).await {

@@ -1,9 +1,11 @@
 //! What may be asked, and the answers.
 
-use super::{Shared, papers, streams};
+use super::{Shared, metrics, papers, streams};
 use crate::control::access::{Peer, user_name};
 use crate::control::feed::Request;
+use crate::control::sse;
 use crate::status::{API, Actor, Ask, CheckList, Command, Event, Reply, Snapshot};
+use crate::sys::clock::wall_us;
 use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Extension, FromRequestParts, Query, State};
@@ -32,7 +34,7 @@ const TAKE: Duration = Duration::from_secs(2);
 /// For the engine to answer it.
 const ANSWER: Duration = Duration::from_secs(6);
 
-const EXPECTED: &str = r#"expected one of {"command":"demote|restore|takeover|announce","instance":NAME}, {"command":"demote-all|restore-all|pause|resume"}, {"command":"keep|undo","id":NUMBER}, {"command":"lock|unlock","on":NAME}, {"command":"drain|maint|reset|return|check-now","real":"ADDRESS:PORT"}, {"command":"weight","real":"ADDRESS:PORT","weight":NUMBER}; a real server also takes "service":"tcp/ADDRESS:PORT", drain "deadline_seconds":NUMBER, "then":"ask|wait|reset|return", "ignore_persistence":true, return "slow_start_seconds":NUMBER, demote and takeover "seen":"MASTER|BACKUP", demote "mode":"yield|fence", lock "plan":TEXT, "seconds":NUMBER; what holds takes "hold_seconds":NUMBER, "at_expiry":"stay|restore"; what can be undone "keep_seconds":NUMBER; all take "reason":TEXT, "session":TEXT, "force":true"#;
+const EXPECTED: &str = r#"expected one of {"command":"demote|restore|takeover|announce","instance":NAME}, {"command":"demote-all|restore-all|pause|resume"}, {"command":"keep|undo","id":NUMBER}, {"command":"lock|unlock","on":NAME}, {"command":"drain|maint|reset|return|check-now","real":"ADDRESS:PORT"}, {"command":"weight","real":"ADDRESS:PORT","weight":NUMBER}, {"command":"acknowledge","alarm":ID}; a real server also takes "service":"tcp/ADDRESS:PORT", drain "deadline_seconds":NUMBER, "then":"ask|wait|reset|return", "ignore_persistence":true, return "slow_start_seconds":NUMBER, demote and takeover "seen":"MASTER|BACKUP", demote "mode":"yield|fence", lock "plan":TEXT, "seconds":NUMBER; what holds takes "hold_seconds":NUMBER, "at_expiry":"stay|restore"; what can be undone "keep_seconds":NUMBER; all take "reason":TEXT, "session":TEXT, "force":true"#;
 
 pub(super) fn router(shared: Arc<Shared>) -> Router {
     Router::new()
@@ -43,7 +45,12 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route("/v1/audit", get(papers::audit))
         .route("/v1/events", get(events))
         .route("/v1/stream", get(stream))
+        .route("/v1/clock", get(clock))
         .route("/v1/commands", post(command))
+        .route(
+            "/metrics",
+            get(async |_: Viewer, State(shared): State<Arc<Shared>>| metrics::answer(&shared.board).await),
+        )
         .fallback(|| async {
             Problem::new(StatusCode::NOT_FOUND, "there is nothing here: GET /v1 lists what there is")
         })
@@ -72,6 +79,10 @@ pub(super) struct Problem {
 impl Problem {
     pub(super) fn new(status: StatusCode, text: impl Into<String>) -> Self {
         Self { status, text: text.into() }
+    }
+
+    pub(super) fn starting() -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "the engine is starting: there is no snapshot yet")
     }
 }
 
@@ -136,10 +147,17 @@ async fn index(_: Viewer) -> Json<serde_json::Value> {
             { "method": "GET", "path": "/v1/events?after=SEQ&follow=true",
               "text": "events as server-sent events, ids are sequence numbers, Last-Event-ID resumes; `gap` when some are lost" },
             { "method": "GET", "path": "/v1/stream?after=SEQ",
-              "text": "server-sent events for consoles: `snapshot` (at most ten a second), `event`, `gap`, `configuration`, `audit`" },
+              "text": "server-sent events for consoles: `snapshot` (at most ten a second), `event`, `gap`, `configuration`, `audit`; with the header vipdeck-changes, `change` after the first snapshot" },
+            { "method": "GET", "path": "/v1/clock", "text": "this machine's wall clock, microseconds since 1970" },
             { "method": "POST", "path": "/v1/commands", "text": EXPECTED },
+            { "method": "GET", "path": "/metrics", "text": "for Prometheus, as OpenMetrics" },
         ],
     }))
+}
+
+/// For whoever compares clocks: nothing is waited for.
+async fn clock(_: Viewer) -> Json<serde_json::Value> {
+    Json(json!({ "wall_us": wall_us() }))
 }
 
 /// A snapshot as shared by the board.
@@ -152,14 +170,12 @@ impl IntoResponse for Shown {
 }
 
 async fn status(_: Viewer, State(shared): State<Arc<Shared>>) -> Result<Shown, Problem> {
-    let none = || Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the engine is starting: there is no snapshot yet");
-    shared.board.fresh().await.map(Shown).ok_or_else(none)
+    shared.board.fresh().await.map(Shown).ok_or_else(Problem::starting)
 }
 
 /// Every check with its history.
 async fn checks(_: Viewer, State(shared): State<Arc<Shared>>) -> Result<Response, Problem> {
-    let none = || Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the engine is starting: there is no snapshot yet");
-    let snapshot = shared.board.fresh().await.ok_or_else(none)?;
+    let snapshot = shared.board.fresh().await.ok_or_else(Problem::starting)?;
     Ok(Json(CheckList::of(&snapshot)).into_response())
 }
 
@@ -199,7 +215,9 @@ async fn stream(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let Query(query) = query.map_err(|e| bad_query(&e))?;
-    Ok(streams::console(&shared, resume(query.after, &headers)?, viewer.operates).into_response())
+    let takes_changes = headers.get(sse::CHANGES).is_some_and(|v| v == "1");
+    let after = resume(query.after, &headers)?;
+    Ok(streams::console(&shared, after, takes_changes, viewer.operates).into_response())
 }
 
 fn bad_query(rejection: &QueryRejection) -> Problem {
@@ -255,7 +273,7 @@ fn parsed(body: &[u8]) -> Result<Ask, Problem> {
         Command::Unlock { on } => (Some(on.as_str()), None),
         _ => (None, None),
     };
-    let texts = [ask.reason.as_deref(), ask.command.instance(), ask.session.as_deref(), on, plan];
+    let texts = [ask.reason.as_deref(), ask.command.instance(), ask.command.alarm(), ask.session.as_deref(), on, plan];
     if texts.into_iter().flatten().any(|t| t.chars().any(char::is_control)) {
         return Err(bad("control characters are not allowed: texts go to logs and screens".into()));
     }
