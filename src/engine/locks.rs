@@ -19,6 +19,7 @@ impl Engine {
             ask.command,
             Command::CheckNow { .. }
                 | Command::Announce { .. }
+                | Command::Acknowledge { .. }
                 | Command::Keep { .. }
                 | Command::Unlock { .. }
                 | Command::Reload { dry_run: true }

@@ -130,6 +130,7 @@ impl Engine {
             | Command::Pause {}
             | Command::Resume {}
             | Command::Announce { .. }
+            | Command::Acknowledge { .. }
             | Command::Keep { .. }
             | Command::Undo { .. }
             | Command::Lock { .. }
