@@ -5,16 +5,22 @@
 
 use super::keymap::{Key, Keymap};
 use super::model::{Link, Model, Setup};
+use super::replay::{self, Replay};
+use super::tape::{self, Recorder};
 use super::terminal::{self, Promise, Screen};
 use super::theme::{self, Depth};
 use super::update::{About, Answer, Effect, Msg, update};
 use super::{Left, Start, screens};
 use crate::control::{Connection, Feed, Request, StageFeed, StageRequest};
+use crate::privacy::Privacy;
+use crate::recording::{Fed, Header, Moment, Recording};
 use crate::settings;
+use crate::status::Mode;
 use anyhow::Context;
 use crossterm::event::{Event, EventStream, KeyEventKind, MouseEventKind};
 use futures_util::{FutureExt, StreamExt};
 use ratatui::layout::Size;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
@@ -27,13 +33,22 @@ const FRAME_OF_KEY: Duration = Duration::from_millis(10);
 /// How many messages may wait for the loop; the feeds wait beyond that, and lose nothing by it.
 const WAITING: usize = 64;
 
-pub(super) fn run(start: Start) -> anyhow::Result<Left> {
+pub(super) fn run(mut start: Start) -> anyhow::Result<Left> {
+    let mut privacy = start.look.privacy.then(Privacy::default);
+    if let Some(privacy) = &mut privacy {
+        start.feeds.iter_mut().for_each(|f| f.label = privacy.label(&f.label));
+        start.title = privacy.title(&start.title);
+    }
     let promise = Promise::read()?;
     let model = model_of(&start, promise)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the console")?;
+    let header =
+        Header::new(&model.title, model.mode, start.feeds.iter().map(|f| f.label.clone()).collect(), model.has_stage);
+    let recorder = Recorder::start(header)?;
     let left = runtime.block_on(async {
         let mouse = start.look.mouse;
-        let mut app = App::new(model, start, Screen::open(mouse)?);
+        let mut app = App::new(model, start, Screen::open(mouse)?, Some(recorder));
+        app.privacy = privacy;
         let left = app.until_left().await;
         app.screen.close().await;
         left
@@ -42,6 +57,59 @@ pub(super) fn run(start: Start) -> anyhow::Result<Left> {
         terminal::silence_input();
     }
     left
+}
+
+/// What `feeds` say until `end`, as one recording.
+pub(super) async fn record(
+    title: &str,
+    feeds: Vec<Feed>,
+    end: impl Future<Output = ()>,
+) -> anyhow::Result<Vec<Arc<[u8]>>> {
+    let header = Header::new(title, Mode::Live, feeds.iter().map(|f| f.label.clone()).collect(), false);
+    let mut shadow = tape::Shadow::unbounded(&header)?;
+    let (out, mut incoming) = mpsc::channel(WAITING);
+    let zero = Instant::now();
+    for (node, feed) in feeds.into_iter().enumerate() {
+        tokio::spawn(follow(node, feed, zero, out.clone()));
+    }
+    tokio::pin!(end);
+    loop {
+        let msg = tokio::select! {
+            () = &mut end => break,
+            msg = incoming.recv() => msg,
+        };
+        let (at, wall) = clocks(zero);
+        if let Some(fed) = msg.as_ref().and_then(tape::fed) {
+            shadow.take(Moment { at, wall }, fed);
+        }
+    }
+    Ok(shadow.writer.recording(&header, 0))
+}
+
+/// The console's clock and the wall's.
+fn clocks(zero: Instant) -> (u64, u64) {
+    let now = u64::try_from(zero.elapsed().as_micros()).unwrap_or(u64::MAX);
+    (now, u64::try_from(jiff::Timestamp::now().as_microsecond()).unwrap_or(0))
+}
+
+/// The same screens on a recording: no feed, so that no key can reach an engine.
+pub(super) fn replay(recording: Recording, file: String, look: settings::Console) -> anyhow::Result<()> {
+    let header = recording.header.clone();
+    let start = Start { title: header.title, mode: Mode::Replay, feeds: vec![], stage: None, look, owns_engine: false };
+    let mut model = model_of(&start, Promise::read()?)?;
+    replay::begin(&mut model, Replay::new(Arc::new(recording), file));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the console")?;
+    let left = runtime.block_on(async {
+        let mouse = start.look.mouse;
+        let mut app = App::new(model, start, Screen::open(mouse)?, None);
+        let left = app.until_left().await;
+        app.screen.close().await;
+        left
+    });
+    if matches!(left, Ok(Left::TerminalGone)) {
+        terminal::silence_input();
+    }
+    left.map(drop)
 }
 
 fn model_of(start: &Start, promise: Promise) -> anyhow::Result<Model> {
@@ -82,6 +150,10 @@ struct App {
     zero: Instant,
     out: mpsc::Sender<Msg>,
     incoming: mpsc::Receiver<Msg>,
+    /// None: it is a recording that is shown.
+    recorder: Option<Recorder>,
+    /// Names and addresses are shown as stand-ins.
+    privacy: Option<Privacy>,
 }
 
 /// What ended a wait.
@@ -98,7 +170,7 @@ fn is_idle_motion(woken: &Woken) -> bool {
 }
 
 impl App {
-    fn new(model: Model, start: Start, screen: Screen) -> Self {
+    fn new(model: Model, start: Start, screen: Screen, recorder: Option<Recorder>) -> Self {
         let (out, incoming) = mpsc::channel(WAITING);
         let zero = Instant::now();
         let mut nodes = Vec::new();
@@ -112,7 +184,20 @@ impl App {
             requests
         });
         let (bell, notice) = (start.look.bell, start.look.notice);
-        Self { model, screen, nodes, stage, owns_engine: start.owns_engine, bell, notice, zero, out, incoming }
+        Self {
+            model,
+            screen,
+            nodes,
+            stage,
+            owns_engine: start.owns_engine,
+            bell,
+            notice,
+            zero,
+            out,
+            incoming,
+            recorder,
+            privacy: None,
+        }
     }
 
     async fn until_left(&mut self) -> anyhow::Result<Left> {
@@ -188,8 +273,7 @@ impl App {
     }
 
     fn pass_time(&mut self) -> anyhow::Result<()> {
-        let now = u64::try_from(self.zero.elapsed().as_micros()).unwrap_or(u64::MAX);
-        let wall_us = u64::try_from(jiff::Timestamp::now().as_microsecond()).unwrap_or(0);
+        let (now, wall_us) = clocks(self.zero);
         self.tell(Msg::Tick { now, wall_us }).map(drop)
     }
 
@@ -203,10 +287,36 @@ impl App {
         self.screen.draw(title, |frame| screens::draw(model, frame))
     }
 
+    fn moment(&self) -> Moment {
+        Moment { at: self.model.now, wall: self.model.wall_us }
+    }
+
+    fn record(&self, fed: Option<Fed>) {
+        if let (Some(recorder), Some(fed)) = (&self.recorder, fed) {
+            recorder.note(self.moment(), fed);
+        }
+    }
+
     fn tell(&mut self, msg: Msg) -> anyhow::Result<Option<Left>> {
+        let fed = tape::fed(&msg);
+        let msg = match (fed, &mut self.privacy) {
+            (Some(fed), Some(privacy)) => match tape::stand_in(privacy, fed) {
+                Ok(fed) => tape::message(fed),
+                Err(error) => Msg::Saved(Err(format!("something is not shown: its stand-ins do not fit: {error}"))),
+            },
+            _ => msg,
+        };
+        self.record(tape::fed(&msg));
         for effect in update(&mut self.model, msg) {
             match effect {
                 Effect::Leave(left) => return Ok(Some(left)),
+                Effect::Record(note) => self.record(Some(Fed::Note(note))),
+                Effect::Save => {
+                    let asked = self.recorder.as_ref().map_or(Ok(()), |r| r.save(self.out.clone()));
+                    if let Err(why) = asked {
+                        update(&mut self.model, Msg::Saved(Err(format!("not saved: {why}"))));
+                    }
+                }
                 Effect::Copy(text) => self.screen.copy(&text)?,
                 Effect::Ring { title, text } => self.screen.ring(self.bell, self.notice, &title, &text)?,
                 Effect::Send { node, ask, about } => {

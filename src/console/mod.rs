@@ -18,11 +18,14 @@ pub mod model;
 pub mod palette;
 pub mod picture;
 pub mod plan;
+pub mod prompt;
 pub mod question;
+pub mod replay;
 mod rows;
 pub mod screens;
 pub mod state;
 pub mod table;
+pub mod tape;
 mod terminal;
 mod text;
 pub mod theme;
@@ -30,6 +33,7 @@ pub mod update;
 mod wire;
 
 use crate::control::{Feed, StageFeed};
+use crate::recording::Recording;
 use crate::settings;
 use crate::status::Mode;
 
@@ -62,4 +66,18 @@ pub enum Left {
 /// panic or a signal.
 pub fn run(start: Start) -> anyhow::Result<Left> {
     app::run(start)
+}
+
+/// Opens the screens on a recording that came from `file`, and blocks until they are left.
+pub fn replay(recording: Recording, file: String, look: settings::Console) -> anyhow::Result<()> {
+    app::replay(recording, file, look)
+}
+
+/// Records what `feeds` say until `end`; the pieces are one file.
+pub async fn record(
+    title: &str,
+    feeds: Vec<Feed>,
+    end: impl Future<Output = ()>,
+) -> anyhow::Result<Vec<std::sync::Arc<[u8]>>> {
+    app::record(title, feeds, end).await
 }

@@ -3,14 +3,18 @@
 use super::keymap::{Context, Key, Keymap};
 use super::memo::Memo;
 use super::palette::Palette;
+use super::prompt::Prompt;
 use super::question::Question;
+use super::replay::Replay;
 use super::table::{Choose, Look};
 use super::theme::Theme;
 use crate::kernel::{DestinationKey, ServiceKey};
 use crate::net::{Family, LinkName};
+pub use crate::recording::Link;
 use crate::status::{ClockOffset, Event, Mode, Snapshot, Stage};
 use crate::time::Instant;
 use ratatui::layout::Size;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -66,18 +70,25 @@ pub struct Model {
     pub pending: Vec<Key>,
     pub message: Option<Message>,
     pub asked: Vec<Asked>,
+    /// Of a recording: where it is played.
+    pub replay: Option<Box<Replay>>,
     /// The alarms that have been told aloud, each with its beginning.
     pub rung: BTreeMap<String, Option<u64>>,
 }
 
 /// What is known of the cluster, as far as it has arrived.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Picture {
     pub nodes: Vec<NodeView>,
     pub stage: Option<StageView>,
     /// The console's clock when this was the latest.
     pub at: u64,
     pub wall_us: u64,
+    /// What was noted here and no engine has been told of, the newest last.
+    #[serde(skip)]
+    pub notes: VecDeque<Arc<Event>>,
+    #[serde(skip)]
     pub memo: Memo,
 }
 
@@ -88,12 +99,14 @@ pub struct Frozen {
 }
 
 /// One node as far as the console knows.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct NodeView {
     /// What the operator called it.
     pub label: String,
     /// What it calls itself, once it has said so.
     pub called: Option<String>,
+    #[serde(skip)]
     pub snapshot: Option<Arc<Snapshot>>,
     /// When the snapshot came, on the cluster's clock (see [`Picture::clock`]) and on the console's.
     pub received: u64,
@@ -102,21 +115,14 @@ pub struct NodeView {
     /// Its wall clock against this machine's; none: not measured.
     pub clock: Option<ClockOffset>,
     /// The newest last.
+    #[serde(skip)]
     pub events: VecDeque<Arc<Event>>,
     /// The last sequence number taken, and how many were missed.
     pub last_seq: u64,
     pub missed: u64,
 }
 
-/// The way to a node, with times on the console's clock.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Link {
-    Connecting,
-    Live,
-    Lost { since: u64, why: String },
-}
-
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct StageView {
     pub stage: Stage,
     /// When it came, on the console's clock.
@@ -196,7 +202,7 @@ pub enum RowId {
     Wire(usize, LinkName, Family),
     /// A sender of adverts as one node hears it: node, link, VRID, address.
     Neighbour(usize, LinkName, u8, IpAddr),
-    /// Node, wall clock and sequence number: an engine that was started anew counts from the start again.
+    /// Node (a note of this console: none of them), wall clock and sequence number: an engine that was started anew counts from the start again.
     Event(usize, u64, u64),
 }
 
@@ -209,6 +215,8 @@ pub enum Modal {
         row: RowId,
         scroll: usize,
     },
+    /// A line that is typed: a note, a time.
+    Prompt(Prompt),
     /// With the selected alarm's identity; none: the first.
     Alarms {
         chosen: Option<String>,
@@ -310,6 +318,7 @@ impl Model {
             pending: Vec::new(),
             message: None,
             asked: Vec::new(),
+            replay: None,
             rung: BTreeMap::new(),
         })
     }
@@ -317,6 +326,11 @@ impl Model {
     /// What is drawn: the latest, or what was the latest when the display was frozen.
     pub fn shown(&self) -> &Picture {
         self.frozen.as_ref().map_or(&self.live, |f| &f.picture)
+    }
+
+    /// What kind of world is shown, live or recorded.
+    pub fn world(&self) -> Mode {
+        self.replay.as_ref().map_or(self.mode, |r| r.recording().header.mode)
     }
 
     pub fn theme(&self) -> Option<&Theme> {
@@ -338,6 +352,7 @@ impl Model {
     pub fn contexts(&self) -> Vec<Context> {
         match &self.modal {
             Some(Modal::Question(_)) => vec![Context::Question],
+            Some(Modal::Prompt(_)) => vec![Context::Prompt],
             Some(Modal::Alarms { .. }) => vec![Context::Alarms, Context::Reading],
             Some(Modal::Choose(_)) => vec![Context::Choosing],
             Some(Modal::Palette(_)) => vec![Context::Palette],
@@ -361,6 +376,9 @@ impl Model {
             if self.mode == Mode::Lab {
                 contexts.push(Context::Clock);
             }
+        }
+        if self.replay.is_some() {
+            contexts.push(Context::Replay);
         }
         contexts.push(Context::Everywhere);
         contexts
@@ -401,6 +419,9 @@ impl Model {
         let timers = self.shows_timers();
         let ages = self.live.nodes.iter().any(|n| self.live.freshness_of(n) != Freshness::Fresh)
             || matches!(self.view, View::Services | View::Instances);
+        if let Some(replay) = &self.replay {
+            return if replay.is_playing() { 50_000 } else { 1_000_000 };
+        }
         match () {
             () if self.frozen.is_some() || self.room() == Room::TooSmall || paused => 1_000_000,
             () if timers && self.countdown_under(5_000_000) => 100_000,
@@ -484,6 +505,14 @@ impl Picture {
     pub fn remaining(&self, node: &NodeView, then: Instant) -> u64 {
         let at = node.snapshot.as_ref().map_or(0, |s| s.at.as_micros());
         then.as_micros().saturating_sub(at + self.clock().saturating_sub(node.received))
+    }
+}
+
+impl Picture {
+    /// An event by its row.
+    pub fn event(&self, node: usize, wall_us: u64, seq: u64) -> Option<&Arc<Event>> {
+        let of = self.nodes.get(node).map_or(&self.notes, |n| &n.events);
+        of.iter().find(|e| e.seq == seq && e.wall_us == wall_us)
     }
 }
 

@@ -234,6 +234,7 @@ pub(super) fn history<'p>(model: &'p Model, filter: &str) -> Vec<(usize, &'p Arc
     let nodes = picture.nodes.iter().enumerate();
     // Each node's own are in order already: sorting is quick then.
     let all = nodes.flat_map(|(n, view)| view.events.iter().rev().map(move |e| (n, e)));
+    let all = all.chain(picture.notes.iter().rev().map(|e| (usize::MAX, e)));
     let text = |e: &Event| {
         let cause = e.cause.as_deref().unwrap_or("");
         format!("{} {} {} {} {} {cause}", e.node, e.subject, e.kind, e.severity, e.text)
@@ -413,8 +414,7 @@ fn value(picture: &Picture, row: &RowId) -> Option<Value> {
             json!({"node": name(*node), "fresh": picture.is_fresh(*node), "heard": heard})
         }
         RowId::Event(node, wall, seq) => {
-            let mut events = picture.nodes.get(*node)?.events.iter();
-            json!(**events.find(|e| e.seq == *seq && e.wall_us == *wall)?)
+            json!(**picture.event(*node, *wall, *seq)?)
         }
     })
 }

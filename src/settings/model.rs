@@ -14,6 +14,7 @@ pub struct Settings {
     pub console: Console,
     pub control: Control,
     pub engine: Engine,
+    pub journal: Journal,
     pub mail: Mail,
     pub metrics: Metrics,
     pub notify: Notify,
@@ -53,6 +54,18 @@ pub struct Balancer {
     /// protocol in its version 1 (text) or 2 (binary).
     pub proxy_v1: Vec<ServiceKey>,
     pub proxy_v2: Vec<ServiceKey>,
+}
+
+/// What an engine keeps of its own last hour: events and snapshots, in memory.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Journal {
+    /// How far back it goes; 0: there is none.
+    pub seconds: u64,
+    /// What it takes at most, packed.
+    pub bytes: usize,
+    /// Also in files below `engine.state_directory`, so that it outlives the engine.
+    pub on_disk: bool,
 }
 
 /// How mail is given to the relay that keepalived.conf names (`smtp_server`); keepalived itself knows clear text alone.
@@ -165,6 +178,8 @@ pub struct Console {
     pub ascii: bool,
     /// Take the verbs away.
     pub view_only: bool,
+    /// Stand-ins for names and addresses; takes the verbs away.
+    pub privacy: bool,
     pub mouse: bool,
     /// Ring the terminal's bell once for each new alarm.
     pub bell: bool,
@@ -203,11 +218,18 @@ impl Default for Console {
             theme: "dark".into(),
             ascii: false,
             view_only: false,
+            privacy: false,
             mouse: true,
             bell: true,
             notice: Notice::Off,
             keys: None,
         }
+    }
+}
+
+impl Default for Journal {
+    fn default() -> Self {
+        Self { seconds: 3600, bytes: 16 * 1024 * 1024, on_disk: false }
     }
 }
 

@@ -197,6 +197,11 @@ pub enum Command {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         service: Option<ServiceKey>,
     },
+    /// Keep a note on the timeline; without a text, a mark.
+    Note {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        text: Option<String>,
+    },
     /// This alarm has been seen; it changes nothing else.
     Acknowledge {
         /// As [`super::Alarm::id`].
@@ -234,6 +239,7 @@ impl Command {
             Self::Return { .. } => "return",
             Self::Weight { .. } => "weight",
             Self::CheckNow { .. } => "check-now",
+            Self::Note { .. } => "note",
             Self::Reload { .. } => "reload",
             Self::Restart {} => "restart",
             Self::Acknowledge { .. } => "acknowledge",
@@ -321,6 +327,8 @@ impl fmt::Display for Command {
             }
             Self::Reload { dry_run: false } => write!(f, "reload"),
             Self::Reload { dry_run: true } => write!(f, "reload --dry-run"),
+            Self::Note { text: Some(text) } => write!(f, "note \"{text}\""),
+            Self::Note { text: None } => write!(f, "note"),
             Self::Restart {} => write!(f, "restart"),
             Self::Acknowledge { alarm, .. } => write!(f, "acknowledge {alarm}"),
             Self::Weight { real, service, weight } => write!(f, "weight {real}{} {weight}", of(service)),

@@ -30,7 +30,7 @@ fn keys() -> Vec<String> {
             "→" => "<Right>".into(),
             _ => one,
         },
-        two if two == "gg" => two,
+        two if two == "gg" || two == "gt" => two,
         word => format!("<{word}>"),
     };
     map.entries().iter().flat_map(|e| e.keys.iter().map(named)).collect()
@@ -127,7 +127,7 @@ fn changed(node: u8, dice: &mut Dice) -> Snapshot {
 /// What a key sends without a question: it changes nothing.
 fn is_harmless(command: &Command) -> bool {
     ["acknowledge", "announce", "check-now"].contains(&command.verb())
-        || matches!(command, Command::Reload { dry_run: true })
+        || matches!(command, Command::Note { .. } | Command::Reload { dry_run: true })
 }
 
 fn crawl(seed: u64, steps: usize) {

@@ -7,6 +7,7 @@ mod crawl;
 mod fixture;
 mod pictures;
 mod questions;
+mod replays;
 mod stale;
 mod tables;
 mod tracks;

@@ -361,8 +361,7 @@ fn stand_ins(model: &Model, served: &facts::Served, r: &Real, width: usize) -> V
 }
 
 fn event(model: &Model, node: usize, id: (u64, u64), width: usize) -> Vec<Line> {
-    let view = model.shown().nodes.get(node);
-    let Some(e) = view.and_then(|v| v.events.iter().find(|e| (e.wall_us, e.seq) == id)) else {
+    let Some(e) = model.shown().event(node, id.0, id.1) else {
         return vec![vec![dim("it is not kept any more")]];
     };
     let mut lines = fact("what", &e.text, width);

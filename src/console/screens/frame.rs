@@ -32,12 +32,16 @@ fn first_line(canvas: &mut Canvas, area: Rect) {
     let model = canvas.model;
     let clock = clock(model);
     let room = usize::from(area.width).saturating_sub(text::width(&clock) + 2);
-    let mode = if model.mode == Mode::Lab { (Ink::Lab, " LAB ".to_owned()) } else { (Ink::Live, "LIVE".to_owned()) };
+    let mode = match model.mode {
+        Mode::Lab => (Ink::Lab, " LAB ".to_owned()),
+        Mode::Live => (Ink::Live, "LIVE".to_owned()),
+        Mode::Replay => (Ink::Lab, " REPLAY ".to_owned()),
+    };
     // The order of the line, and what goes first when it gets tight.
     let mut parts: Vec<(u8, Line)> = vec![(9, vec![title(text::cut_middle(&model.title, 24))]), (9, vec![mode])];
     parts.extend(counts(model));
     parts.extend(facts::skews(model.shown()).into_iter().map(|text| (7, vec![(Ink::Warn, text)])));
-    if model.view_only {
+    if model.view_only && model.replay.is_none() {
         parts.push((8, vec![(Ink::Warn, "VIEW ONLY".into())]));
     }
     if let Some(frozen) = &model.frozen {
@@ -117,6 +121,9 @@ const fn shade(good: bool) -> Ink {
 /// The time of day; in LAB the virtual time, its speed and its seed.
 fn clock(model: &Model) -> String {
     let picture = model.shown();
+    if model.replay.is_some() {
+        return text::date_time(picture.wall_us, &model.zone);
+    }
     match picture.stage.as_ref().and_then(|s| s.stage.clock) {
         Some(clock) => {
             let now = picture.clock();
@@ -235,6 +242,13 @@ fn calm(model: &Model) -> String {
 fn footer(canvas: &mut Canvas, area: Rect) {
     let model = canvas.model;
     let contexts = model.contexts();
+    // The verbs' line, and where there is only one, all of it.
+    if model.replay.is_some() {
+        super::scrubber::draw(canvas, line_of(area, 0));
+        if area.height < 2 {
+            return;
+        }
+    }
     let acts = |e: &Entry| e.action.is_verb() || e.action.is_stage();
     let hinted = model.keymap.here(&contexts).filter(|e| e.hint.is_some() && !(model.view_only && acts(e)));
     let (verbs, looks): (Vec<&Entry>, Vec<&Entry>) = hinted.partition(|e| acts(e));
@@ -245,7 +259,9 @@ fn footer(canvas: &mut Canvas, area: Rect) {
     let last = line_of(area, usize::from(area.height) - 1);
     let main = Rect { width: last.width.saturating_sub(width + 1), ..last };
     if area.height >= 2 {
-        hints(canvas, line_of(area, 0), verbs.into_iter(), model.view_only);
+        if model.replay.is_none() {
+            hints(canvas, line_of(area, 0), verbs.into_iter(), model.view_only);
+        }
         hints(canvas, main, looks.into_iter(), false);
     } else {
         hints(canvas, main, verbs.into_iter().chain(looks), model.view_only);

@@ -51,6 +51,8 @@ const fn heading(context: Context) -> &'static str {
         Context::Alarms => "In the list of alarms",
         Context::Stage => "On the stage",
         Context::Clock => "The virtual clock",
+        Context::Replay => "The recording",
+        Context::Prompt => "While typing a note or a time",
         Context::Reading => "While reading",
         Context::Question => "In a question",
         Context::Filter => "While typing a filter",

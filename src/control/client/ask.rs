@@ -16,8 +16,10 @@ use tokio::time::timeout;
 
 /// From connecting to the end of the answer.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
-/// The largest answer: all events an engine keeps are about two megabytes.
-const ANSWER_BYTES: usize = 32 * 1024 * 1024;
+/// For a journal to arrive: an hour may have come over ssh.
+const JOURNAL: Duration = Duration::from_secs(120);
+/// The largest answer: all events an engine keeps are about two megabytes, its journal as much as the settings say.
+const ANSWER_BYTES: usize = 256 * 1024 * 1024;
 
 /// How this program calls itself.
 const PROGRAM: &str = concat!("vipdeck/", env!("CARGO_PKG_VERSION"));
@@ -87,6 +89,20 @@ pub async fn audit(target: &Target, since: u64) -> Result<AuditList, Failure> {
 /// The events after `after` that it still has.
 pub async fn events(target: &Target, after: u64) -> Result<Vec<Event>, Failure> {
     get(target, &format!("/v1/events?after={after}")).await
+}
+
+/// Its journal from `since` on (microseconds since 1970): a recording.
+pub async fn journal(target: &Target, since: u64) -> Result<Vec<u8>, Failure> {
+    let asked = async {
+        let mut session = Session::open(target).await?;
+        let answer = session.send(target, Method::GET, &format!("/v1/journal?since={since}"), Vec::new()).await?;
+        if answer.status() == StatusCode::OK {
+            whole(target, answer).await.map(Into::into)
+        } else {
+            Err(refused(target, answer).await)
+        }
+    };
+    timeout(JOURNAL, asked).await.unwrap_or_else(|_| Err(Failure::Silent { label: target.label.clone() }))
 }
 
 /// Sends a command. A failure other than [`Failure::Refused`] leaves open whether it was carried out.
