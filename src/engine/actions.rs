@@ -426,6 +426,7 @@ impl Engine {
             Command::Undo { .. } => text("what it took back, as it was", "bring back sessions that end with a move"),
             Command::Announce { .. }
             | Command::Acknowledge { .. }
+            | Command::Note { .. }
             | Command::CheckNow { .. }
             | Command::Keep { .. }
             | Command::Lock { .. }

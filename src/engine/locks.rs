@@ -20,6 +20,7 @@ impl Engine {
             Command::CheckNow { .. }
                 | Command::Announce { .. }
                 | Command::Acknowledge { .. }
+                | Command::Note { .. }
                 | Command::Keep { .. }
                 | Command::Unlock { .. }
                 | Command::Reload { dry_run: true }

@@ -131,6 +131,7 @@ impl Engine {
             | Command::Resume {}
             | Command::Announce { .. }
             | Command::Acknowledge { .. }
+            | Command::Note { .. }
             | Command::Keep { .. }
             | Command::Undo { .. }
             | Command::Lock { .. }
