@@ -94,6 +94,7 @@ const fn is_palette(entry: &Entry) -> bool {
                 | Context::Groups
                 | Context::Stage
                 | Context::Clock
+                | Context::Keep
                 | Context::Replay
         )
 }
@@ -105,6 +106,7 @@ const fn place(context: Context) -> Option<&'static str> {
         Context::Servers => Some("on a real server"),
         Context::Groups => Some("on a service or a link"),
         Context::Stage => Some("in the demo and the lab"),
+        Context::Keep => Some("while something would undo itself"),
         Context::Clock => Some("on the demo's virtual clock"),
         Context::Replay => Some("on a recording"),
         Context::Everywhere
@@ -112,6 +114,7 @@ const fn place(context: Context) -> Option<&'static str> {
         | Context::Reading
         | Context::Alarms
         | Context::Question
+        | Context::Changes
         | Context::Filter
         | Context::Choosing
         | Context::Palette => None,

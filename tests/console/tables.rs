@@ -182,7 +182,12 @@ fn the_palette_has_every_action_of_the_table_with_its_key() {
         }
         let name = palette::name(entry.action);
         let line = lines.iter().find(|l| l.name == name).unwrap_or_else(|| panic!("{name} is not in the palette"));
-        assert!(line.keys.contains(&entry.keys[0].to_string()) || lines.iter().any(|l| l.name == name), "{name}");
+        let same = console.model.keymap.entries().iter().filter(|e| e.action == entry.action);
+        assert!(
+            same.map(vipdeck::console::keymap::Entry::keys_text).any(|keys| keys == line.keys),
+            "{name}: {}",
+            line.keys
+        );
     }
 }
 
@@ -197,7 +202,7 @@ fn a_command_does_what_its_key_does_or_says_where_it_works() {
     assert_eq!(palette::lines(&console.model, "dmt")[0].name, "demote", "letters in their order are enough");
     console.keys("<Enter>");
     assert!(matches!(console.model.modal, Some(Modal::Question(_))), "it asks as D does");
-    assert!(console.effects.is_empty());
+    assert!(crate::questions::is_quiet(&console));
     console.keys("<Esc>:drain<Enter>");
     assert!(
         console.model.modal.is_none() && console.screen().contains("drain works on a real server"),

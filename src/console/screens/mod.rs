@@ -5,8 +5,10 @@
 mod adverts;
 mod alarms;
 mod canvas;
+mod changes;
 mod choose;
 mod details;
+mod fields;
 mod frame;
 mod help;
 mod instance;
@@ -24,6 +26,7 @@ mod timeline;
 mod tracks;
 
 pub use canvas::Hit;
+pub(super) use question::scroll_limit as question_scroll_limit;
 
 use super::model::{Modal, Model, Room, View};
 use canvas::Canvas;
@@ -94,6 +97,7 @@ fn paint(model: &Model, buf: &mut Buffer) -> (Vec<(Rect, Hit)>, Option<Position>
             Some(Modal::Choose(open)) => choose::columns(&mut canvas, *open),
             Some(Modal::Palette(open)) => choose::palette(&mut canvas, open),
             Some(Modal::Question(open)) => question::draw(&mut canvas, open),
+            Some(Modal::Changes { selected }) => changes::draw(&mut canvas, *selected),
             None => {}
         }
     }
