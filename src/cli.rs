@@ -31,6 +31,11 @@ const EXIT_STATUS: &str = "Exit status:
 /// Of the commands that only look.
 const EXIT_STATUS_LOOK: &str = "Exit status: 0 an engine answered, 2 none did";
 
+const EXIT_STATUS_WHAT_IF: &str =
+    "Exit status: 0 worked out, 1 the question makes no sense, 2 no engine answered, 4 somebody would be left without";
+
+const EXIT_STATUS_WHY: &str = "Exit status: 0 answered, 1 no engine has such a thing, 2 no engine answered";
+
 #[derive(Debug, Subcommand)]
 pub enum Mode {
     /// Run the dual-master example on virtual machines and a virtual clock, on screen: needs no privileges.
@@ -48,6 +53,13 @@ pub enum Mode {
     /// Print what an engine reports.
     #[command(after_help = EXIT_STATUS_LOOK)]
     Status(Status),
+    /// Say why an instance, a real server, a service or a tracker is as it is, back to what came from outside.
+    #[command(after_help = EXIT_STATUS_WHY)]
+    Why(Why),
+    /// Say who would serve what, and when, if something happened: by the engine's own election, run on from the present
+    /// state of all nodes. Changes nothing.
+    #[command(after_help = EXIT_STATUS_WHAT_IF)]
+    WhatIf(WhatIf),
     /// Print what has happened.
     #[command(after_help = EXIT_STATUS_LOOK)]
     Events(Events),
@@ -402,6 +414,40 @@ pub struct Status {
     pub at: At,
     #[command(flatten)]
     pub privacy: Privacy,
+}
+
+#[derive(Debug, Args)]
+pub struct Why {
+    /// An instance, a real server (ADDRESS:PORT), a virtual server (tcp/ADDRESS:PORT), a tracker, or `node`.
+    #[arg(value_name = "INSTANCE|REAL_SERVER|...")]
+    pub subject: String,
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub at: Ats,
+}
+
+#[derive(Debug, Args)]
+pub struct WhatIf {
+    /// crash NODE, cut NODE, demote INSTANCE, fail TRACKER, drain REAL_SERVER or down REAL_SERVER.
+    #[arg(value_name = "WHAT", value_parser = ["crash", "cut", "demote", "fail", "drain", "down"])]
+    pub what: String,
+    /// A node by its name; an instance; a script, interface, file, process or BFD session by its name; ADDRESS:PORT.
+    #[arg(value_name = "SUBJECT")]
+    pub subject: String,
+    /// The node that is meant; none: the MASTER of an instance, or the only one that has the tracker.
+    #[arg(long, value_name = "NODE")]
+    pub on: Option<String>,
+    /// Of demote: it takes nothing over any more until restored.
+    #[arg(long)]
+    pub fence: bool,
+    /// Of fail: the number that a tracked file has then.
+    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true)]
+    pub number: Option<i64>,
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub at: Ats,
 }
 
 #[derive(Debug, Args)]

@@ -49,6 +49,8 @@ fn dispatch(mode: Mode, settings: &Settings, out: &mut dyn Write) -> anyhow::Res
         Mode::Replay(args) => launch::replay::run(&args, settings, out),
         Mode::Report(args) => launch::report::run(&args, settings, out),
         Mode::Status(args) => report::status::run(&args, settings, out),
+        Mode::WhatIf(args) => report::what_if::run(&args, settings, out),
+        Mode::Why(args) => report::why::run(&args, settings, out),
         Mode::Metrics(args) => report::metrics::run(&args, settings, out),
         Mode::Events(args) => report::events::run(&args, settings, out),
         Mode::Alarms(args) => report::alarms::run(&args, settings, out),

@@ -1,6 +1,7 @@
 //! All that decides the picture. Only `update` writes it; `screens` draw it; neither asks a clock.
 
 use super::changes::{Batch, Change};
+use super::foresee::{Standing, WhatIf};
 use super::keymap::{Context, Key, Keymap};
 use super::locks::Locks;
 use super::memo::Memo;
@@ -72,6 +73,8 @@ pub struct Model {
     pub pending: Vec<Key>,
     pub message: Option<Message>,
     pub asked: Vec<Asked>,
+    /// What would follow if the MASTER of the selected instance died, as far as it was worked out.
+    pub standing: Option<Standing>,
     /// Tells the consoles of one user apart: `HOST:PID`.
     pub session: String,
     /// The verbs work only while armed (`arm = true`).
@@ -229,6 +232,11 @@ pub enum Modal {
         row: RowId,
         scroll: usize,
     },
+    Why {
+        row: RowId,
+        scroll: usize,
+    },
+    WhatIf(Box<WhatIf>),
     /// A line that is typed: a note, a time.
     Prompt(Prompt),
     /// With the selected alarm's identity; none: the first.
@@ -336,6 +344,7 @@ impl Model {
             pending: Vec::new(),
             message: None,
             asked: Vec::new(),
+            standing: None,
             session: String::new(),
             needs_arming: false,
             armed_until: None,

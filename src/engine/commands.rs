@@ -89,6 +89,11 @@ impl Engine {
     }
 }
 
+/// A command with who asked for it and why.
+pub(super) fn asked(ask: &Ask) -> String {
+    format!("{}, asked by {}", ask.command, by(ask, ""))
+}
+
 pub(super) fn by(ask: &Ask, rejection: &str) -> String {
     let reason = ask.reason.as_ref().map(|r| format!(": {r}")).unwrap_or_default();
     let rejection = if rejection.is_empty() { String::new() } else { format!(" — {rejection}") };

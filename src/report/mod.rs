@@ -22,6 +22,8 @@ pub mod story;
 mod table;
 mod text;
 pub mod verbs;
+pub mod what_if;
+pub mod why;
 mod wire;
 
 /// What the exit status of `status`, `events` and the verbs says. Stable: scripts rely on it.

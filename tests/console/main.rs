@@ -15,3 +15,4 @@ mod stale;
 mod tables;
 mod tracks;
 mod truth;
+mod whys;
