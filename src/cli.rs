@@ -63,6 +63,8 @@ pub enum Mode {
     /// Print what has happened.
     #[command(after_help = EXIT_STATUS_LOOK)]
     Events(Events),
+    /// Print what happens from now on: one JSON line for each event, with its number, and for each gap.
+    Watch(Watch),
     /// Write what the engines' journals hold, or what happens from now on, to one file for `replay` and `report`.
     #[command(after_help = EXIT_STATUS_LOOK)]
     Record(Record),
@@ -154,6 +156,11 @@ pub enum Mode {
     Restart(Restart),
     /// Prepare this machine as a real server (DR, TUN): VIPs that it tells nobody of; or verify those of a director.
     RealServer(RealServer),
+    /// Print what a shell reads at its start to complete words, also names of instances and servers:
+    /// `source <(vipdeck completions bash)`.
+    Completions(Completions),
+    /// Write the manual pages: vipdeck(1), one for each command, vipdeck.conf(5), vipdeck-keys(7).
+    Man(Manual),
     /// Relay standard input and output to an engine's socket; what `attach ssh://HOST` runs on HOST.
     #[command(hide = true)]
     Relay(At),
@@ -330,9 +337,18 @@ pub struct Look {
 
 #[derive(Debug, Args)]
 pub struct Attach {
-    /// Sockets, names below /run/vipdeck, or ssh://HOST; none: every engine of this machine.
-    #[arg(value_name = "SOCKET|NAME|ssh://HOST")]
+    /// Sockets, names below /run/vipdeck, ssh://HOST, or clusters of the settings; none: every engine of this machine.
+    #[arg(value_name = "SOCKET|NAME|ssh://HOST|CLUSTER")]
     pub targets: Vec<String>,
+    /// Also the other nodes of its cluster, as the engine's settings name them.
+    #[arg(long)]
+    pub all: bool,
+    /// Print the engines of this machine, the clusters of the settings and what they know of others, and leave.
+    #[arg(long)]
+    pub list: bool,
+    /// No screen: one sentence for each change, for screen readers and logs.
+    #[arg(long)]
+    pub plain: bool,
     #[command(flatten)]
     pub look: Look,
 }
@@ -483,6 +499,48 @@ pub struct Events {
     pub at: At,
     #[command(flatten)]
     pub privacy: Privacy,
+}
+
+#[derive(Debug, Args)]
+pub struct Watch {
+    /// One sentence for each change, for screen readers and logs.
+    #[arg(long)]
+    pub plain: bool,
+    /// Begin after this sequence number; 0: with all that is kept. Without: with what happens from now on.
+    #[arg(long, value_name = "SEQ")]
+    pub after: Option<u64>,
+    #[command(flatten)]
+    pub at: Ats,
+}
+
+/// A shell that completes words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Shell {
+    Bash,
+    Zsh,
+    Fish,
+}
+
+impl Shell {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Bash => "bash",
+            Self::Zsh => "zsh",
+            Self::Fish => "fish",
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub struct Completions {
+    pub shell: Shell,
+}
+
+#[derive(Debug, Args)]
+pub struct Manual {
+    /// Write all pages here; without, vipdeck(1) is printed.
+    #[arg(value_name = "DIRECTORY")]
+    pub directory: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -865,6 +923,9 @@ pub struct Demo {
     /// Write the first screen (120×36) to FILE as an SVG picture and leave: needs no terminal.
     #[arg(long, value_name = "FILE")]
     pub picture: Option<PathBuf>,
+    /// No screen: one sentence for each change, for screen readers and logs.
+    #[arg(long, conflicts_with = "picture")]
+    pub plain: bool,
     #[command(flatten)]
     pub look: Look,
 }

@@ -24,6 +24,7 @@ pub mod kernel;
 pub mod lab;
 pub mod launch;
 pub mod lvs;
+pub mod manual;
 pub mod metrics;
 pub mod net;
 pub mod privacy;

@@ -49,6 +49,7 @@ const TABLE: &[(&str, &str, bool)] = &[
     ),
     ("console", "time net kernel status privacy recording cluster forecast why settings control", false),
     ("lab", "time net status console control settings cli sys", false),
+    ("manual", "time conf console control settings status cli", false),
     ("launch", "conf cluster status recording sim console control runtime report settings cli sys", false),
 ];
 

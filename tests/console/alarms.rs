@@ -152,6 +152,22 @@ fn what_must_be_the_same_and_is_not_is_named_with_both_values() {
 }
 
 #[test]
+fn a_hold_that_is_about_to_end_is_an_alarm_since_its_last_quarter() {
+    let mut nodes = both();
+    let mut hold = crate::fixture::hold(vipdeck::status::HoldKind::Demoted);
+    // A hold of four minutes, of which 63 seconds are over.
+    hold.expires_at = Some(at(AT - 63_000_000 + 240_000_000));
+    nodes[1].instances[0].hold = Some(hold.clone());
+    assert_eq!(judged(&nodes), []);
+    hold.since = at(AT - 200_000_000);
+    hold.expires_at = Some(at(AT + 40_000_000));
+    nodes[1].instances[0].hold = Some(hold);
+    let found = judged(&nodes);
+    assert_eq!((kinds(&found), found[0].since_us), (vec![AlarmKind::Hold], wall(AT - 20_000_000)));
+    assert!(found[0].text.contains("VI_1 on lvs2 by ops1 is about to end"), "{}", found[0].text);
+}
+
+#[test]
 fn a_router_that_goes_to_and_fro_is_flapping_since_it_began_to() {
     let mut nodes = both();
     let took = |s: u64| Transition {

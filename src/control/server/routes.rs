@@ -49,6 +49,7 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route("/v1/audit", get(papers::audit))
         .route("/v1/events", get(events))
         .route("/v1/stream", get(stream))
+        .route("/v1/nodes", get(async |_: Viewer, State(shared): State<Arc<Shared>>| Json(shared.board.nodes())))
         .route("/v1/journal", get(journal))
         .route("/v1/clock", get(clock))
         .route("/v1/commands", post(command))
@@ -158,6 +159,7 @@ async fn index(_: Viewer) -> Json<serde_json::Value> {
             { "method": "GET", "path": "/v1/journal?since=MICROSECONDS",
               "text": "what is kept of the last hour, from then on (since 1970): a recording for `vipdeck replay`, gzip of JSON lines" },
             { "method": "GET", "path": "/v1/clock", "text": "this machine's wall clock, microseconds since 1970" },
+            { "method": "GET", "path": "/v1/nodes", "text": "the cluster that this engine belongs to, as its settings name it" },
             { "method": "POST", "path": "/v1/commands", "text": EXPECTED },
             { "method": "GET", "path": "/metrics", "text": "for Prometheus, as OpenMetrics" },
         ],
