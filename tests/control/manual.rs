@@ -60,10 +60,11 @@ fn offered(directory: &std::path::Path, words: &[&str]) -> String {
     std::fs::write(&settings, format!("[control]\ndirectory = \"{}\"\n", directory.display())).unwrap();
     let script = format!(
         "source <('{0}' completions bash)\nCOMP_WORDS=(vipdeck {1}) COMP_CWORD={2} COMP_TYPE=9\n\
-         f=$(complete -p vipdeck | sed 's/.*-F \\([^ ]*\\).*/\\1/')\n$f vipdeck '' ''\necho \"${{COMPREPLY[@]}}\"",
+         f=$(complete -p vipdeck | sed 's/.*-F \\([^ ]*\\).*/\\1/')\n$f vipdeck '{3}' ''\necho \"${{COMPREPLY[@]}}\"",
         env!("CARGO_BIN_EXE_vipdeck"),
         words.join(" "),
         words.len(),
+        words.last().unwrap(),
     );
     let path = format!(
         "{}:{}",
@@ -84,7 +85,7 @@ fn offered(directory: &std::path::Path, words: &[&str]) -> String {
 fn bash_completes_commands_instances_servers_and_engines() {
     let fake = Fake::start(World::Obliging);
     let offered = |words: &[&str]| offered(fake.directory(), words);
-    assert_eq!(offered(&["dem"]).trim(), "demote");
+    assert_eq!(offered(&["demot"]).trim(), "demote");
     assert!(offered(&["demote", "VI"]).contains("VI_1"));
     assert!(offered(&["drain", "192"]).contains("192.0.2.21:80"));
     assert!(offered(&["status", "--at", "lv"]).contains("lvs1"));
