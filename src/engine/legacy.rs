@@ -12,7 +12,7 @@ use crate::kernel::{DestinationKey, ServiceKey};
 use crate::net::{Family, LinkName};
 use crate::status::{Actor, Ask, Reply, Severity, Subject};
 use crate::time::{Duration, Instant};
-use crate::vrrp::{Hold, Instance, Spec, State, Version, Vrid, Was};
+use crate::vrrp::{Hold, Instance, Role, Spec, State, Version, Vrid, Was};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -284,6 +284,14 @@ impl Engine {
         if self.findings.raise(now, "unguarded", Severity::Alarm, "node", format!("{text}; restart the service")) {
             self.log.add(now, Subject::Node, Severity::Alarm, "unguarded", text, None);
         }
+    }
+
+    /// How things are, for whoever lists services.
+    pub fn in_a_sentence(&self) -> String {
+        let count = |role| self.routers.iter().filter(|r| r.machine.state().role() == role).count();
+        let (all, master, fault) = (self.routers.len(), count(Role::Master), count(Role::Fault));
+        let fault = if fault > 0 { format!(", {fault} in FAULT") } else { String::new() };
+        format!("MASTER of {master} of {all} instances{fault}")
     }
 
     /// Whether a router waits for its link before it goes on.

@@ -6,11 +6,11 @@ use super::workers::outcome;
 use crate::conf::Globals;
 use crate::engine::Input;
 use crate::status::Severity;
+use crate::sys::manager::{self, NotifyState};
 use crate::sys::{netns, process, sched};
 use crate::time::Duration;
 use crate::vrrp::Command;
 use anyhow::Context;
-use sd_notify::NotifyState;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -44,8 +44,7 @@ pub(super) fn before_start(
 /// Runs a script of start or end to its end, and says how it went.
 pub(super) async fn run(keyword: &str, command: &Command, timeout: Duration) -> Input {
     let micros = u32::try_from((timeout + MARGIN).as_micros()).unwrap_or(u32::MAX);
-    // Without a service manager there is nobody to tell.
-    let _ = sd_notify::notify(&[NotifyState::ExtendTimeoutUsec(micros)]);
+    manager::tell(&[NotifyState::ExtendTimeoutUsec(micros)]);
     let script = process::Script {
         argv: command.argv.clone(),
         user: command.user.as_ref().map(|u| u.user.clone()),

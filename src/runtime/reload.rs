@@ -8,6 +8,7 @@ use crate::engine::Input;
 use crate::settings;
 use crate::status::{Actor, Ask, Command};
 use crate::sys::guarded::would_take;
+use crate::sys::manager::{self, NotifyState};
 use std::path::PathBuf;
 use tokio::sync::mpsc;
 
@@ -32,10 +33,9 @@ impl Turning {
     /// On a thread of its own: a file may be long, and where it lies slow.
     pub(super) fn read_configuration(&self, id: u64, ask: Ask) -> Option<Input> {
         if matches!(ask.command, Command::Reload { dry_run: false })
-            && let Ok(now) = sd_notify::NotifyState::monotonic_usec_now()
+            && let Ok(now) = NotifyState::monotonic_usec_now()
         {
-            // Without a service manager there is nobody to tell.
-            let _ = sd_notify::notify(&[sd_notify::NotifyState::Reloading, now]);
+            manager::tell(&[NotifyState::Reloading, now]);
         }
         let Reader { file, reading, results, .. } = &self.reader;
         let (file, reading, results) = (file.clone(), reading.clone(), results.clone());
@@ -50,7 +50,7 @@ impl Turning {
                 }),
             };
             let read = read.map(Box::new).map_err(|error| format!("{error:#}"));
-            let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+            manager::tell(&[NotifyState::Ready]);
             // An engine that has ended meanwhile wants nothing.
             let _ = results.send(Input::Configured { id, ask, read });
         };

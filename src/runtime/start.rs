@@ -193,8 +193,6 @@ pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> 
         restart_at: None,
         ended: None,
     };
-    // Without a service manager there is nobody to tell.
-    let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
     memory::give_back_free();
     let ended = runtime.block_on(turning.run(stop));
     server.stop();

@@ -25,6 +25,7 @@ use crate::status::Reply;
 use crate::sys::advert_socket::Look;
 use crate::sys::announcement_socket::Claim;
 use crate::sys::clock::{Clock, wall_us};
+use crate::sys::manager;
 use crate::sys::netlink::{LinkEvent, Monitor};
 use crate::sys::timer::Timer;
 use crate::time::{Duration, Instant};
@@ -170,7 +171,9 @@ impl Turning {
             self.keeper.keep(now, &mut self.engine);
             self.publish();
             self.dump_if_there_is_time();
-            self.beside.watchdog.turned(self.clock.now());
+            let now = self.clock.now();
+            let is_ready = !self.engine.is_adopting() || now >= self.adopt_by;
+            self.beside.watchdog.turned(now, is_ready, || self.engine.in_a_sentence());
             if self.restart_at.is_some_and(|at| now >= at) && self.stop_at.is_none() {
                 if let Err(error) = self.keeper.planned() {
                     tracing::error!("the next engine will not know that it was asked for: {error}");
@@ -295,8 +298,7 @@ impl Turning {
             Woken::HangUp => self.hang_up(),
             Woken::Dump(wanted) => self.dumps.waiting = Some((wanted, self.clock.now())),
             Woken::Stop => {
-                // Without a service manager there is nobody to tell.
-                let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+                manager::tell(&[manager::NotifyState::Stopping]);
                 self.stop_at = Some(self.clock.now() + STOP_WITHIN);
                 self.audit.stopped(self.engine.name());
                 self.step(Input::Stop);
