@@ -306,34 +306,23 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
     if model.modal.is_some() {
         return act_in_modal(model, action);
     }
-    if action == Action::Reload {
-        return ask::preview(model);
-    }
     match action {
+        Action::Reload => return ask::preview(model),
         Action::CheckNow => return ask::check_now(model),
         Action::Announce => return ask::announce(model),
         Action::Keep => return keep(model),
-        Action::Undo => {
-            ask::undo_last(model);
-            return Vec::new();
-        }
-        Action::Arm => {
-            arm(model);
-            return Vec::new();
-        }
-        _ => {}
+        Action::Undo => ask::undo_last(model),
+        Action::Arm => arm(model),
+        _ if action.is_verb() => ask::open(model, action),
+        _ if action.is_stage() => return ask::stage(model, action),
+        _ if action.is_replay() => replay::act(model, action),
+        _ => return look(model, action),
     }
-    if action.is_verb() {
-        ask::open(model, action);
-        return Vec::new();
-    }
-    if action.is_stage() {
-        return ask::stage(model, action);
-    }
-    if action.is_replay() {
-        replay::act(model, action);
-        return Vec::new();
-    }
+    Vec::new()
+}
+
+/// What changes nothing but the picture.
+fn look(model: &mut Model, action: Action) -> Vec<Effect> {
     match action {
         Action::Note => prompt::open_note(model),
         Action::MarkMoment => return prompt::send(model, None),
@@ -407,7 +396,6 @@ fn act_in_modal(model: &mut Model, action: Action) -> Vec<Effect> {
         (Some(Modal::WhatIf(_)), Action::Down) => foresee::choose(model, 1),
         (Some(Modal::WhatIf(_)), Action::Top) => foresee::choose(model, isize::MIN / 2),
         (Some(Modal::WhatIf(_)), Action::Bottom) => foresee::choose(model, isize::MAX / 2),
-        (Some(Modal::WhatIf(_)), _) => {}
         (Some(Modal::Help { scroll } | Modal::Details { scroll, .. } | Modal::Why { scroll, .. }), action) => {
             *scroll = match action {
                 Action::Up => scroll.saturating_sub(1),
@@ -419,7 +407,7 @@ fn act_in_modal(model: &mut Model, action: Action) -> Vec<Effect> {
                 _ => *scroll,
             };
         }
-        (Some(Modal::Changes { .. } | Modal::Prompt(_)) | None, _) => {}
+        (Some(Modal::Changes { .. } | Modal::Prompt(_) | Modal::WhatIf(_)) | None, _) => {}
     }
     // What lies behind the end is not remembered: going up must move at once.
     let last = model.changes().len().saturating_sub(1);

@@ -76,7 +76,7 @@ pub fn meant(words: &[String], settings: &Settings) -> anyhow::Result<Vec<Target
                     "no engine is running here, and there are several clusters: say which one\n{}",
                     list(settings)
                 );
-                meant(&[name.clone()], settings)
+                meant(std::slice::from_ref(name), settings)
             }
             _ => target::resolve(words, directory),
         };

@@ -87,8 +87,9 @@ impl Origin {
             Input::Report { text, .. } => outside("report", text.clone()),
             Input::Restartable { .. } => outside("operator", "a restart was asked for".into()),
             Input::GuardLost => outside("guard", "the guard process has ended".into()),
-            Input::Command { ask, .. } => outside("operator", super::commands::asked(ask)),
-            Input::Configured { ask, .. } => outside("operator", super::commands::asked(ask)),
+            Input::Command { ask, .. } | Input::Configured { ask, .. } => {
+                outside("operator", super::commands::asked(ask))
+            }
             Input::DiskSeen(_) => outside("configuration", "the files on the disk were looked at".into()),
             Input::AuditKept(_) => outside("kernel", "the audit log was written".into()),
             Input::Late(by) => outside("late", format!("this engine woke {:.3} s late", by.as_secs_f64())),
@@ -169,11 +170,12 @@ impl Engine {
 
     /// Whether a change only ends what an earlier one began: a timer ran out that it set, or what it waited for came.
     fn goes_on(&self, cause: &Cause) -> bool {
-        match (self.log.origin(), cause) {
-            (Origin::Time, _) | (_, Cause::NobodyTookOver { .. } | Cause::NobodyWanted { .. }) => true,
-            (Origin::Packet(_) | Origin::Outside("announcement", _), Cause::Stopping) => true,
-            _ => false,
-        }
+        matches!(
+            (self.log.origin(), cause),
+            (Origin::Time, _)
+                | (_, Cause::NobodyTookOver { .. } | Cause::NobodyWanted { .. })
+                | (Origin::Packet(_) | Origin::Outside("announcement", _), Cause::Stopping)
+        )
     }
 
     /// What a link is has changed: the kernel's word of it stays as the reason.

@@ -143,7 +143,6 @@ impl World {
                 Output::Advertise { priority } => self.advertise(index, priority, None),
                 Output::Hasten { priority, interval } => self.advertise(index, priority, Some(interval)),
                 Output::Announce { repeat } if repeat > 0 => self.send(index, &Arrival::Announcement),
-                Output::Announce { .. } => {}
                 Output::Ready => self.member_ready(index),
                 Output::Changed { from, to, .. } => {
                     if to == Role::Master {
@@ -152,7 +151,7 @@ impl World {
                     self.group_follows(index, from);
                 }
                 Output::Note(Note::HandedOver { .. }) => self.group_follows(index, Role::Master),
-                Output::Note(_) => {}
+                Output::Announce { .. } | Output::Note(_) => {}
             }
         }
     }

@@ -8,15 +8,15 @@ use crate::control;
 use crate::forecast::{self, Forecast, Hypothesis, Known, Standing};
 use crate::settings::Settings;
 use crate::status::{Role, Snapshot};
+use crate::sys::clock::now;
 use crate::time::Duration;
 use anyhow::{anyhow, bail};
 use std::io::{self, Write};
-use std::time::Instant;
 
 /// Asks every engine that is meant where it stands, and runs the election on from there.
 pub fn run(args: &cli::WhatIf, settings: &Settings, out: &mut dyn Write) -> anyhow::Result<u8> {
     let targets = control::resolve(&args.at.targets, &settings.control.directory)?;
-    let asked_at = Instant::now();
+    let asked_at = now();
     let mut snapshots = Vec::new();
     let mut silent = Vec::new();
     for (target, answer) in engines::runtime()?.block_on(engines::statuses(&targets)) {
@@ -33,7 +33,7 @@ pub fn run(args: &cli::WhatIf, settings: &Settings, out: &mut dyn Write) -> anyh
     }
     let hypothesis = match hypothesis(args, &snapshots) {
         Ok(hypothesis) => hypothesis,
-        Err(why) => return refuse(&why.to_string()),
+        Err(why) => return Ok(refuse(&why.to_string())),
     };
     // Each was made on its way here: at most as long ago as the asking took.
     let age = asked_at.elapsed().min(Duration::from_secs(1)) / 2;
@@ -46,7 +46,7 @@ pub fn run(args: &cli::WhatIf, settings: &Settings, out: &mut dyn Write) -> anyh
     let nodes: Vec<Known> = answered.collect();
     let mut forecast = match forecast::of(&nodes, &hypothesis, None) {
         Ok(forecast) => forecast,
-        Err(why) => return refuse(&why),
+        Err(why) => return Ok(refuse(&why)),
     };
     forecast
         .uncertain
@@ -59,9 +59,9 @@ pub fn run(args: &cli::WhatIf, settings: &Settings, out: &mut dyn Write) -> anyh
     Ok(if left_without || below { exit::DIFFERENT } else { exit::DONE })
 }
 
-fn refuse(why: &str) -> anyhow::Result<u8> {
+fn refuse(why: &str) -> u8 {
     complain(&plain(why));
-    Ok(exit::REJECTED)
+    exit::REJECTED
 }
 
 fn hypothesis(args: &cli::WhatIf, snapshots: &[Snapshot]) -> anyhow::Result<Hypothesis> {

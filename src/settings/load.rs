@@ -1,7 +1,7 @@
 //! Reading the layers.
 
 use super::model::Settings;
-use crate::sys::files;
+use crate::sys::{files, state_file};
 use anyhow::Context;
 use config::{Config, Environment, File, FileFormat};
 use std::collections::BTreeMap;
@@ -46,7 +46,8 @@ fn merge(layers: &Layers) -> anyhow::Result<Settings> {
         anyhow::ensure!(path.is_file(), "settings: no such file: {}", path.display());
         builder = builder.add_source(File::from(path.as_path()).format(FileFormat::Toml));
         // For the line and column of what is wrong in it; what it leaves to other layers is no matter here.
-        let text = std::fs::read_to_string(path).with_context(|| format!("settings: read {}", path.display()))?;
+        let text =
+            state_file::read(path).with_context(|| format!("settings: read {}", path.display()))?.unwrap_or_default();
         toml::from_str::<Settings>(&text)
             .map_err(|e| anyhow::anyhow!("settings: {}: {}", path.display(), e.to_string().trim_end()))?;
         // Each layer is tried by itself on top of those below, so that an error names the file that made it.

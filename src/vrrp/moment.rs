@@ -48,7 +48,12 @@ impl Instance {
         };
         let (yields_since, succeeded) = match self.state {
             State::Yielding { since, succeeded, .. } => (Some(since), succeeded),
-            _ => (None, false),
+            State::Init
+            | State::Adopting { .. }
+            | State::Stopped
+            | State::Master { .. }
+            | State::Backup { .. }
+            | State::Fault { .. } => (None, false),
         };
         Moment {
             role: self.state.role(),

@@ -53,6 +53,7 @@ pub(crate) fn actor() -> Actor {
 }
 
 /// VI_1 or VI_2 as `lvs1` or `lvs2` reports it.
+#[expect(clippy::too_many_lines, reason = "one field a line")]
 fn instance(node: u8, which: u8) -> Instance {
     let is_master = node == which;
     let (priority, other) = if is_master { (150, 2 - node + 1) } else { (100, which) };

@@ -3,7 +3,7 @@
 //! `cargo test --release --test speed -- --nocapture` prints the figures; the bounds asserted here are wide, for
 //! unoptimised builds on machines that do much else.
 
-#![expect(clippy::unwrap_used, clippy::disallowed_methods, clippy::print_stderr, reason = "test code")]
+#![expect(clippy::unwrap_used, clippy::disallowed_methods, clippy::panic, reason = "test code")]
 
 #[path = "../console/fixture.rs"]
 #[expect(dead_code, clippy::string_slice, reason = "the console's fixture, of which the snapshots are used")]

@@ -58,7 +58,9 @@ fn no_part_of_it_is_slow() {
         let press = each(10, |n| {
             update(&mut model, Msg::Key(if n % 4 == 3 { "k" } else { "j" }.parse().unwrap()));
         });
-        let draw = each(10, |_| drop(terminal.draw(|frame| screens::draw(&model, frame)).unwrap()));
+        let draw = each(10, |_| {
+            terminal.draw(|frame| screens::draw(&model, frame)).unwrap();
+        });
         let tick = each(10, |n| drop(update(&mut model, Msg::Tick { now: 1000 + n as u64, wall_us: 1 })));
         let other: Vec<Arc<Snapshot>> = snapshots.iter().map(|s| Arc::new(Snapshot::clone(s))).collect();
         let take = each(6, |n| {

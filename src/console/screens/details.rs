@@ -7,7 +7,9 @@ use super::super::theme::Ink;
 use super::canvas::{Canvas, Line, dim, line_of, t, title};
 use super::frame::time_of;
 use super::neighbours;
-use crate::status::{CheckStatus, HoldKind, Instance, Kept, Presence, Real, SettingFrom, Snapshot, Takeover, Verdict};
+use crate::status::{
+    CheckStatus, Hold, HoldKind, Instance, Kept, Presence, Real, SettingFrom, Snapshot, Takeover, Verdict,
+};
 
 /// How many transitions of each node are listed.
 const TRANSITIONS: usize = 8;
@@ -114,16 +116,7 @@ fn member(model: &Model, view: &NodeView, snapshot: &Snapshot, i: &Instance, wid
         width,
     );
     lines.extend(fact("priority", &format!("{} = {}", i.effective_priority, facts::sum(i)), width));
-    if let Some(hold) = &i.hold {
-        let what = match hold.kind {
-            HoldKind::Demoted => "demoted",
-            HoldKind::Takeover => "takes over",
-            HoldKind::Newer(word) => word.as_str(),
-        };
-        let why = hold.reason.as_deref().unwrap_or("no reason given");
-        let when = time_of(model, snapshot.wall_of(hold.since), false);
-        lines.extend(fact("hold", &format!("{what} by {} at {when}: {why}", hold.by), width));
-    }
+    lines.extend(i.hold.iter().flat_map(|hold| held(model, snapshot, hold, width)));
     for fault in &i.faults {
         lines.extend(fact("fault", fault, width));
     }
@@ -179,6 +172,17 @@ fn member(model: &Model, view: &NodeView, snapshot: &Snapshot, i: &Instance, wid
     }
     lines.extend(settings(snapshot, i, width));
     lines
+}
+
+fn held(model: &Model, snapshot: &Snapshot, hold: &Hold, width: usize) -> Vec<Line> {
+    let what = match hold.kind {
+        HoldKind::Demoted => "demoted",
+        HoldKind::Takeover => "takes over",
+        HoldKind::Newer(word) => word.as_str(),
+    };
+    let why = hold.reason.as_deref().unwrap_or("no reason given");
+    let when = time_of(model, snapshot.wall_of(hold.since), false);
+    fact("hold", &format!("{what} by {} at {when}: {why}", hold.by), width)
 }
 
 /// How long the last takeover took, part by part, and what the timers had promised.

@@ -148,6 +148,7 @@ fn if_dies(model: &Model, row: &Row, width: usize) -> Line {
             };
             vec![t(start), title(range), source]
         }
+        Some(([next], None, _)) => vec![t(format!("{start}{next} serves on"))],
         Some((several, ..)) => vec![(Ink::Warn, format!("{start}{} serve", text::listing(several)))],
     }
 }
