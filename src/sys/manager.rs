@@ -14,7 +14,7 @@ pub fn tell(states: &[NotifyState<'_>]) {
         Some(name) => SocketAddr::from_abstract_name(name),
         None => SocketAddr::from_pathname(address),
     };
-    let text: String = states.iter().map(|state| format!("{state}\n")).collect();
+    let text = states.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
     let _ = address.and_then(|address| {
         let socket = UnixDatagram::unbound()?;
         socket.set_nonblocking(true)?;
