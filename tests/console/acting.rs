@@ -28,7 +28,7 @@ fn locks(console: &mut Console) -> Vec<(usize, Command)> {
 fn answer(console: &mut Console, node: usize, reply: Answer) {
     let is_it = |e: &Effect| matches!(e, Effect::Send { node: n, about: About::Command { .. }, .. } if *n == node);
     let place = console.effects.iter().position(is_it).unwrap();
-    let Effect::Send { about, .. } = console.effects.remove(place) else { unreachable!() };
+    let Effect::Send { about, .. } = console.effects.remove(place) else { panic!("not sent") };
     console.tell(Msg::Reply { about, answer: reply });
 }
 

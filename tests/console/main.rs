@@ -1,5 +1,5 @@
 //! Keys in, screen out: fixture snapshots, a fixed clock, key strings, stored pictures.
-#![expect(clippy::unwrap_used, clippy::string_slice, reason = "test code")]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods, clippy::string_slice, reason = "test code")]
 
 mod acting;
 mod alarms;

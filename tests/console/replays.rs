@@ -2,6 +2,7 @@
 
 use crate::fixture::{AT, Console, DARK, Look, WALL, events, hold, snapshot, stage};
 use ratatui::buffer::Buffer;
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use vipdeck::console::model::{Link, View};
@@ -64,8 +65,7 @@ fn demo(seconds: u64) -> Live {
             12 => Some(StageAction::Crash { node: "lvs1".into() }),
             40 => Some(StageAction::Revive { node: "lvs1".into() }),
             60 => Some(StageAction::ToggleServer { server: "web1".into() }),
-            80 => Some(StageAction::ToggleLink { node: "lvs2".into() }),
-            96 => Some(StageAction::ToggleLink { node: "lvs2".into() }),
+            80 | 96 => Some(StageAction::ToggleLink { node: "lvs2".into() }),
             _ => None,
         };
         if let Some(deed) = deed {
@@ -336,7 +336,7 @@ fn stand_ins_leave_nothing_of_the_originals() {
     let private = Recording::read(tape::private(&recording).unwrap().concat()).unwrap();
     let mut said = format!("{:?}", private.header);
     for part in &private.parts {
-        said += &format!("{:?}", private.play(part).unwrap());
+        writeln!(said, "{:?}", private.play(part).unwrap()).unwrap();
     }
     let story = vipdeck::report::story::Story::of(&private, (None, None));
     let mut markdown = Vec::new();

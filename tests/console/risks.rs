@@ -1,6 +1,7 @@
 //! How dangerous a deed is follows from the state on screen; what undo means follows from the configuration.
 
 use crate::fixture::{AT, Console, DARK, Look, action, actor, at, down, draining, hold, snapshot, web};
+use std::sync::Arc;
 use vipdeck::console::model::{Link, Modal};
 use vipdeck::console::plan::{Mark, Plan, Risk};
 use vipdeck::console::update::{About, Answer, Effect, Msg};
@@ -40,7 +41,7 @@ fn moved_ago(snapshot: &mut Snapshot, seconds: u64) {
         from: Role::Backup,
         to: Role::Master,
         cause,
-        reasons: Default::default(),
+        reasons: Arc::default(),
     };
     snapshot.instances[0].transitions.push(then);
 }

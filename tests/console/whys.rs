@@ -86,7 +86,8 @@ fn every_reason_not_to_be_master_is_told() {
             reasons: [Reason::input(at(AT - 7_000_000), "script", "script chk: exit status 1")].into(),
         }];
     };
-    let cases: [(&dyn Fn(&mut vipdeck::status::Snapshot), [&str; 2]); 3] = [
+    type Change<'a> = &'a dyn Fn(&mut vipdeck::status::Snapshot);
+    let cases: [(Change, [&str; 2]); 3] = [
         (&hold_back, ["it is held at priority 1 until restored", "kernel patch"]),
         (&fault, ["eth0 is down", "the kernel told: eth0 is down"]),
         (&tracker, ["-20 for script chk: failing", "script chk: exit status 1"]),
