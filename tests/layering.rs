@@ -37,7 +37,7 @@ const TABLE: &[(&str, &str, bool)] = &[
         "time net wire bfd vrrp kernel health conf engine status cluster balancer control report settings cli sys",
         false,
     ),
-    ("console", "time net kernel status settings control", false),
+    ("console", "time net kernel status cluster settings control", false),
     ("lab", "time net status console control settings cli sys", false),
     ("launch", "conf cluster status sim console control runtime report settings cli sys", false),
 ];

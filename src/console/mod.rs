@@ -13,6 +13,7 @@ mod intake;
 pub mod keymap;
 pub mod model;
 pub mod palette;
+pub mod papers;
 pub mod picture;
 pub mod plan;
 pub mod question;

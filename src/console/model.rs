@@ -2,12 +2,14 @@
 
 use super::keymap::{Context, Key, Keymap};
 use super::palette::Palette;
+use super::papers::Papers;
 use super::question::Question;
 use super::table::{Choose, Look};
 use super::theme::Theme;
+use crate::control::Audit;
 use crate::kernel::{DestinationKey, ServiceKey};
 use crate::net::{Family, IpNet, LinkName};
-use crate::status::{Event, Mode, Snapshot, Stage};
+use crate::status::{ConfigReport, Event, Mode, Snapshot, Stage};
 use crate::time::Instant;
 use ratatui::layout::Size;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -65,6 +67,8 @@ pub struct Model {
     pub pending: Vec<Key>,
     pub message: Option<Message>,
     pub asked: Vec<Asked>,
+    /// Of the Config and Log views.
+    pub papers: Papers,
 }
 
 /// What is known of the cluster, as far as it has arrived.
@@ -100,6 +104,9 @@ pub struct NodeView {
     /// The last sequence number taken, and how many were missed.
     pub last_seq: u64,
     pub missed: u64,
+    /// None: it has not told yet, or is older than that.
+    pub config: Option<Arc<ConfigReport>>,
+    pub audit: Option<Arc<Audit>>,
 }
 
 /// The way to a node, with times on the console's clock.
@@ -135,10 +142,13 @@ pub enum View {
     Instances,
     Services,
     Timeline,
+    Config,
+    Log,
 }
 
 impl View {
-    pub const ALL: [Self; 4] = [Self::Overview, Self::Instances, Self::Services, Self::Timeline];
+    pub const ALL: [Self; 6] =
+        [Self::Overview, Self::Instances, Self::Services, Self::Timeline, Self::Config, Self::Log];
 
     /// Its key; 5 is the drill's, which there is not yet.
     pub const fn number(self) -> u8 {
@@ -147,6 +157,8 @@ impl View {
             Self::Instances => 2,
             Self::Services => 3,
             Self::Timeline => 4,
+            Self::Config => 6,
+            Self::Log => 7,
         }
     }
 
@@ -157,6 +169,8 @@ impl View {
             Self::Instances => ("Instances", "Inst"),
             Self::Services => ("Services", "Svc"),
             Self::Timeline => ("Timeline", "Time"),
+            Self::Config => ("Config", "Conf"),
+            Self::Log => ("Log", "Log"),
         }
     }
 }
@@ -175,6 +189,10 @@ pub enum Pane {
     Servers,
     /// The list of the timeline view.
     History,
+    /// The lines of the config view.
+    Paper,
+    /// The list of the log view.
+    Log,
 }
 
 /// Rows are named, not counted: they may reorder under the selection.
@@ -192,6 +210,12 @@ pub enum RowId {
     Neighbour(usize, LinkName, u8, IpAddr),
     /// Node, wall clock and sequence number: an engine that was started anew counts from the start again.
     Event(usize, u64, u64),
+    /// A line of the config view, by its place.
+    Paper(usize),
+    /// An entry of a node's audit log.
+    Audit(usize, u64),
+    /// What an operator did on a node.
+    Change(usize, u64),
 }
 
 #[derive(Debug)]
@@ -300,6 +324,7 @@ impl Model {
             pending: Vec::new(),
             message: None,
             asked: Vec::new(),
+            papers: Papers::default(),
         })
     }
 
@@ -344,6 +369,11 @@ impl Model {
             Some(RowId::Wire(..) | RowId::Neighbour(..)) => contexts.push(Context::Groups),
             _ => {}
         }
+        match self.view {
+            View::Config => contexts.push(Context::Config),
+            View::Log => contexts.push(Context::Log),
+            _ => {}
+        }
         if self.has_stage {
             contexts.push(Context::Stage);
             if self.mode == Mode::Lab {
@@ -376,6 +406,8 @@ impl Model {
             View::Instances => vec![Pane::Matrix, Pane::Neighbours],
             View::Services => vec![Pane::Servers],
             View::Timeline => vec![Pane::History],
+            View::Config => vec![Pane::Paper],
+            View::Log => vec![Pane::Log],
         }
     }
 
@@ -487,6 +519,8 @@ impl NodeView {
             events: VecDeque::new(),
             last_seq: 0,
             missed: 0,
+            config: None,
+            audit: None,
         }
     }
 

@@ -1,11 +1,12 @@
 //! The rows of each pane, filtered, sorted and folded, and the selection that moves along them by id.
 
 use super::facts::{self, Row, Served};
-use super::model::{Model, Pane, Picture, RowId};
+use super::model::{Model, NodeView, Pane, Picture, RowId};
+use super::papers::Source;
 use super::table::{self, First, Key};
 use super::wire;
 use crate::net::Family;
-use crate::status::{Event, Neighbour, Real, Role, WireLink};
+use crate::status::{Action, AuditEntry, Event, Neighbour, Real, Role, WireLink};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -28,6 +29,11 @@ fn with(model: &Model, pane: Pane, filter: &str) -> Vec<RowId> {
             servers(model, filter).into_iter().map(|line| line.row).filter(|row| seen.insert(row.clone())).collect()
         }
         Pane::Neighbours => neighbours(model, filter).into_iter().map(|line| line.row).collect(),
+        Pane::Paper => {
+            let lines = model.papers.sheet.lines.iter().enumerate();
+            lines.filter(|(_, line)| passes(filter, || line.words())).map(|(at, _)| RowId::Paper(at)).collect()
+        }
+        Pane::Log => log(model, filter).iter().map(LogLine::row).collect(),
         Pane::Stage => {
             let stage = model.shown().stage.iter();
             let nodes = stage.clone().flat_map(|s| &s.stage.nodes).map(|n| RowId::StageNode(n.name.clone()));
@@ -241,10 +247,76 @@ pub(super) fn history<'p>(model: &'p Model, filter: &str) -> Vec<(usize, &'p Arc
     })
 }
 
+/// A line of the log view.
+pub(super) enum LogLine<'p> {
+    Audit(usize, &'p AuditEntry),
+    Change(usize, &'p Action),
+    Event(usize, &'p Event),
+}
+
+impl LogLine<'_> {
+    pub(super) fn row(&self) -> RowId {
+        match self {
+            Self::Audit(node, entry) => RowId::Audit(*node, entry.seq),
+            Self::Change(node, action) => RowId::Change(*node, action.id),
+            Self::Event(node, event) => RowId::Event(*node, event.wall_us, event.seq),
+        }
+    }
+
+    pub(super) fn wall_us(&self) -> u64 {
+        match self {
+            Self::Audit(_, entry) => entry.wall_us,
+            Self::Change(_, action) => action.at_us,
+            Self::Event(_, event) => event.wall_us,
+        }
+    }
+
+    pub(super) fn node(&self, model: &Model) -> String {
+        let (Self::Audit(node, _) | Self::Change(node, _) | Self::Event(node, _)) = self;
+        model.shown().nodes.get(*node).map_or("?", |view| view.name()).to_owned()
+    }
+}
+
+/// The chosen log of all nodes on one wall clock, the newest first.
+pub(super) fn log<'p>(model: &'p Model, filter: &str) -> Vec<LogLine<'p>> {
+    let nodes = || model.shown().nodes.iter().enumerate();
+    let mut lines: Vec<LogLine> = match model.papers.source {
+        Source::Engine => {
+            return history(model, filter).into_iter().map(|(node, event)| LogLine::Event(node, event)).collect();
+        }
+        Source::Audit => {
+            let of = |(n, view): (usize, &'p NodeView)| {
+                view.audit.iter().flat_map(|audit| &audit.entries).map(move |entry| LogLine::Audit(n, entry)).collect()
+            };
+            nodes().flat_map::<Vec<_>, _>(of).collect()
+        }
+        Source::Changes => {
+            let of = |(n, view): (usize, &'p NodeView)| {
+                view.snapshot.iter().flat_map(|s| &s.actions).map(move |action| LogLine::Change(n, action)).collect()
+            };
+            nodes().flat_map::<Vec<_>, _>(of).collect()
+        }
+    };
+    lines.retain(|line| passes(filter, || log_text(line)));
+    lines.sort_by_key(|line| std::cmp::Reverse((line.wall_us(), line.row())));
+    lines
+}
+
+fn log_text(line: &LogLine) -> String {
+    match line {
+        LogLine::Audit(_, e) => {
+            let reason = e.reason.as_deref().unwrap_or("");
+            format!("{} {} {} {} {} {reason}", e.node, e.actor, e.command, e.result, e.answer)
+        }
+        LogLine::Change(_, a) => format!("{} {} {:?} {}", a.by, a.line, a.state, a.reason.as_deref().unwrap_or("")),
+        LogLine::Event(_, e) => e.text.clone(),
+    }
+}
+
 /// Whether the first row of a pane is always the newest event.
 fn is_newest_first(model: &Model, pane: Pane) -> bool {
     let by = model.sort(pane).is_none_or(|sort| sort.column == "TIME" && sort.first == First::Largest);
-    matches!(pane, Pane::Events | Pane::History) && by
+    pane == Pane::Log || matches!(pane, Pane::Events | Pane::History) && by
 }
 
 /// After anything: every pane has a selected row if it has rows at all.
@@ -287,7 +359,8 @@ fn exists(picture: &Picture, row: &RowId) -> bool {
             let mut services = picture.nodes.iter().flat_map(|n| &n.snapshot).filter_map(|s| s.service(key));
             services.any(|s| s.reals.iter().any(|r| r.id == *real))
         }
-        RowId::StageNode(_) | RowId::StageServer(_) | RowId::Event(..) => true,
+        RowId::StageNode(_) | RowId::StageServer(_) | RowId::Event(..) | RowId::Audit(..) => true,
+        RowId::Paper(_) | RowId::Change(..) => false,
         RowId::Wire(node, link, family) => {
             let snapshot = picture.nodes.get(*node).and_then(|n| n.snapshot.as_ref());
             snapshot.is_some_and(|s| s.wire.links.iter().any(|l| l.link == *link && l.family == *family))
@@ -315,7 +388,7 @@ fn group(row: &RowId, model: &Model) -> Option<RowId> {
             let row = RowId::Wire(*node, link.clone(), family);
             exists(model.shown(), &row).then_some(row)
         }
-        RowId::Instance(..) | RowId::StageNode(_) | RowId::StageServer(_) | RowId::Event(..) => None,
+        _ => None,
     }
 }
 
@@ -349,7 +422,7 @@ fn position(model: &Model, rows: &[RowId]) -> usize {
 }
 
 fn select(model: &mut Model, rows: &[RowId], at: usize) {
-    if matches!(model.pane, Pane::Events | Pane::History) {
+    if matches!(model.pane, Pane::Events | Pane::History | Pane::Log) {
         model.follows = at == 0;
     }
     if let Some(row) = rows.get(at) {
@@ -363,13 +436,14 @@ pub(super) fn half_page(model: &Model) -> usize {
 
 /// Everything known about rows, as `y` copies it: of one an object, of several an array.
 pub(super) fn as_json(model: &Model, rows: &[RowId]) -> Option<String> {
-    let mut values: Vec<Value> = rows.iter().filter_map(|row| value(model.shown(), row)).collect();
+    let mut values: Vec<Value> = rows.iter().filter_map(|row| value(model, row)).collect();
     let value = if values.len() == 1 { values.pop()? } else { Value::Array(values) };
     let is_empty = value.as_array().is_some_and(Vec::is_empty);
     serde_json::to_string_pretty(&value).ok().filter(|_| !is_empty)
 }
 
-fn value(picture: &Picture, row: &RowId) -> Option<Value> {
+fn value(model: &Model, row: &RowId) -> Option<Value> {
+    let picture = model.shown();
     let name = |node: usize| picture.nodes.get(node).map_or("", |v| v.name());
     Some(match row {
         RowId::Instance(..) => {
@@ -407,5 +481,14 @@ fn value(picture: &Picture, row: &RowId) -> Option<Value> {
             let mut events = picture.nodes.get(*node)?.events.iter();
             json!(**events.find(|e| e.seq == *seq && e.wall_us == *wall)?)
         }
+        RowId::Audit(node, seq) => {
+            let audit = picture.nodes.get(*node)?.audit.as_ref()?;
+            json!(**audit.entries.iter().find(|e| e.seq == *seq)?)
+        }
+        RowId::Change(node, id) => {
+            let actions = &picture.nodes.get(*node)?.snapshot.as_ref()?.actions;
+            json!({"node": name(*node), "change": actions.iter().find(|a| a.id == *id)?})
+        }
+        RowId::Paper(at) => model.papers.value(*at)?,
     })
 }

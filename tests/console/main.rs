@@ -3,6 +3,7 @@
 
 mod crawl;
 mod fixture;
+mod papers;
 mod pictures;
 mod questions;
 mod tables;
