@@ -51,6 +51,9 @@ pub enum Mode {
     /// Print what has happened.
     #[command(after_help = EXIT_STATUS_LOOK)]
     Events(Events),
+    /// Print what an engine tells Prometheus (OpenMetrics).
+    #[command(after_help = EXIT_STATUS_LOOK)]
+    Metrics(Metrics),
     /// Print the configuration that runs, with its diagnostics at their lines, and what differs.
     #[command(after_help = EXIT_STATUS_LOOK)]
     Config(Config),
@@ -328,6 +331,12 @@ pub struct Events {
     /// One JSON object a line.
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub at: At,
+}
+
+#[derive(Debug, Args)]
+pub struct Metrics {
     #[command(flatten)]
     pub at: At,
 }

@@ -23,6 +23,7 @@ pub mod kernel;
 pub mod lab;
 pub mod launch;
 pub mod lvs;
+pub mod metrics;
 pub mod net;
 pub mod real_server;
 pub mod report;

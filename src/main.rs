@@ -46,6 +46,7 @@ fn dispatch(mode: Mode, settings: &Settings, out: &mut dyn Write) -> anyhow::Res
         Mode::Run(args) => launch::run::run(&args, settings, out),
         Mode::Attach(args) => launch::attach::run(&args, settings, out),
         Mode::Status(args) => report::status::run(&args, settings, out),
+        Mode::Metrics(args) => report::metrics::run(&args, settings, out),
         Mode::Events(args) => report::events::run(&args, settings, out),
         Mode::Config(args) => report::config::run(&args, settings, out),
         Mode::Audit(args) => report::audit::run(&args, settings, out),

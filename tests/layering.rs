@@ -21,6 +21,7 @@ const TABLE: &[(&str, &str, bool)] = &[
     ("conf", "time net bfd vrrp health lvs kernel", true),
     ("status", "time net kernel health", true),
     ("cluster", "time conf vrrp status", true),
+    ("metrics", "time status", true),
     ("engine", "time net wire bfd vrrp health kernel lvs conf status cluster", true),
     ("sim", "time net kernel health lvs conf status engine", true),
     // Arguments as values; the only words it shares are the names of services.
@@ -29,7 +30,7 @@ const TABLE: &[(&str, &str, bool)] = &[
     ("sys", "time net wire kernel health conf", false),
     ("settings", "kernel cli sys", false),
     ("balancer", "time kernel lvs sys", false),
-    ("control", "time status settings cli sys", false),
+    ("control", "time status metrics settings cli sys", false),
     ("report", "time net kernel vrrp lvs status conf cluster control settings cli sys", false),
     ("real_server", "net wire kernel lvs conf settings cli sys", false),
     (

@@ -163,19 +163,19 @@ fn arguments(model: &Model, wanted: &str) -> Vec<Line> {
 /// Instances, services and real servers by name.
 fn places(model: &Model) -> Vec<Line> {
     let picture = model.shown();
-    let instances = super::facts::rows(picture).into_iter().map(|r| (r.name.to_owned(), "the instance", r.id));
+    let instances =
+        super::facts::rows(picture).into_iter().map(|r| (r.name.to_owned(), "the instance".to_owned(), r.id));
     let mut seen = std::collections::BTreeSet::new();
     let services = super::facts::served(picture).into_iter().flat_map(|served| {
         let id = served.service.id;
-        let reals = served
-            .service
-            .reals
-            .iter()
-            .map(move |r| (super::facts::server_name(picture, &r.id), "the real server", RowId::Real(id, r.id)));
-        std::iter::once((id.to_string(), "the service", RowId::Service(id))).chain(reals).collect::<Vec<_>>()
+        let real = move |r: &crate::status::Real| {
+            (super::facts::server_name(picture, &r.id), format!("the real server of {id}"), RowId::Real(id, r.id))
+        };
+        let whole = (id.to_string(), "the service".to_owned(), RowId::Service(id));
+        std::iter::once(whole).chain(served.service.reals.iter().map(real))
     });
     let all = instances.chain(services).filter(|(.., row)| seen.insert(row.clone()));
-    all.map(|(name, help, row)| line(&format!("go {name}"), help, Does::GoRow(row))).collect()
+    all.map(|(name, help, row)| line(&format!("go {name}"), &help, Does::GoRow(row))).collect()
 }
 
 /// How well a line fits; none: not at all. The letters must come in their order; a name counts more than a help.

@@ -177,6 +177,13 @@ pub(super) fn versus(model: &mut Model) {
     let at = choices.iter().position(|c| *c == model.papers.against).unwrap_or(0);
     model.papers.against = choices.get((at + 1) % choices.len()).copied().unwrap_or_default();
     model.selected.remove(&Pane::Paper);
+    refresh(model);
+    let lines = &model.papers.sheet.lines;
+    let bad = lines.iter().position(|line| matches!(line, SheetLine::Problem(p) if p.severity > Gravity::Note));
+    let first = bad.or_else(|| lines.iter().position(SheetLine::is_worth_a_stop));
+    if let Some(first) = first.filter(|_| model.papers.against != Against::Nothing) {
+        model.selected.insert(Pane::Paper, RowId::Paper(first));
+    }
 }
 
 /// The file of the next node, or of the one before.

@@ -25,8 +25,14 @@ fn with(model: &Model, pane: Pane, filter: &str) -> Vec<RowId> {
     match pane {
         Pane::Matrix => instances(model, filter).into_iter().map(|r| r.id).collect(),
         Pane::Summary | Pane::Servers => {
+            let lines = servers(model, filter);
+            // Where nobody serves, several nodes tell of the same service.
+            let mut services = BTreeSet::new();
+            let is_told_twice =
+                !lines.iter().filter(|l| l.real.is_none()).all(|l| services.insert(l.served.service.id));
             let mut seen = BTreeSet::new();
-            servers(model, filter).into_iter().map(|line| line.row).filter(|row| seen.insert(row.clone())).collect()
+            let is_new = |row: &RowId| !is_told_twice || seen.insert(row.clone());
+            lines.into_iter().map(|line| line.row).filter(is_new).collect()
         }
         Pane::Neighbours => neighbours(model, filter).into_iter().map(|line| line.row).collect(),
         Pane::Paper => {

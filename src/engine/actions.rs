@@ -161,7 +161,10 @@ impl Engine {
     /// Why an order that a place got from an action, or lost by it, is not the action's any more; none: it is.
     fn gone(&self, deed: &Deed, place: &Before) -> Option<String> {
         let later = self.overlay.orders.deeds.list.iter().rev();
-        let later = later.take_while(|d| d.id != deed.id).find(|d| d.is_done() && d.touches(&place.slot));
+        // What came later and was taken back is as if it had not been.
+        let undoes_later = |d: &Deed| matches!(d.command, Command::Undo { id: Some(id) } if id > deed.id);
+        let mut later = later.take_while(|d| d.id != deed.id).filter(|d| d.is_done() && !undoes_later(d));
+        let later = later.find(|d| d.touches(&place.slot));
         if let Some(later) = later {
             return Some(format!("`{}` of {} came later (action {})", later.line, later.by.user, later.id));
         }
@@ -244,6 +247,11 @@ impl Engine {
         let deeds = &mut self.overlay.orders.deeds;
         let Some(deed) = deeds.get_mut(id) else { return };
         (deed.state, deed.keep_until_us) = (state, None);
+        if let Command::Undo { id: Some(undone) } = deed.command
+            && let Some(again) = deeds.get_mut(undone)
+        {
+            again.state = ActionState::Done;
+        }
         self.overlay.changed = true;
     }
 

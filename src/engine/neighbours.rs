@@ -127,7 +127,7 @@ impl Neighbours {
         };
         if !is_known(link) {
             if !has_room(link) && now.since(link.swept) >= SWEEP {
-                link.sweep(now, GIVE_WAY);
+                link.sweep(now, (family, vrid));
             }
             if !has_room(link) {
                 self.untold += 1;
@@ -156,10 +156,12 @@ impl Neighbours {
 }
 
 impl OnLink {
-    fn sweep(&mut self, now: Instant, limit: Duration) {
+    /// Makes room for a sender of `wanted`: strangers that are silent go, and those of the VRID itself.
+    fn sweep(&mut self, now: Instant, wanted: (Family, u8)) {
         self.swept = now;
-        for senders in self.senders.values_mut() {
-            senders.retain(|_, sender| now.since(sender.at) < limit);
+        for (key, senders) in &mut self.senders {
+            let gives_way = |sender: &Sender| !sender.ours || *key == wanted;
+            senders.retain(|_, s| now.since(s.at) < if gives_way(s) { GIVE_WAY } else { FORGET });
         }
         self.senders.retain(|_, senders| !senders.is_empty());
         self.recount();

@@ -70,12 +70,12 @@ fn write_all(told: &[(&Target, &Snapshot)], differing: &[String], out: &mut dyn 
         if let Some(problem) = &s.intents.problem {
             writeln!(out, "  ALARM {}", plain(problem))?;
         }
-        if s.intents.orders.is_empty() {
+        if s.intents.orders.is_empty() && s.intents.paused.is_none() {
             writeln!(out, "  nothing is asked for: everything is as in the file")?;
             continue;
         }
-        let mut table = Table::new(&["ORDER", "BY", "SINCE", "WHY", "STATE"]);
-        for view in &s.intents.orders {
+        let mut table = Table::new(&["ORDER", "BY", "SINCE", "WHY", "STATE", "ENDS"]);
+        for view in s.intents.orders.iter().chain(&s.intents.paused) {
             table.row(row(s, view));
         }
         table.write(out)?;
@@ -98,12 +98,18 @@ fn row(s: &Snapshot, view: &IntentView) -> Vec<String> {
         }
         _ => "in force".to_owned(),
     };
+    let end = match order.expires_us {
+        _ if order.expired => "over, still held".to_owned(),
+        Some(at) => format!("{} in {}", order.at_expiry, span(Duration::from_micros(at.saturating_sub(s.wall_us)))),
+        None => "never".to_owned(),
+    };
     vec![
         plain(&order.asked.to_string()),
         plain(&order.by.user),
         format!("{} ago", ago(order.since_us)),
         order.reason.as_deref().map_or_else(|| "-".into(), plain),
         state,
+        end,
     ]
 }
 
@@ -183,12 +189,13 @@ async fn clear(
 /// The commands that lift the orders about these subjects, each once.
 fn lifting(s: &Snapshot, subjects: &[String]) -> Vec<Command> {
     let mut commands = Vec::new();
-    for asked in s.intents.orders.iter().map(|v| &v.order.asked) {
+    for asked in s.intents.orders.iter().chain(&s.intents.paused).map(|v| &v.order.asked) {
         let (name, command) = match (asked.real(), asked.instance()) {
             (Some((key, to)), _) => {
                 (to.to_string(), Command::Return { real: to, service: Some(key), slow_start_seconds: None })
             }
             (None, Some(name)) => (name.to_owned(), Command::Restore { instance: name.to_owned() }),
+            (None, None) if matches!(asked, Asked::Pause {}) => ("pause".to_owned(), Command::Resume {}),
             (None, None) => continue,
         };
         if (subjects.is_empty() || subjects.contains(&name)) && !commands.contains(&command) {

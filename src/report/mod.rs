@@ -12,6 +12,7 @@ pub mod events;
 pub mod explain;
 pub mod intent;
 pub mod keepalived;
+pub mod metrics;
 mod outcome;
 pub mod status;
 mod table;

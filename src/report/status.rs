@@ -9,7 +9,9 @@ use super::wire;
 use crate::cli;
 use crate::control::Target;
 use crate::settings::Settings;
-use crate::status::{API, Admin, Health, HoldKind, Instance, Presence, Real, Rising, Role, Service, Snapshot, Verdict};
+use crate::status::{
+    API, Admin, DemoteMode, Health, HoldKind, Instance, Presence, Real, Rising, Role, Service, Snapshot, Verdict,
+};
 use crate::time::Duration;
 use std::io::{self, Write};
 
@@ -96,6 +98,7 @@ fn tables(snapshots: &[Snapshot], out: &mut dyn Write) -> io::Result<()> {
             sessions(snapshot).write(out)?;
         }
         plumbing(snapshot, out)?;
+        asked_for(snapshot, out)?;
         wire::write(snapshot, out)?;
         for service in &snapshot.services {
             write_service(snapshot, service, out)?;
@@ -145,7 +148,7 @@ fn instances(s: &Snapshot) -> Table {
             i.name.clone(),
             i.vrid.to_string(),
             i.interface.to_string(),
-            state(i),
+            state(s, i),
             span(s.age(i.since)),
             priority(i),
             master(s, i),
@@ -213,18 +216,43 @@ fn plumbing(s: &Snapshot, out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-fn state(i: &Instance) -> String {
+/// What of operators is not of one instance: a pause, what is to be kept, locks.
+fn asked_for(s: &Snapshot, out: &mut dyn Write) -> io::Result<()> {
+    let left = |us: u64| span(Duration::from_micros(us.saturating_sub(s.wall_us)));
+    if let Some(paused) = s.intents.paused.as_ref().map(|view| &view.order) {
+        let end = paused.expires_us.map_or("without an end".to_owned(), |at| format!("{} left", left(at)));
+        writeln!(out, "  PAUSED by {}: no preemption, {end}; `vipdeck resume` lifts it", plain(&paused.by.user))?;
+    }
+    for action in &s.actions {
+        if let Some(at) = action.keep_until_us {
+            let (id, line, by) = (action.id, plain(&action.line), plain(&action.by.user));
+            writeln!(out, "  KEEP? {line} by {by} is taken back in {}: `vipdeck keep {id}` keeps it", left(at))?;
+        }
+    }
+    for lock in &s.locks {
+        writeln!(out, "  LOCKED {} by {}", plain(&lock.on), plain(&lock.by.to_string()))?;
+    }
+    Ok(())
+}
+
+fn state(s: &Snapshot, i: &Instance) -> String {
     let hold = match &i.hold {
         Some(hold) if i.yielding => format!(" yielding to anyone ({})", hold.by.user),
         Some(hold) => match hold.kind {
+            HoldKind::Demoted if hold.mode == DemoteMode::Fence => format!(" fenced by {}", hold.by.user),
             HoldKind::Demoted => format!(" demoted by {}", hold.by.user),
             HoldKind::Takeover => format!(" taken over by {}", hold.by.user),
             HoldKind::Newer(word) => format!(" {word} by {}", hold.by.user),
         },
         None => String::new(),
     };
+    let end = match i.hold.as_ref().map(|h| (h.expired, h.expires_at, h.at_expiry)) {
+        Some((true, ..)) => ", its time is over".to_owned(),
+        Some((false, Some(at), then)) => format!(", {} left, then {then}", span(s.at.until(at))),
+        _ => String::new(),
+    };
     let faults = if i.faults.is_empty() { String::new() } else { format!(" ({})", i.faults.join(", ")) };
-    format!("{}{hold}{faults}", i.state)
+    format!("{}{hold}{end}{faults}", i.state)
 }
 
 /// "130 = 150 base - 20 script chk_web"; only the number where nothing is added.

@@ -11,8 +11,11 @@ pub(super) fn write(s: &Snapshot, out: &mut dyn Write) -> io::Result<()> {
     let mut table = Table::new(&heading);
     for n in &s.wire.neighbours {
         let standing = n.standing(s.age(n.at));
-        let is =
-            if standing == Standing::Silent { standing.to_string() } else { format!("{standing} {}", n.relation()) };
+        let is = match standing {
+            Standing::Silent if n.conflict.is_none() => standing.to_string(),
+            Standing::Silent => format!("silent; before, {}", n.relation()),
+            Standing::Fits | Standing::Heard | Standing::Collides => format!("{standing} {}", n.relation()),
+        };
         table.row(vec![
             n.link.to_string(),
             n.vrid.to_string(),

@@ -16,10 +16,10 @@ use crate::cli;
 use crate::cluster;
 use crate::conf::{self, Config, Severity};
 use crate::control::{Access, Board, default_socket, server};
-use crate::engine::{Engine, Keep, Setup};
+use crate::engine::{Engine, Input, Keep, Setup};
 use crate::report;
 use crate::settings::{Settings, TableDrift};
-use crate::status::{Actor, ConfigText, Dataplane, DataplaneKind};
+use crate::status::{self, Actor, ConfigText, Dataplane, DataplaneKind};
 use crate::sys::clock::{Clock, uptime, wall_us};
 use crate::sys::files::{Files, environment};
 use crate::sys::guarded::{FAILED, RESTART, release_signals};
@@ -123,6 +123,12 @@ pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> 
     let (requests_in, requests) = mpsc::channel(64);
     let socket = args.control.clone().unwrap_or_else(|| default_socket(&settings.control.directory, &socket_name));
     let server = server::serve(board.clone(), requests_in, &socket, &Access::from(&settings.control))?;
+    let scraped = settings.metrics.listen.and_then(|at| {
+        let served = server::serve_metrics(board.clone(), at.into());
+        // A port in use must not keep addresses without an owner: it is told, and the engine runs.
+        let refused = |text| Input::Report { severity: status::Severity::Warning, kind: "metrics", text, cause: None };
+        served.inspect_err(|error| drop(results_in.send(refused(format!("{error:#}; nobody can scrape"))))).ok()
+    });
     tracing::info!("{} listens for consoles at {}", engine.name(), socket.display());
     let (stop, stop_in, hangups) = signals()?;
     if args.farewell {
@@ -188,6 +194,7 @@ pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> 
     memory::give_back_free();
     let ended = runtime.block_on(turning.run(stop));
     server.stop();
+    drop(scraped);
     let status = match ended {
         Ended::Released => {
             let but = if keep == Keep::default() { "" } else { ", but for what was to stay" };

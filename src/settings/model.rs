@@ -3,6 +3,7 @@
 use crate::kernel::ServiceKey;
 use crate::sys::audit_file::Limits;
 use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,6 +15,7 @@ pub struct Settings {
     pub control: Control,
     pub engine: Engine,
     pub mail: Mail,
+    pub metrics: Metrics,
     pub notify: Notify,
 }
 
@@ -83,6 +85,39 @@ pub enum MailTls {
 pub struct Notify {
     /// A NUL byte after each line about services in a FIFO, as keepalived 2.4 writes it and 2.2.7 does not.
     pub lvs_fifo_nul: bool,
+}
+
+/// What Prometheus asks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Metrics {
+    /// An address of this machine alone, such as 127.0.0.1:9650; none: only the control socket tells them.
+    pub listen: Option<Loopback>,
+}
+
+/// A loopback address and a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "SocketAddr", into = "SocketAddr")]
+pub struct Loopback(SocketAddr);
+
+impl TryFrom<SocketAddr> for Loopback {
+    type Error = String;
+
+    fn try_from(at: SocketAddr) -> Result<Self, String> {
+        if at.ip().is_loopback() {
+            Ok(Self(at))
+        } else {
+            Err(format!(
+                "{at} is not a loopback address (127.0.0.1:PORT, [::1]:PORT): metrics are for this machine alone"
+            ))
+        }
+    }
+}
+
+impl From<Loopback> for SocketAddr {
+    fn from(at: Loopback) -> Self {
+        at.0
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

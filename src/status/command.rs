@@ -55,9 +55,11 @@ impl Ask {
 impl fmt::Display for Ask {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.command)?;
-        if let Some(seconds) = self.hold_seconds {
-            let option = if matches!(self.command, Command::Pause {}) { "for" } else { "hold" };
-            write!(f, " --{option} {}", typed(seconds))?;
+        match (&self.command, self.hold_seconds) {
+            (Command::Pause {}, None) => write!(f, " --for never")?,
+            (Command::Pause {}, Some(seconds)) => write!(f, " --for {}", typed(seconds))?,
+            (_, Some(seconds)) => write!(f, " --hold {}", typed(seconds))?,
+            (_, None) => {}
         }
         if let Some(then) = self.at_expiry {
             let option = if matches!(self.command, Command::Drain { .. }) { "at-expiry" } else { "then" };

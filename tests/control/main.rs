@@ -6,6 +6,7 @@ mod fake;
 mod feeds;
 mod hostile;
 mod http;
+mod metrics;
 mod papers;
 mod raw;
 mod skew;

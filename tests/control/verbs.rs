@@ -51,6 +51,60 @@ fn what_is_asked_comes_about_and_exits_with_0() {
     assert_eq!(asked.first().unwrap().reason.as_deref(), Some("patch"));
 }
 
+/// Each line as the engine gets it, and as it is written again.
+#[test]
+fn ends_and_conditions_arrive_as_they_are_typed() {
+    let fake = Fake::start(World::Obliging);
+    let lines = [
+        "demote VI_1 --mode fence --hold 30m --then restore --keep-within 60s --force",
+        "demote --all --hold never",
+        "takeover VI_1 --hold 2h",
+        "restore --all --keep-within 90",
+        "pause",
+        "pause --for never",
+        "drain 192.0.2.21:80 --hold 1h --at-expiry restore",
+        "weight 192.0.2.21:80 3 --hold 10m --then stay",
+        "undo",
+        "undo 3",
+        "keep 3",
+        "lock VI_1 --for 30s",
+        "unlock VI_1",
+        "announce VI_1",
+        "reload --keep-within 5m",
+    ];
+    for line in lines {
+        let (code, text) = at(&fake, &line.split(' ').collect::<Vec<_>>());
+        assert_eq!(code, 0, "{line}: {text}");
+    }
+    let asked = fake.asked.lock().unwrap();
+    let written: Vec<_> = asked.iter().map(ToString::to_string).collect();
+    let expected = [
+        "demote VI_1 --mode fence --hold 30m --then restore --keep-within 1m --force",
+        "demote --all",
+        "takeover VI_1 --hold 2h",
+        "restore --all --keep-within 90s",
+        "pause --for 30m",
+        "pause --for never",
+        "drain 192.0.2.21:80 --hold 1h --at-expiry restore",
+        "weight 192.0.2.21:80 3 --hold 10m --then stay",
+        "undo",
+        "undo 3",
+        "keep 3",
+        "lock VI_1",
+        "unlock VI_1",
+        "announce VI_1",
+        "reload --keep-within 5m",
+    ];
+    assert_eq!(written, expected);
+    assert_eq!(asked[0].hold_seconds, Some(1800));
+    drop(asked);
+    for line in ["demote", "demote VI_1 --all", "demote VI_1 --mode drop", "pause --for soon", "demote VI_1 --then go"]
+    {
+        let (code, text) = at(&fake, &line.split(' ').collect::<Vec<_>>());
+        assert_eq!(code, 2, "{line}: {text}");
+    }
+}
+
 #[test]
 fn a_rejection_exits_with_1() {
     let fake = Fake::start(World::Obliging);

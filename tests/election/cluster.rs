@@ -147,10 +147,15 @@ impl Cluster {
         self.command(host, Command::Reload { dry_run: true })
     }
 
-    fn command(&mut self, host: usize, command: Command) -> Result<String, String> {
-        let ask = Ask { actor: Actor { user: "test".into(), from: "test".into() }, ..Ask::new(command) };
-        match self.world.command(host, ask) {
-            Some(Reply::Accepted { text, .. }) => Ok(text),
+    pub(crate) fn command(&mut self, host: usize, command: Command) -> Result<String, String> {
+        self.ask(host, Ask::new(command)).map(|(text, _)| text)
+    }
+
+    /// The answer, and the number of the action if there is anything to undo.
+    pub(crate) fn ask(&mut self, host: usize, ask: Ask) -> Result<(String, Option<u64>), String> {
+        let actor = Actor { user: "test".into(), from: "test".into() };
+        match self.world.command(host, Ask { actor, ..ask }) {
+            Some(Reply::Accepted { text, action }) => Ok((text, action)),
             Some(Reply::Rejected { reason }) => Err(reason),
             None => Err("no engine".into()),
         }

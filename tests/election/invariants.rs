@@ -4,7 +4,7 @@ use super::cluster::Cluster;
 use super::variation::Variation;
 use std::time::Duration;
 use vipdeck::engine::Random;
-use vipdeck::status::Role;
+use vipdeck::status::{Ask, AtExpiry, Command, DemoteMode, Instance, Role};
 use vipdeck::time::Instant;
 
 /// One run's length, and how often it is looked at.
@@ -13,15 +13,20 @@ const LOOK: Duration = Duration::from_millis(50);
 
 /// Runs one seed; the failure tells what was violated and what happened before.
 pub(crate) fn run(seed: u64) -> Result<(), String> {
-    play(seed).map(|_| ())
+    play(seed, false).map(|_| ())
+}
+
+/// The same with operators who hold, fence, pause and undo.
+pub(crate) fn run_with_operators(seed: u64) -> Result<(), String> {
+    play(seed, true).map(|_| ())
 }
 
 /// Every event of one seed's run, as text.
 pub(crate) fn history(seed: u64) -> Vec<String> {
-    play(seed).unwrap()
+    play(seed, false).unwrap()
 }
 
-fn play(seed: u64) -> Result<Vec<String>, String> {
+fn play(seed: u64, operators: bool) -> Result<Vec<String>, String> {
     let mut random = Random::new(seed ^ 0x5eed);
     let variation = Variation::random(&mut random);
     let nodes = variation.priorities.len();
@@ -38,6 +43,11 @@ fn play(seed: u64) -> Result<Vec<String>, String> {
             history.push(format!("{} {done}", cluster.world.now()));
             watcher.disturbed_at = cluster.world.now();
         }
+        if operators && random.chance(0.03) {
+            let done = operate(&mut cluster, &mut random);
+            history.push(format!("{} {done}", cluster.world.now()));
+            watcher.disturbed_at = cluster.world.now();
+        }
         cluster.world.run_for(LOOK);
         for host in 0..nodes {
             let events = cluster.world.take_events(host);
@@ -49,6 +59,35 @@ fn play(seed: u64) -> Result<Vec<String>, String> {
         }
     }
     Ok(history)
+}
+
+/// What an operator does, never by force.
+fn operate(cluster: &mut Cluster, random: &mut Random) -> String {
+    let host = random.below(cluster.world.hosts.len() as u64) as usize;
+    let instance = || "VI_1".to_owned();
+    let mode = if random.chance(0.6) { DemoteMode::Fence } else { DemoteMode::Yield };
+    let command = match random.below(10) {
+        0..=2 => Command::Demote { instance: instance(), seen: None, mode },
+        3 => Command::DemoteAll { mode },
+        4 => Command::Restore { instance: instance() },
+        5 => Command::Takeover { instance: instance(), seen: None },
+        6 => Command::Pause {},
+        7 => Command::Resume {},
+        8 => Command::RestoreAll {},
+        _ => Command::Undo { id: None },
+    };
+    let mut ask = Ask::new(command);
+    let holds = matches!(
+        ask.command,
+        Command::Demote { .. } | Command::DemoteAll { .. } | Command::Takeover { .. } | Command::Pause {}
+    );
+    if holds && random.chance(0.5) {
+        ask.hold_seconds = Some(1 + random.below(20) as u32);
+        ask.at_expiry = Some(if random.chance(0.5) { AtExpiry::Stay } else { AtExpiry::Restore });
+    }
+    ask.keep_seconds = random.chance(0.4).then(|| 1 + random.below(15) as u32);
+    let line = ask.to_string();
+    format!("{line} on {host}: {:?}", cluster.ask(host, ask))
 }
 
 /// One random fault, or the end of one.
@@ -101,6 +140,10 @@ fn disturb(cluster: &mut Cluster, random: &mut Random, watcher: &mut Watcher) ->
     }
 }
 
+fn is_fenced(instance: &Instance) -> bool {
+    instance.state == Role::Backup && instance.hold.as_ref().is_some_and(|h| h.mode == DemoteMode::Fence)
+}
+
 /// What is held against the cluster.
 struct Watcher {
     disturbed_at: Instant,
@@ -143,6 +186,8 @@ impl Watcher {
             .iter()
             .copied()
             .filter(|i| states(*i).all(|s| matches!(s, Role::Backup | Role::Master)))
+            // Whoever is fenced and has handed over stays away, whatever happens.
+            .filter(|i| !snapshots[*i].iter().flat_map(|s| &s.instances).any(is_fenced))
             .collect();
         let faulty = connected.len() - able.len();
         if faulty != self.faulty || self.paused_until.iter().any(|until| now.since(*until) < LOOK) {

@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods, reason = "test code")]
 
 mod cluster;
+mod holds;
 mod invariants;
 mod reload;
 mod variation;
@@ -21,6 +22,17 @@ fn whatever_happens_there_is_one_owner() {
     let seeds = std::env::var("VIPDECK_SEEDS").map_or(2000, |n| n.parse().unwrap());
     for seed in KEPT.into_iter().chain(0..seeds) {
         if let Err(failure) = invariants::run(seed) {
+            panic!("seed {seed}: {failure}");
+        }
+    }
+}
+
+/// Fences, holds with an end, pauses, actions that take themselves back and undoing, among the same faults.
+#[test]
+fn operators_leave_no_address_without_an_owner() {
+    let seeds = std::env::var("VIPDECK_SEEDS").map_or(150, |n| n.parse().unwrap());
+    for seed in 0..seeds {
+        if let Err(failure) = invariants::run_with_operators(seed) {
             panic!("seed {seed}: {failure}");
         }
     }

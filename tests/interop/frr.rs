@@ -18,8 +18,8 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-const VRRPD: &str = "/usr/lib/frr/vrrpd";
-const ZEBRA: &str = "/usr/lib/frr/zebra";
+pub(crate) const VRRPD: &str = "/usr/lib/frr/vrrpd";
+pub(crate) const ZEBRA: &str = "/usr/lib/frr/zebra";
 /// Each address is looked for so often.
 const LOOK: Duration = Duration::from_millis(15);
 /// Nobody, or two, may have the address for so long while it moves. Over IPv6 FRR's first advert as master is lost (its link
@@ -31,7 +31,7 @@ const SLACK: Duration = Duration::from_millis(200);
 const PRIORITIES: [u8; 2] = [150, 100];
 
 #[derive(Clone, Copy)]
-struct Kind {
+pub(crate) struct Kind {
     name: &'static str,
     version: u8,
     vip: &'static str,
@@ -55,7 +55,8 @@ impl Kind {
 }
 
 const V2: Kind = Kind { name: "v2 IPv4", version: 2, vip: "192.168.10.20", interval: Duration::from_secs(1) };
-const V3: Kind = Kind { name: "v3 IPv4", version: 3, vip: "192.168.10.20", interval: Duration::from_millis(200) };
+pub(crate) const V3: Kind =
+    Kind { name: "v3 IPv4", version: 3, vip: "192.168.10.20", interval: Duration::from_millis(200) };
 const V6: Kind = Kind { name: "v3 IPv6", version: 3, vip: "2001:db8::20", interval: Duration::from_millis(200) };
 
 /// Side by side, each pair on a switch of its own: most of it is waiting.
@@ -121,18 +122,18 @@ fn journey(kind: Kind, ours: usize) {
 }
 
 /// Server 0 has priority 150, server 1 has 100.
-struct Bench {
+pub(crate) struct Bench {
     kind: Kind,
     /// The server that vipdeck runs; FRR runs the other.
     ours: usize,
     running: [Option<Running>; 2],
     /// FRR's other half, which lives as long as the host.
     zebra: Option<Running>,
-    stage: Stage,
+    pub(crate) stage: Stage,
 }
 
 impl Bench {
-    fn new(kind: Kind, ours: usize) -> Option<Self> {
+    pub(crate) fn new(kind: Kind, ours: usize) -> Option<Self> {
         let stage = Stage::new([Program::Vipdeck, Program::Keepalived])?;
         fs::set_permissions(stage.directory(), fs::Permissions::from_mode(0o755)).unwrap();
         let bench = Self { kind, ours, running: [None, None], zebra: None, stage };
@@ -160,7 +161,7 @@ impl Bench {
         self.stage.directory().join("ours.conf")
     }
 
-    fn socket(&self) -> PathBuf {
+    pub(crate) fn socket(&self) -> PathBuf {
         self.stage.directory().join("ours.sock")
     }
 
@@ -185,7 +186,7 @@ impl Bench {
         assert!(owned.success(), "the user frr");
     }
 
-    fn start(&mut self, server: usize) {
+    pub(crate) fn start(&mut self, server: usize) {
         if server == self.ours {
             let (config, socket) = (self.config().display().to_string(), self.socket().display().to_string());
             let argv = [PROGRAM, "run", "--headless", "-f", &config, "--control", &socket];

@@ -34,6 +34,7 @@ mod programs;
 mod signed;
 mod solo;
 mod stage;
+mod strangers;
 mod timing;
 mod vmac;
 mod watch;

@@ -15,6 +15,7 @@ mod clock;
 mod engine;
 #[path = "../common/guest.rs"]
 mod guest;
+mod holds;
 mod hooks;
 mod manager;
 #[path = "../kernel/namespaces.rs"]

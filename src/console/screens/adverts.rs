@@ -14,7 +14,7 @@ use super::super::state::State;
 use super::super::text;
 use super::super::theme::Ink;
 use super::super::wire;
-use super::canvas::{Canvas, Line, dim, line_of, t, title};
+use super::canvas::{Canvas, Line, dim, t, title};
 use crate::status::{Instance, Neighbour, PacketErrors};
 use ratatui::layout::Rect;
 
@@ -30,11 +30,7 @@ pub(super) fn draw(canvas: &mut Canvas, area: Rect) {
     let heading = [title(row.name), dim(format!(" · VRID {}{kind}", row.vrid))];
     let inner = canvas.pane(area, &heading, &[dim("adverts, by the word of each node")], None);
     let inner = Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner };
-    let lines = lines(model, row, usize::from(inner.width));
-    for (i, line) in lines.iter().enumerate() {
-        canvas.put(line_of(inner, i), line);
-    }
-    canvas.more(inner, 0, lines.len().saturating_sub(usize::from(inner.height)));
+    canvas.lines(inner, &lines(model, row, usize::from(inner.width)));
 }
 
 /// How high the pane wants to be.

@@ -71,6 +71,15 @@ impl Canvas<'_> {
         }
     }
 
+    /// Lines from the top of a pane, and how many more there are.
+    pub(super) fn lines(&mut self, inner: Rect, lines: &[Line]) {
+        let room = usize::from(inner.height);
+        for (i, line) in lines.iter().take(room).enumerate() {
+            self.put(line_of(inner, i), line);
+        }
+        self.more(inner, 0, lines.len().saturating_sub(room));
+    }
+
     /// A row of a pane: the one that has the keys, and the marked ones, are shown as such before `line`.
     pub(super) fn row(&mut self, area: Rect, pane: Pane, row: &RowId, line: Line) {
         let model = self.model;

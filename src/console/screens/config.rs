@@ -34,7 +34,7 @@ fn name(model: &Model, node: usize) -> &str {
 
 fn sheet(canvas: &mut Canvas, area: Rect) {
     let model = canvas.model;
-    let inner = canvas.pane(area, &heading(model), &[dim(standing(model))], Some(Pane::Paper));
+    let inner = canvas.pane(area, &heading(model), &[dim(standing(model, area.width))], Some(Pane::Paper));
     let shown = rows::of(model, Pane::Paper);
     let room = usize::from(inner.height);
     let selected = model.selected.get(&Pane::Paper);
@@ -75,13 +75,13 @@ fn heading(model: &Model) -> Line {
     if model.papers.against == Against::Nothing
         && let Some(report) = model.shown().nodes.get(node).and_then(|n| n.config.as_ref())
     {
-        line.push(dim(format!("  {}", text::cut_middle(&report.main, 40))));
+        line.push(dim(format!("  {}", text::cut_middle(&report.main, usize::from(model.size.width / 3).min(40)))));
     }
     line
 }
 
 /// What there is to say in a few words.
-fn standing(model: &Model) -> String {
+fn standing(model: &Model, width: u16) -> String {
     let sheet = &model.papers.sheet;
     let mut parts = Vec::new();
     if model.papers.against != Against::Nothing {
@@ -104,6 +104,7 @@ fn standing(model: &Model) -> String {
         // The snapshot is younger than the report.
         let told = view.and_then(|v| v.snapshot.as_ref()?.configuration.as_ref()?.disk.as_ref()).map(|d| &d.state);
         match told.or(report.state.as_ref()) {
+            Some(DiskState::Same) if matches!(model.papers.against, Against::Node(_)) => {}
             Some(DiskState::Same) => parts.push("same on disk".into()),
             Some(DiskState::Rewritten) => parts.push("disk: same meaning".into()),
             Some(DiskState::Differs) => parts.push("DISK DIFFERS".into()),
@@ -115,7 +116,10 @@ fn standing(model: &Model) -> String {
             parts.push("passwords hidden".into());
         }
     }
-    parts.join(", ")
+    // The first two matter most, and what is wrong with the disk.
+    let matters = |(at, part): &(usize, String)| *at < 2 || part.starts_with("DISK") || width >= 100;
+    let kept: Vec<String> = parts.into_iter().enumerate().filter(matters).map(|(_, part)| part).collect();
+    kept.join(", ")
 }
 
 const fn ink(gravity: Gravity) -> Ink {

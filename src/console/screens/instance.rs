@@ -5,7 +5,7 @@ use super::super::model::{Model, Pane, Picture};
 use super::super::state::State;
 use super::super::text;
 use super::super::theme::Ink;
-use super::canvas::{Canvas, Line, dim, line_of, t, title};
+use super::canvas::{Canvas, Line, dim, t, title};
 use crate::status::{HoldKind, Instance, Role};
 use ratatui::layout::Rect;
 
@@ -27,9 +27,7 @@ pub(super) fn draw(canvas: &mut Canvas, area: Rect) {
         None,
     );
     let inner = Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner };
-    for (i, line) in lines(model, row, usize::from(inner.width), usize::from(inner.height)).iter().enumerate() {
-        canvas.put(line_of(inner, i), line);
-    }
+    canvas.lines(inner, &lines(model, row, usize::from(inner.width), usize::from(inner.height)));
 }
 
 /// What the pane holds, in the order of what matters: with less room, the end is left out.

@@ -36,7 +36,8 @@ const COLUMNS: [Column; 8] = [
 /// What goes first when the room is short.
 const DROPS: [&str; 8] = ["AUTH", "EVERY", "ADVERTS", "VIPS", "VER", "LOST", "PRIO", "LAST"];
 
-const SENDER: usize = 24;
+/// IPv6 is cut in the middle.
+const SENDER: usize = 22;
 const VRID: usize = 6;
 /// The longest state word with its glyph, and a little of why.
 const VERDICT: usize = 30;
@@ -157,7 +158,9 @@ fn row(picture: &Picture, node: usize, n: &Neighbour, columns: &[Column]) -> Lin
     }));
     line.push((state.ink(), format!("{} ", state.label())));
     line.push(match state {
-        State::Silent | State::Heard => dim(String::new()),
+        State::Heard => dim(""),
+        State::Silent if n.conflict.is_none() => dim(""),
+        State::Silent => dim(format!("before, {}", n.relation())),
         _ => dim(n.relation()),
     });
     line

@@ -12,7 +12,7 @@ use super::super::facts;
 use super::super::model::{Pane, Room};
 use super::super::text;
 use super::super::theme::Ink;
-use super::canvas::{Canvas, dim, line_of, t};
+use super::canvas::{Canvas, Line, dim, line_of, t};
 use super::{config, instance, log, matrix, neighbours, services, stage, timeline};
 use ratatui::layout::Rect;
 
@@ -108,26 +108,29 @@ fn strip(canvas: &mut Canvas, area: Rect) {
     if model.pane != Pane::Matrix {
         return one(canvas, model.pane, rest);
     }
-    for (i, alarm) in alarms.iter().take(usize::from(rest.height)).enumerate() {
-        canvas.put(line_of(rest, i), &[(Ink::Warn, format!(" ! {}", alarm.text))]);
+    let services = facts::served(picture);
+    let (room, count) = (usize::from(rest.height), alarms.len() + services.len());
+    // The last line is for the count of what does not fit.
+    let shown = if count > room { room.saturating_sub(1) } else { count };
+    let alarms = alarms.iter().map(|alarm| vec![(Ink::Warn, format!(" ! {}", alarm.text))]);
+    for (i, line) in alarms.chain(services.iter().map(service_line)).take(shown).enumerate() {
+        canvas.put(line_of(rest, i), &line);
     }
-    let below =
-        Rect { y: rest.y + alarms.len() as u16, height: rest.height.saturating_sub(alarms.len() as u16), ..rest };
-    for (i, served) in facts::served(picture).iter().take(usize::from(below.height)).enumerate() {
-        let up = served.service.reals.iter().filter(|r| facts::is_good(r)).count();
-        let count = format!("{up}/{} up", served.service.reals.len());
-        let at = if served.service.serving == Some(true) { "served by" } else { "ready on" };
-        let plane = served.snapshot.node.dataplane.kind;
-        let line = line_of(below, i);
-        canvas.put(
-            line,
-            &[
-                t(format!(" {} ", text::left(&served.service.id.to_string(), 24))),
-                t(text::left(&count, 8)),
-                dim(format!("{at} {}, {plane}", served.view.name())),
-            ],
-        );
+    if count > shown {
+        canvas.put(line_of(rest, shown), &[dim(format!(" {} not shown ▾", text::plural(count - shown, "line")))]);
     }
+}
+
+fn service_line(served: &facts::Served) -> Line {
+    let up = served.service.reals.iter().filter(|r| facts::is_good(r)).count();
+    let count = format!("{up}/{} up", served.service.reals.len());
+    let at = if served.service.serving == Some(true) { "served by" } else { "ready on" };
+    let plane = served.snapshot.node.dataplane.kind;
+    vec![
+        t(format!(" {} ", text::left(&served.service.id.to_string(), 24))),
+        t(text::left(&count, 8)),
+        dim(format!("{at} {}, {plane}", served.view.name())),
+    ]
 }
 
 fn events_height(room: u16) -> u16 {

@@ -432,9 +432,7 @@ fn drain(canvas: &mut Canvas, area: Rect) {
         Admin::Drain => format!("E ends the rest; R returns it: weight → {}", real.weight_configured),
         _ => format!("R returns it: weight → {}", real.weight_configured),
     })]);
-    for (i, line) in lines.iter().enumerate() {
-        canvas.put(line_of(inner, i), line);
-    }
+    canvas.lines(inner, &lines);
 }
 
 /// When it is over, as far as can be told.
@@ -473,7 +471,5 @@ fn why(canvas: &mut Canvas, area: Rect) {
     let inner = canvas.pane(area, &[title("Selected")], &[dim("Enter everything")], None);
     let inner = Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner };
     let Some(row) = row else { return };
-    for (i, line) in super::details::lines(model, &row, usize::from(inner.width)).iter().enumerate() {
-        canvas.put(line_of(inner, i), line);
-    }
+    canvas.lines(inner, &super::details::lines(model, &row, usize::from(inner.width)));
 }

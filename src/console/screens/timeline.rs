@@ -88,7 +88,5 @@ fn selected(canvas: &mut Canvas, area: Rect) {
     let inner = canvas.pane(area, &[title("Selected")], &[dim("Enter everything, y copies JSON")], None);
     let inner = Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner };
     let Some(row) = model.selected.get(&Pane::History) else { return };
-    for (i, line) in super::details::lines(model, row, usize::from(inner.width)).iter().enumerate() {
-        canvas.put(line_of(inner, i), line);
-    }
+    canvas.lines(inner, &super::details::lines(model, row, usize::from(inner.width)));
 }

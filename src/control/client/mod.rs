@@ -5,6 +5,6 @@ mod keep;
 mod life;
 mod link;
 
-pub use ask::{Failure, audit, checks, command, config, events, status};
+pub use ask::{Failure, audit, checks, command, config, events, metrics, status};
 pub use keep::connect;
 pub use life::Life;

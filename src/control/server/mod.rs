@@ -5,10 +5,13 @@
 //! `streams`.
 
 mod connection;
+mod metrics;
 mod papers;
 mod routes;
 mod slots;
 mod streams;
+
+pub use metrics::serve as serve_metrics;
 
 use super::access::{Access, Rules};
 use super::board::Board;

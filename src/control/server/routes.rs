@@ -1,9 +1,9 @@
 //! What may be asked, and the answers.
 
-use super::{Shared, papers, streams};
+use super::{Shared, metrics, papers, streams};
 use crate::control::access::{Peer, user_name};
 use crate::control::feed::Request;
-use crate::status::{API, Actor, Ask, CheckList, Event, Reply, Snapshot};
+use crate::status::{API, Actor, Ask, CheckList, Command, Event, Reply, Snapshot};
 use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Extension, FromRequestParts, Query, State};
@@ -32,7 +32,7 @@ const TAKE: Duration = Duration::from_secs(2);
 /// For the engine to answer it.
 const ANSWER: Duration = Duration::from_secs(6);
 
-const EXPECTED: &str = r#"expected one of {"command":"demote|restore|takeover","instance":NAME}, {"command":"drain|maint|reset|return|check-now","real":"ADDRESS:PORT"}, {"command":"weight","real":"ADDRESS:PORT","weight":NUMBER}; a real server also takes "service":"tcp/ADDRESS:PORT", drain "deadline_seconds":NUMBER, "then":"ask|wait|reset|return", "ignore_persistence":true, return "slow_start_seconds":NUMBER, demote and takeover "seen":"MASTER|BACKUP", all take "reason":TEXT"#;
+const EXPECTED: &str = r#"expected one of {"command":"demote|restore|takeover|announce","instance":NAME}, {"command":"demote-all|restore-all|pause|resume"}, {"command":"keep|undo","id":NUMBER}, {"command":"lock|unlock","on":NAME}, {"command":"drain|maint|reset|return|check-now","real":"ADDRESS:PORT"}, {"command":"weight","real":"ADDRESS:PORT","weight":NUMBER}; a real server also takes "service":"tcp/ADDRESS:PORT", drain "deadline_seconds":NUMBER, "then":"ask|wait|reset|return", "ignore_persistence":true, return "slow_start_seconds":NUMBER, demote and takeover "seen":"MASTER|BACKUP", demote "mode":"yield|fence", lock "plan":TEXT, "seconds":NUMBER; what holds takes "hold_seconds":NUMBER, "at_expiry":"stay|restore"; what can be undone "keep_seconds":NUMBER; all take "reason":TEXT, "session":TEXT, "force":true"#;
 
 pub(super) fn router(shared: Arc<Shared>) -> Router {
     Router::new()
@@ -44,6 +44,10 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route("/v1/events", get(events))
         .route("/v1/stream", get(stream))
         .route("/v1/commands", post(command))
+        .route(
+            "/metrics",
+            get(async |_: Viewer, State(shared): State<Arc<Shared>>| metrics::answer(&shared.board).await),
+        )
         .fallback(|| async {
             Problem::new(StatusCode::NOT_FOUND, "there is nothing here: GET /v1 lists what there is")
         })
@@ -72,6 +76,10 @@ pub(super) struct Problem {
 impl Problem {
     pub(super) fn new(status: StatusCode, text: impl Into<String>) -> Self {
         Self { status, text: text.into() }
+    }
+
+    pub(super) fn starting() -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "the engine is starting: there is no snapshot yet")
     }
 }
 
@@ -138,6 +146,7 @@ async fn index(_: Viewer) -> Json<serde_json::Value> {
             { "method": "GET", "path": "/v1/stream?after=SEQ",
               "text": "server-sent events for consoles: `snapshot` (at most ten a second), `event`, `gap`, `configuration`, `audit`" },
             { "method": "POST", "path": "/v1/commands", "text": EXPECTED },
+            { "method": "GET", "path": "/metrics", "text": "for Prometheus, as OpenMetrics" },
         ],
     }))
 }
@@ -152,14 +161,12 @@ impl IntoResponse for Shown {
 }
 
 async fn status(_: Viewer, State(shared): State<Arc<Shared>>) -> Result<Shown, Problem> {
-    let none = || Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the engine is starting: there is no snapshot yet");
-    shared.board.fresh().await.map(Shown).ok_or_else(none)
+    shared.board.fresh().await.map(Shown).ok_or_else(Problem::starting)
 }
 
 /// Every check with its history.
 async fn checks(_: Viewer, State(shared): State<Arc<Shared>>) -> Result<Response, Problem> {
-    let none = || Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the engine is starting: there is no snapshot yet");
-    let snapshot = shared.board.fresh().await.ok_or_else(none)?;
+    let snapshot = shared.board.fresh().await.ok_or_else(Problem::starting)?;
     Ok(Json(CheckList::of(&snapshot)).into_response())
 }
 
@@ -250,12 +257,17 @@ async fn read(body: Body) -> Result<Vec<u8>, Problem> {
 fn parsed(body: &[u8]) -> Result<Ask, Problem> {
     let bad = |text: String| Problem::new(StatusCode::BAD_REQUEST, text);
     let ask: Ask = serde_json::from_slice(body).map_err(|e| bad(format!("not a command: {e}; {EXPECTED}")))?;
-    let texts = [ask.reason.as_deref(), ask.command.instance()];
+    let (on, plan) = match &ask.command {
+        Command::Lock { on, plan, .. } => (Some(on.as_str()), plan.as_deref()),
+        Command::Unlock { on } => (Some(on.as_str()), None),
+        _ => (None, None),
+    };
+    let texts = [ask.reason.as_deref(), ask.command.instance(), ask.session.as_deref(), on, plan];
     if texts.into_iter().flatten().any(|t| t.chars().any(char::is_control)) {
         return Err(bad("control characters are not allowed: texts go to logs and screens".into()));
     }
-    if ask.reason.as_ref().is_some_and(|r| r.chars().count() > REASON) {
-        return Err(bad(format!("a reason has at most {REASON} characters")));
+    if texts.into_iter().flatten().any(|t| t.chars().count() > REASON) {
+        return Err(bad(format!("a reason has at most {REASON} characters, and so has any other text")));
     }
     Ok(ask)
 }
@@ -282,7 +294,7 @@ async fn answer(shared: &Shared, ask: Ask) -> Result<Reply, Problem> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::status::{Command, DemoteMode};
+    use crate::status::DemoteMode;
 
     #[test]
     fn a_command_is_read_with_reason_and_actor() {
@@ -294,6 +306,10 @@ mod tests {
             r#"{"command":"weight","real":"192.0.2.1:80","service":"tcp/192.0.2.9:80","weight":3}"#,
             r#"{"command":"drain","real":"[2001:db8::1]:80"}"#,
             r#"{"command":"takeover","instance":"VI_1","seen":"BACKUP"}"#,
+            r#"{"command":"demote","instance":"VI_1","mode":"fence","hold_seconds":60,"at_expiry":"restore"}"#,
+            r#"{"command":"demote-all","keep_seconds":60,"force":true,"session":"lb-a:1"}"#,
+            r#"{"command":"undo"}"#,
+            r#"{"command":"lock","on":"VI_1","plan":"demote VI_1","seconds":30}"#,
         ] {
             assert!(parsed(command.as_bytes()).is_ok(), "{command}");
         }
@@ -312,6 +328,9 @@ mod tests {
             r#"{"command":"weight","real":"192.0.2.1:80","weight":-1}"#,
             r#"{"command":"drain","real":"web1"}"#,
             r#"{"command":"demote","instance":"\u001b[2J"}"#,
+            r#"{"command":"lock","on":"VI_1","plan":"\u001b[2J"}"#,
+            r#"{"command":"demote","instance":"a","mode":"drop"}"#,
+            r#"{"command":"keep"}"#,
         ] {
             let problem = parsed(bad.as_bytes()).unwrap_err();
             assert_eq!(problem.status, StatusCode::BAD_REQUEST, "{bad}");
