@@ -180,6 +180,7 @@ pub(super) fn versus(model: &mut Model) {
     refresh(model);
     let lines = &model.papers.sheet.lines;
     let bad = lines.iter().position(|line| matches!(line, SheetLine::Problem(p) if p.severity > Gravity::Note));
+    let bad = bad.filter(|_| matches!(model.papers.against, Against::Node(_)));
     let first = bad.or_else(|| lines.iter().position(SheetLine::is_worth_a_stop));
     if let Some(first) = first.filter(|_| model.papers.against != Against::Nothing) {
         model.selected.insert(Pane::Paper, RowId::Paper(first));
