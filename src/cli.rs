@@ -51,6 +51,23 @@ pub enum Mode {
     /// Print what has happened.
     #[command(after_help = EXIT_STATUS_LOOK)]
     Events(Events),
+    /// Write what the engines' journals hold, or what happens from now on, to one file for `replay` and `report`.
+    #[command(after_help = EXIT_STATUS_LOOK)]
+    Record(Record),
+    /// Show a recording on the same screens, with play, pause and steps back. No key reaches an engine.
+    Replay(Replay),
+    /// Tell a span of time as Markdown or JSON: who owned what and when, why it moved, outages, commands, notes.
+    #[command(after_help = EXIT_STATUS_LOOK)]
+    Report(Report),
+    /// Keep a note on the timeline of an engine; without a text, a mark.
+    #[command(after_help = EXIT_STATUS)]
+    Note(Note),
+    /// Print what is wrong on these nodes: since when, what it means, what to do. Exit status: 0 nothing, 1 something, 2 no
+    /// engine answered.
+    Alarms(Alarms),
+    /// Say that an alarm has been seen: consoles tell it no more aloud, and go on showing it. Tell every node.
+    #[command(after_help = EXIT_STATUS)]
+    Acknowledge(Acknowledge),
     /// Print what an engine tells Prometheus (OpenMetrics).
     #[command(after_help = EXIT_STATUS_LOOK)]
     Metrics(Metrics),
@@ -295,6 +312,8 @@ pub struct Look {
     /// Take the verbs away: look, change nothing.
     #[arg(long)]
     pub view_only: bool,
+    #[command(flatten)]
+    pub privacy: Privacy,
 }
 
 #[derive(Debug, Args)]
@@ -304,6 +323,69 @@ pub struct Attach {
     pub targets: Vec<String>,
     #[command(flatten)]
     pub look: Look,
+}
+
+/// Names and addresses as stand-ins.
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub struct Privacy {
+    /// Show stand-ins for the names of hosts, instances, services and users and for addresses, the same one each time;
+    /// addresses of one network stay together, in the ranges for documentation. Reasons and notes are left out.
+    #[arg(long)]
+    pub privacy: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Record {
+    #[command(flatten)]
+    pub at: Ats,
+    /// What has happened in the last time, from the engines' journals: 90, 90s, 10m, 1h.
+    #[arg(long, value_name = "TIME", value_parser = typed_seconds, conflicts_with = "span", default_value = "1h")]
+    pub last: u32,
+    /// What happens from now on, each change of it; an interrupt ends it early.
+    #[arg(long = "for", value_name = "TIME", value_parser = typed_seconds)]
+    pub span: Option<u32>,
+    /// A new file, for its owner alone.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: PathBuf,
+    #[command(flatten)]
+    pub privacy: Privacy,
+}
+
+#[derive(Debug, Args)]
+pub struct Replay {
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    #[command(flatten)]
+    pub look: Look,
+}
+
+#[derive(Debug, Args)]
+pub struct Report {
+    /// A recording; none: the engines' journals.
+    #[arg(value_name = "FILE", conflicts_with_all = ["targets", "last"])]
+    pub file: Option<PathBuf>,
+    #[command(flatten)]
+    pub at: Ats,
+    /// Of the journals, the last time: 90, 90s, 10m, 1h.
+    #[arg(long, value_name = "TIME", value_parser = typed_seconds, default_value = "1h")]
+    pub last: u32,
+    /// Only what happened from then on: "2026-11-22 12:04:31", in this machine's time zone.
+    #[arg(long, value_name = "TIME")]
+    pub from: Option<String>,
+    #[arg(long, value_name = "TIME")]
+    pub to: Option<String>,
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub privacy: Privacy,
+}
+
+#[derive(Debug, Args)]
+pub struct Note {
+    #[arg(value_name = "TEXT")]
+    pub text: Option<String>,
+    #[command(flatten)]
+    pub how: How,
 }
 
 #[derive(Debug, Args)]
@@ -318,6 +400,26 @@ pub struct Status {
     pub values: bool,
     #[command(flatten)]
     pub at: At,
+    #[command(flatten)]
+    pub privacy: Privacy,
+}
+
+#[derive(Debug, Args)]
+pub struct Alarms {
+    /// As an array, each with its id.
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub at: Ats,
+}
+
+#[derive(Debug, Args)]
+pub struct Acknowledge {
+    /// As `vipdeck alarms` names it: split:VI_1.
+    #[arg(value_name = "ALARM")]
+    pub alarm: String,
+    #[command(flatten)]
+    pub how: How,
 }
 
 #[derive(Debug, Args)]
@@ -333,6 +435,8 @@ pub struct Events {
     pub json: bool,
     #[command(flatten)]
     pub at: At,
+    #[command(flatten)]
+    pub privacy: Privacy,
 }
 
 #[derive(Debug, Args)]

@@ -20,8 +20,10 @@ const TABLE: &[(&str, &str, bool)] = &[
     ("lvs", "time kernel health vrrp", true),
     ("conf", "time net bfd vrrp health lvs kernel", true),
     ("status", "time net kernel health", true),
-    ("cluster", "time conf vrrp status", true),
+    ("cluster", "time net kernel conf vrrp status", true),
     ("metrics", "time status", true),
+    ("recording", "status", true),
+    ("privacy", "", true),
     ("engine", "time net wire bfd vrrp health kernel lvs conf status cluster", true),
     ("sim", "time net kernel health lvs conf status engine", true),
     // Arguments as values; the only words it shares are the names of services.
@@ -30,17 +32,17 @@ const TABLE: &[(&str, &str, bool)] = &[
     ("sys", "time net wire kernel health conf", false),
     ("settings", "kernel cli sys", false),
     ("balancer", "time kernel lvs sys", false),
-    ("control", "time status metrics settings cli sys", false),
-    ("report", "time net kernel vrrp lvs status conf cluster control settings cli sys", false),
+    ("control", "time status recording metrics settings cli sys", false),
+    ("report", "time net kernel vrrp lvs status privacy recording conf cluster control settings cli sys", false),
     ("real_server", "net wire kernel lvs conf settings cli sys", false),
     (
         "runtime",
         "time net wire bfd vrrp kernel health conf engine status cluster balancer control report settings cli sys",
         false,
     ),
-    ("console", "time net kernel status cluster settings control", false),
+    ("console", "time net kernel status privacy recording cluster settings control", false),
     ("lab", "time net status console control settings cli sys", false),
-    ("launch", "conf cluster status sim console control runtime report settings cli sys", false),
+    ("launch", "conf cluster status recording sim console control runtime report settings cli sys", false),
 ];
 
 /// What no pure module may name.

@@ -34,6 +34,9 @@ pub enum Action {
     NextMatch,
     PreviousMatch,
     Freeze,
+    Alarms,
+    /// At once, without a question: it changes nothing.
+    Acknowledge,
     Sort,
     Columns,
     Mark,
@@ -68,6 +71,18 @@ pub enum Action {
     Step,
     Slower,
     Faster,
+    // Of a recording.
+    PlayPause,
+    PlayStep,
+    PlayBack,
+    PlaySlower,
+    PlayFaster,
+    NextChange,
+    PreviousChange,
+    GoTo,
+    Note,
+    MarkMoment,
+    Save,
     // Inside a question.
     NextField,
     PreviousField,
@@ -97,6 +112,12 @@ impl Action {
     /// Whether it acts on the machines around the engines.
     pub const fn is_stage(self) -> bool {
         matches!(self, Self::Crash | Self::Revive | Self::ToggleLink | Self::ToggleServer) || self.is_clock()
+    }
+
+    /// Whether it moves the moment at which a recording is shown.
+    pub const fn is_replay(self) -> bool {
+        matches!(self, Self::PlayPause | Self::PlayStep | Self::PlayBack | Self::PlaySlower | Self::PlayFaster)
+            || matches!(self, Self::NextChange | Self::PreviousChange | Self::GoTo)
     }
 
     /// Whether it acts on the virtual clock.

@@ -1,36 +1,54 @@
 //! The console's loop: waits for keys, feeds, answers and signals, tells `update`, draws what changed.
 //!
-//! What is pending is taken in before anything is drawn, and nothing is drawn more than thirty times a second.
+//! What is pending is taken in before anything is drawn, and what arrives is drawn at most ten times a second, what is
+//! pressed at once.
 
 use super::keymap::{Key, Keymap};
 use super::model::{Link, Model, Setup};
+use super::replay::{self, Replay};
+use super::tape::{self, Recorder};
 use super::terminal::{self, Promise, Screen};
 use super::theme::{self, Depth};
 use super::update::{About, Answer, Effect, Msg, update};
 use super::{Left, Start, screens};
 use crate::control::{Connection, Feed, Request, StageFeed, StageRequest};
+use crate::privacy::Privacy;
+use crate::recording::{Fed, Header, Moment, Recording};
+use crate::settings;
+use crate::status::Mode;
 use anyhow::Context;
 use crossterm::event::{Event, EventStream, KeyEventKind, MouseEventKind};
 use futures_util::{FutureExt, StreamExt};
 use ratatui::layout::Size;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
-/// The shortest time between two pictures.
-const FRAME: Duration = Duration::from_millis(33);
+/// The shortest time between two pictures of what arrives, and after a key.
+const FRAME: Duration = Duration::from_millis(100);
+const FRAME_OF_KEY: Duration = Duration::from_millis(10);
 
 /// How many messages may wait for the loop; the feeds wait beyond that, and lose nothing by it.
 const WAITING: usize = 64;
 
-pub(super) fn run(start: Start) -> anyhow::Result<Left> {
+pub(super) fn run(mut start: Start) -> anyhow::Result<Left> {
+    let mut privacy = start.look.privacy.then(Privacy::default);
+    if let Some(privacy) = &mut privacy {
+        start.feeds.iter_mut().for_each(|f| f.label = privacy.label(&f.label));
+        start.title = privacy.title(&start.title);
+    }
     let promise = Promise::read()?;
     let model = model_of(&start, promise)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the console")?;
+    let header =
+        Header::new(&model.title, model.mode, start.feeds.iter().map(|f| f.label.clone()).collect(), model.has_stage);
+    let recorder = Recorder::start(header)?;
     let left = runtime.block_on(async {
         let mouse = start.look.mouse;
-        let mut app = App::new(model, start, Screen::open(mouse)?);
+        let mut app = App::new(model, start, Screen::open(mouse)?, Some(recorder));
+        app.privacy = privacy;
         let left = app.until_left().await;
         app.screen.close().await;
         left
@@ -39,6 +57,59 @@ pub(super) fn run(start: Start) -> anyhow::Result<Left> {
         terminal::silence_input();
     }
     left
+}
+
+/// What `feeds` say until `end`, as one recording.
+pub(super) async fn record(
+    title: &str,
+    feeds: Vec<Feed>,
+    end: impl Future<Output = ()>,
+) -> anyhow::Result<Vec<Arc<[u8]>>> {
+    let header = Header::new(title, Mode::Live, feeds.iter().map(|f| f.label.clone()).collect(), false);
+    let mut shadow = tape::Shadow::unbounded(&header)?;
+    let (out, mut incoming) = mpsc::channel(WAITING);
+    let zero = Instant::now();
+    for (node, feed) in feeds.into_iter().enumerate() {
+        tokio::spawn(follow(node, feed, zero, out.clone()));
+    }
+    tokio::pin!(end);
+    loop {
+        let msg = tokio::select! {
+            () = &mut end => break,
+            msg = incoming.recv() => msg,
+        };
+        let (at, wall) = clocks(zero);
+        if let Some(fed) = msg.as_ref().and_then(tape::fed) {
+            shadow.take(Moment { at, wall }, fed);
+        }
+    }
+    Ok(shadow.writer.recording(&header, 0))
+}
+
+/// The console's clock and the wall's.
+fn clocks(zero: Instant) -> (u64, u64) {
+    let now = u64::try_from(zero.elapsed().as_micros()).unwrap_or(u64::MAX);
+    (now, u64::try_from(jiff::Timestamp::now().as_microsecond()).unwrap_or(0))
+}
+
+/// The same screens on a recording: no feed, so that no key can reach an engine.
+pub(super) fn replay(recording: Recording, file: String, look: settings::Console) -> anyhow::Result<()> {
+    let header = recording.header.clone();
+    let start = Start { title: header.title, mode: Mode::Replay, feeds: vec![], stage: None, look, owns_engine: false };
+    let mut model = model_of(&start, Promise::read()?)?;
+    replay::begin(&mut model, Replay::new(Arc::new(recording), file));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the console")?;
+    let left = runtime.block_on(async {
+        let mouse = start.look.mouse;
+        let mut app = App::new(model, start, Screen::open(mouse)?, None);
+        let left = app.until_left().await;
+        app.screen.close().await;
+        left
+    });
+    if matches!(left, Ok(Left::TerminalGone)) {
+        terminal::silence_input();
+    }
+    left.map(drop)
 }
 
 fn model_of(start: &Start, promise: Promise) -> anyhow::Result<Model> {
@@ -73,10 +144,16 @@ struct App {
     nodes: Vec<mpsc::Sender<Request>>,
     stage: Option<mpsc::Sender<StageRequest>>,
     owns_engine: bool,
+    bell: bool,
+    notice: settings::Notice,
     /// The beginning of the console's clock.
     zero: Instant,
     out: mpsc::Sender<Msg>,
     incoming: mpsc::Receiver<Msg>,
+    /// None: it is a recording that is shown.
+    recorder: Option<Recorder>,
+    /// Names and addresses are shown as stand-ins.
+    privacy: Option<Privacy>,
 }
 
 /// What ended a wait.
@@ -93,7 +170,7 @@ fn is_idle_motion(woken: &Woken) -> bool {
 }
 
 impl App {
-    fn new(model: Model, start: Start, screen: Screen) -> Self {
+    fn new(model: Model, start: Start, screen: Screen, recorder: Option<Recorder>) -> Self {
         let (out, incoming) = mpsc::channel(WAITING);
         let zero = Instant::now();
         let mut nodes = Vec::new();
@@ -106,23 +183,38 @@ impl App {
             tokio::spawn(follow_stage(stage, out.clone()));
             requests
         });
-        Self { model, screen, nodes, stage, owns_engine: start.owns_engine, zero, out, incoming }
+        let (bell, notice) = (start.look.bell, start.look.notice);
+        Self {
+            model,
+            screen,
+            nodes,
+            stage,
+            owns_engine: start.owns_engine,
+            bell,
+            notice,
+            zero,
+            out,
+            incoming,
+            recorder,
+            privacy: None,
+        }
     }
 
     async fn until_left(&mut self) -> anyhow::Result<Left> {
         let mut input = EventStream::new();
         let mut signals = Signals::new()?;
         let mut drawn: Option<Instant> = None;
-        let mut changed = true;
+        let (mut changed, mut pressed) = (true, false);
         loop {
             let now = Instant::now();
-            let due = drawn.map_or(now, |at| at + FRAME);
+            let pause = if pressed { FRAME_OF_KEY } else { FRAME };
+            let due = drawn.map_or(now, |at| at + pause);
             if changed && self.screen.is_idle() && now >= due {
                 self.draw()?;
-                (drawn, changed) = (Some(now), false);
+                (drawn, changed, pressed) = (Some(now), false, false);
             }
             let next = Duration::from_micros(self.model.tick());
-            let wake = drawn.map_or(now, |at| at + if changed { FRAME } else { next }).max(now);
+            let wake = drawn.map_or(now, |at| at + if changed { pause } else { next }).max(now);
             // While the last picture is still going out there is nothing to wake up for.
             let wake = if self.screen.is_idle() { wake } else { now + Duration::from_secs(1) };
             let woken = tokio::select! {
@@ -133,6 +225,7 @@ impl App {
                 () = sleep_until(wake) => Woken::Time,
             };
             changed |= !is_idle_motion(&woken);
+            pressed |= matches!(woken, Woken::Input(_)) && changed;
             if self.screen.has_failed() || terminal::is_hung_up() {
                 return Ok(Left::TerminalGone);
             }
@@ -144,7 +237,7 @@ impl App {
 
     /// Takes in what woke the loop and all that waits behind it.
     fn take(&mut self, woken: Woken, input: &mut EventStream) -> anyhow::Result<Option<Left>> {
-        self.pass_time();
+        self.pass_time()?;
         let mut event = None;
         match woken {
             Woken::Input(None | Some(Err(_))) => return Ok(Some(Left::TerminalGone)),
@@ -179,14 +272,13 @@ impl App {
         }
     }
 
-    fn pass_time(&mut self) {
-        let now = u64::try_from(self.zero.elapsed().as_micros()).unwrap_or(u64::MAX);
-        let wall_us = u64::try_from(jiff::Timestamp::now().as_microsecond()).unwrap_or(0);
-        update(&mut self.model, Msg::Tick { now, wall_us });
+    fn pass_time(&mut self) -> anyhow::Result<()> {
+        let (now, wall_us) = clocks(self.zero);
+        self.tell(Msg::Tick { now, wall_us }).map(drop)
     }
 
     fn draw(&mut self) -> anyhow::Result<()> {
-        self.pass_time();
+        self.pass_time()?;
         if let Ok(size) = self.screen.size() {
             update(&mut self.model, Msg::Resize(size));
         }
@@ -195,11 +287,38 @@ impl App {
         self.screen.draw(title, |frame| screens::draw(model, frame))
     }
 
+    fn moment(&self) -> Moment {
+        Moment { at: self.model.now, wall: self.model.wall_us }
+    }
+
+    fn record(&self, fed: Option<Fed>) {
+        if let (Some(recorder), Some(fed)) = (&self.recorder, fed) {
+            recorder.note(self.moment(), fed);
+        }
+    }
+
     fn tell(&mut self, msg: Msg) -> anyhow::Result<Option<Left>> {
+        let fed = tape::fed(&msg);
+        let msg = match (fed, &mut self.privacy) {
+            (Some(fed), Some(privacy)) => match tape::stand_in(privacy, fed) {
+                Ok(fed) => tape::message(fed),
+                Err(error) => Msg::Saved(Err(format!("something is not shown: its stand-ins do not fit: {error}"))),
+            },
+            _ => msg,
+        };
+        self.record(tape::fed(&msg));
         for effect in update(&mut self.model, msg) {
             match effect {
                 Effect::Leave(left) => return Ok(Some(left)),
+                Effect::Record(note) => self.record(Some(Fed::Note(note))),
+                Effect::Save => {
+                    let asked = self.recorder.as_ref().map_or(Ok(()), |r| r.save(self.out.clone()));
+                    if let Err(why) = asked {
+                        update(&mut self.model, Msg::Saved(Err(format!("not saved: {why}"))));
+                    }
+                }
                 Effect::Copy(text) => self.screen.copy(&text)?,
+                Effect::Ring { title, text } => self.screen.ring(self.bell, self.notice, &title, &text)?,
                 Effect::Send { node, ask, about } => {
                     let (reply, answer) = oneshot::channel();
                     let request = Request { ask: *ask, reply };
@@ -263,6 +382,8 @@ async fn follow(node: usize, feed: Feed, zero: Instant, out: mpsc::Sender<Msg>) 
     let mut connection = feed.connection.clone();
     snapshots.mark_changed();
     connection.mark_changed();
+    let mut clock = feed.board.clock();
+    clock.mark_changed();
     let (mut seq, mut linked) = (0, true);
     // As this user may see it.
     let mut unseen = feed.board.records().watch(true);
@@ -273,6 +394,7 @@ async fn follow(node: usize, feed: Feed, zero: Instant, out: mpsc::Sender<Msg>) 
                 let link = if linked { link(&connection.borrow_and_update(), zero) } else { ended(zero) };
                 vec![Msg::Link { node, link }]
             }
+            Ok(()) = clock.changed() => vec![Msg::Clock { node, offset: *clock.borrow_and_update() }],
             changed = snapshots.changed() => {
                 if changed.is_err() {
                     return;

@@ -95,6 +95,9 @@ pub(super) fn previewed(model: &mut Model, node: usize, preview: String) {
 }
 
 fn may_change(model: &Model) -> Result<(), String> {
+    if model.replay.is_some() {
+        return Err("this is a recording: no key reaches an engine".into());
+    }
     if model.view_only {
         return Err("view only: this console changes nothing".into());
     }
@@ -227,6 +230,9 @@ pub(super) fn stage(model: &mut Model, action: Action) -> Vec<Effect> {
 }
 
 fn stage_action(model: &Model, action: Action) -> Result<StageAction, String> {
+    if model.replay.is_some() {
+        return Err("this is a recording: no key reaches an engine".into());
+    }
     if model.view_only {
         return Err("view only: this console changes nothing".into());
     }

@@ -1,14 +1,15 @@
 //! What follows from the snapshots of all nodes: who is master, who would be next, what is wrong. Pure functions of a
 //! [`Picture`]; nothing here is remembered.
 
-use super::model::{Freshness, NodeView, Picture, RowId, nets};
+use super::model::{Freshness, Link, NodeView, Picture, RowId};
 use super::state::State;
 use super::text;
+use crate::cluster::{self, Router, Seen, Trust};
 use crate::kernel::{DestinationKey, ServiceKey};
 use crate::net::IpNet;
-use crate::status::{Admin, Heard, HoldKind, Instance, Presence, Real, Role, Service, Severity, Snapshot, Verdict};
-use std::collections::BTreeMap;
+use crate::status::{Admin, Alarm, Heard, HoldKind, Instance, Presence, Real, Role, Service, Snapshot, Verdict};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 /// One virtual router with what each node says of it.
 #[derive(Debug)]
@@ -21,35 +22,18 @@ pub struct Row<'a> {
     pub members: Vec<Option<&'a Instance>>,
 }
 
-/// The virtual routers of the cluster: the same VRID with an address in common, or the same name, is the same one.
+/// The virtual routers of the cluster.
 pub fn rows(picture: &Picture) -> Vec<Row<'_>> {
-    let mut rows: Vec<Row> = Vec::new();
-    // A thousand virtual routers have few VRIDs in common: only those of the same VRID are compared.
-    let mut of_vrid: BTreeMap<u8, Vec<usize>> = BTreeMap::new();
-    for (node, view) in picture.nodes.iter().enumerate() {
-        for instance in view.snapshot.iter().flat_map(|s| &s.instances) {
-            let vips = nets(instance);
-            let is_same = |r: &Row| {
-                let is_free = r.members.get(node).is_some_and(Option::is_none);
-                is_free && (r.name == instance.name || r.vips.iter().any(|v| vips.contains(v)))
-            };
-            let known = of_vrid.entry(instance.vrid).or_default();
-            if let Some(at) = known.iter().copied().find(|at| rows.get(*at).is_some_and(is_same)) {
-                if let Some(member) = rows.get_mut(at).and_then(|row| row.members.get_mut(node)) {
-                    *member = Some(instance);
-                }
-                continue;
-            }
-            known.push(rows.len());
-            let mut members = vec![None; picture.nodes.len()];
-            if let Some(member) = members.get_mut(node) {
-                *member = Some(instance);
-            }
-            let id = RowId::Instance(instance.vrid, instance.name.clone());
-            rows.push(Row { id, name: &instance.name, vrid: instance.vrid, vips, members });
-        }
-    }
-    rows
+    let routers = picture.memo.routers(picture);
+    routers.iter().filter_map(|router| row(picture, router)).collect()
+}
+
+fn row<'a>(picture: &'a Picture, router: &Router) -> Option<Row<'a>> {
+    let at = |(node, place): (&'a NodeView, &Option<usize>)| node.snapshot.as_ref()?.instances.get((*place)?);
+    let members: Vec<Option<&Instance>> = picture.nodes.iter().zip(&router.members).map(at).collect();
+    let name = members.iter().flatten().next()?.name.as_str();
+    let id = RowId::Instance(router.vrid, router.name.clone());
+    Some(Row { id, name, vrid: router.vrid, vips: router.vips.clone(), members })
 }
 
 impl<'a> Row<'a> {
@@ -155,11 +139,7 @@ impl<'a> Row<'a> {
     }
 
     pub fn vip(&self) -> String {
-        match self.vips.as_slice() {
-            [] => "no address".into(),
-            [one] => one.to_string(),
-            [first, rest @ ..] => format!("{first} +{}", rest.len()),
-        }
+        cluster::vips_in_short(&self.vips)
     }
 }
 
@@ -274,104 +254,56 @@ pub fn server_name(picture: &Picture, real: &DestinationKey) -> String {
     named.map_or_else(|| real.to_string(), |s| s.name.clone())
 }
 
-/// Something to look at, the worst first.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Alarm {
-    pub severity: Severity,
-    /// One word for the window's title.
-    pub word: &'static str,
-    pub text: String,
+/// Everything that is wrong or degraded, the worst first.
+pub fn alarms(picture: &Picture) -> Arc<[Alarm]> {
+    let trusts: Vec<(String, Freshness, &str)> =
+        picture.nodes.iter().map(|n| (n.name().to_owned(), picture.freshness_of(n), why(&n.link))).collect();
+    let key = trusts.iter().zip(&picture.nodes);
+    let key = key.map(|((name, fresh, why), n)| (name.clone(), format!("{} {why}", word(*fresh)), n.received));
+    picture.memo.alarms(picture, key.collect(), || {
+        let seen = trusts.iter().zip(&picture.nodes).map(|((name, fresh, why), node)| Seen {
+            name,
+            snapshot: node.snapshot.as_deref(),
+            received: node.received,
+            trust: match (fresh, &node.link) {
+                (Freshness::Fresh, _) => Trust::Fresh,
+                (Freshness::Stale(_), _) => Trust::Stale(why),
+                (Freshness::Dead, _) => Trust::Dead,
+                (Freshness::Never, Link::Lost { .. }) => Trust::Never(Some(why)),
+                (Freshness::Never, _) => Trust::Never(None),
+            },
+        });
+        let mut alarms = cluster::alarms(&seen.collect::<Vec<_>>());
+        name_servers(picture, &mut alarms);
+        alarms
+    })
 }
 
-/// Everything that is wrong or degraded: split, no master, nodes that do not answer, faults, services, findings.
-pub fn alarms(picture: &Picture) -> Vec<Alarm> {
-    let mut alarms = Vec::new();
-    for row in rows(picture) {
-        instance_alarms(picture, &row, &mut alarms);
-    }
-    for node in 0..picture.nodes.len() {
-        node_alarms(picture, node, &mut alarms);
-    }
-    for served in served(picture) {
-        service_alarms(picture, &served, &mut alarms);
-    }
-    alarms.dedup_by(|a, b| a.text == b.text);
-    alarms.sort_by_key(|a| std::cmp::Reverse(a.severity));
-    alarms
-}
-
-fn instance_alarms(picture: &Picture, row: &Row, alarms: &mut Vec<Alarm>) {
-    let masters = row.masters(picture);
-    let vip = row.vip();
-    if row.is_split(picture) {
-        let names: Vec<String> =
-            masters.iter().filter_map(|(n, _)| Some(picture.nodes.get(*n)?.name().into())).collect();
-        let text = format!(
-            "SPLIT: {} are both MASTER of {} ({vip}); clients may reach either",
-            text::listing(&names),
-            row.name
-        );
-        alarms.push(Alarm { severity: Severity::Alarm, word: "SPLIT", text });
-    }
-    if masters.is_empty() && row.all_known(picture) && row.heard_master(picture).is_none() {
-        let text = format!("no MASTER of {}: nobody answers for {vip}", row.name);
-        alarms.push(Alarm { severity: Severity::Alarm, word: "NO MASTER", text });
-    }
-    for (node, instance) in row.all_fresh(picture) {
-        let Some(view) = picture.nodes.get(node) else { continue };
-        if instance.state == Role::Fault {
-            let why = instance.faults.first().map_or("no reason given", String::as_str);
-            let text = format!("{} {} is in FAULT: {why}", view.name(), instance.name);
-            alarms.push(Alarm { severity: Severity::Warning, word: "FAULT", text });
-        }
+/// Without the age, which changes all the time.
+const fn word(freshness: Freshness) -> &'static str {
+    match freshness {
+        Freshness::Fresh => "fresh",
+        Freshness::Stale(_) => "stale",
+        Freshness::Dead => "dead",
+        Freshness::Never => "never",
     }
 }
 
-fn node_alarms(picture: &Picture, node: usize, alarms: &mut Vec<Alarm>) {
-    let Some(view) = picture.nodes.get(node) else { return };
-    let (severity, word) = (Severity::Warning, "STALE");
-    match picture.freshness(node) {
-        Freshness::Stale(age) => {
-            let why = match &view.link {
-                super::model::Link::Lost { why, .. } => format!(": {why}"),
-                super::model::Link::Connecting => ": connecting".into(),
-                super::model::Link::Live => String::new(),
-            };
-            let text = format!("{} is STALE, last word {} ago{why}", view.name(), text::age(age));
-            alarms.push(Alarm { severity, word, text });
-        }
-        Freshness::Dead => {
-            let text = format!("{} is DEAD: its machine is crashed", view.name());
-            alarms.push(Alarm { severity, word: "DEAD", text });
-        }
-        Freshness::Never => {
-            if let super::model::Link::Lost { why, .. } = &view.link {
-                let text = format!("{} has not said a word: {why}", view.name());
-                alarms.push(Alarm { severity, word: "NO WORD", text });
-            }
-        }
-        Freshness::Fresh => {}
-    }
-    for finding in picture.fresh(node).iter().flat_map(|s| &s.findings).filter(|f| f.severity >= Severity::Warning) {
-        let text = format!("{} {}: {}", view.name(), finding.subject, finding.text);
-        alarms.push(Alarm { severity: finding.severity, word: "FINDING", text });
+fn why(link: &Link) -> &str {
+    match link {
+        Link::Lost { why, .. } => why,
+        Link::Connecting => "connecting",
+        Link::Live => "",
     }
 }
 
-fn service_alarms(picture: &Picture, served: &Served, alarms: &mut Vec<Alarm>) {
-    let service = served.service;
-    let good = service.reals.iter().filter(|r| is_good(r)).count();
-    let (id, of) = (service.id, service.reals.len());
-    if good == 0 && of > 0 {
-        let text = format!("{id} has no server left: 0 of {of} up");
-        alarms.push(Alarm { severity: Severity::Alarm, word: "NO SERVER", text });
-        return;
-    }
-    for real in service.reals.iter().filter(|r| !is_good(r)) {
-        let name = server_name(picture, &real.id);
-        let why = real.health.last.as_ref().map_or(String::new(), |l| format!(", {}", l.detail));
-        let text = format!("{name} is DOWN in {id}{why}; {good} of {of} left");
-        alarms.push(Alarm { severity: Severity::Warning, word: "SERVER DOWN", text });
+/// On a stage servers have names.
+fn name_servers(picture: &Picture, alarms: &mut [Alarm]) {
+    for server in picture.stage.iter().flat_map(|s| &s.stage.servers) {
+        let address = format!("{} ", server.address);
+        for alarm in alarms.iter_mut().filter(|a| a.text.starts_with(&address)) {
+            alarm.text.replace_range(..address.len() - 1, &server.name);
+        }
     }
 }
 

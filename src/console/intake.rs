@@ -3,7 +3,8 @@
 use super::ask;
 use super::model::{EVENTS_KEPT, Message, Modal, Model, NodeView, StageView, Tone};
 use super::update::{About, Answer, Effect};
-use crate::status::{Event, Reply, Snapshot, Stage};
+use crate::recording::{Fed, Link, Moment};
+use crate::status::{ClockOffset, Event, Reply, Snapshot, Stage};
 use std::sync::Arc;
 
 /// Takes in what came from a node, and looks again at what depends on it.
@@ -18,7 +19,7 @@ pub(super) fn data(model: &mut Model, take: impl FnOnce(&mut Model)) -> Vec<Effe
         question.refresh(model);
         model.modal = Some(Modal::Question(question));
     }
-    Vec::new()
+    super::alarms::ring(model)
 }
 
 pub(super) fn take_snapshot(model: &mut Model, node: usize, snapshot: Option<Arc<Snapshot>>) {
@@ -63,6 +64,40 @@ pub(super) fn take_stage(model: &mut Model, stage: Stage) {
     }
 }
 
+/// A note stays in this console and its recording.
+pub(super) fn take_note(model: &mut Model, note: Arc<Event>) {
+    if model.live.notes.len() == EVENTS_KEPT {
+        model.live.notes.pop_front();
+    }
+    model.live.notes.push_back(note);
+}
+
+/// What a recording says was fed, at its moment.
+pub(super) fn feed(model: &mut Model, moment: Moment, fed: Fed) {
+    (model.now, model.wall_us) = (moment.at, moment.wall);
+    (model.live.at, model.live.wall_us) = (moment.at, moment.wall);
+    match fed {
+        Fed::Snapshot { node, snapshot } => take_snapshot(model, node, snapshot),
+        Fed::Events { node, events } => take_events(model, node, events),
+        Fed::Link { node, link } => take_link(model, node, link),
+        Fed::Clock { node, offset } => take_clock(model, node, offset),
+        Fed::Stage(stage) => take_stage(model, stage),
+        Fed::Note(note) => take_note(model, note),
+    }
+}
+
+pub(super) fn take_clock(model: &mut Model, node: usize, offset: Option<ClockOffset>) {
+    if let Some(view) = model.live.nodes.get_mut(node) {
+        view.clock = offset;
+    }
+}
+
+pub(super) fn take_link(model: &mut Model, node: usize, link: Link) {
+    if let Some(view) = model.live.nodes.get_mut(node) {
+        view.link = link;
+    }
+}
+
 pub(super) fn on_reply(model: &mut Model, about: &About, answer: Answer) {
     let answer = match (about, answer) {
         (About::Preview { node }, Answer::Reply(Reply::Accepted { text, .. })) => {
@@ -88,7 +123,8 @@ pub(super) fn on_reply(model: &mut Model, about: &About, answer: Answer) {
             let name = model.live.nodes.get(*node).map_or("?", NodeView::name);
             format!("reload of {name}: {text}")
         }
-        About::Stage => text,
+        About::Note { .. } if tone == Tone::Bad => format!("kept in this console alone: {text}"),
+        About::Stage | About::Note { .. } => text,
     };
     // A second node's good news does not cover the first one's bad news.
     let now = model.now;

@@ -23,9 +23,15 @@ pub enum Context {
     Stage,
     /// The virtual clock: demo only.
     Clock,
+    /// A recording.
+    Replay,
     Reading,
+    /// The list of alarms; what it does not know is as in `reading`.
+    Alarms,
     Question,
     Filter,
+    /// While a note or a time is typed.
+    Prompt,
     /// A list to choose from.
     Choosing,
     Palette,

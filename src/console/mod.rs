@@ -5,22 +5,28 @@
 //! and `terminal` touch the world.
 
 pub mod action;
+mod alarms;
 mod answer;
 mod app;
 mod ask;
+mod clocks;
 pub mod facts;
 mod intake;
 pub mod keymap;
+mod memo;
 pub mod model;
 pub mod palette;
 pub mod papers;
 pub mod picture;
 pub mod plan;
+pub mod prompt;
 pub mod question;
+pub mod replay;
 mod rows;
 pub mod screens;
 pub mod state;
 pub mod table;
+pub mod tape;
 mod terminal;
 mod text;
 pub mod theme;
@@ -28,6 +34,7 @@ pub mod update;
 mod wire;
 
 use crate::control::{Feed, StageFeed};
+use crate::recording::Recording;
 use crate::settings;
 use crate::status::Mode;
 
@@ -60,4 +67,18 @@ pub enum Left {
 /// panic or a signal.
 pub fn run(start: Start) -> anyhow::Result<Left> {
     app::run(start)
+}
+
+/// Opens the screens on a recording that came from `file`, and blocks until they are left.
+pub fn replay(recording: Recording, file: String, look: settings::Console) -> anyhow::Result<()> {
+    app::replay(recording, file, look)
+}
+
+/// Records what `feeds` say until `end`; the pieces are one file.
+pub async fn record(
+    title: &str,
+    feeds: Vec<Feed>,
+    end: impl Future<Output = ()>,
+) -> anyhow::Result<Vec<std::sync::Arc<[u8]>>> {
+    app::record(title, feeds, end).await
 }

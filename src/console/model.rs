@@ -1,17 +1,22 @@
 //! All that decides the picture. Only `update` writes it; `screens` draw it; neither asks a clock.
 
 use super::keymap::{Context, Key, Keymap};
+use super::memo::Memo;
 use super::palette::Palette;
 use super::papers::Papers;
+use super::prompt::Prompt;
 use super::question::Question;
+use super::replay::Replay;
 use super::table::{Choose, Look};
 use super::theme::Theme;
 use crate::control::Audit;
 use crate::kernel::{DestinationKey, ServiceKey};
-use crate::net::{Family, IpNet, LinkName};
-use crate::status::{ConfigReport, Event, Mode, Snapshot, Stage};
+use crate::net::{Family, LinkName};
+pub use crate::recording::Link;
+use crate::status::{ClockOffset, ConfigReport, Event, Mode, Snapshot, Stage};
 use crate::time::Instant;
 use ratatui::layout::Size;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -69,16 +74,26 @@ pub struct Model {
     pub asked: Vec<Asked>,
     /// Of the Config and Log views.
     pub papers: Papers,
+    /// Of a recording: where it is played.
+    pub replay: Option<Box<Replay>>,
+    /// The alarms that have been told aloud, each with its beginning.
+    pub rung: BTreeMap<String, Option<u64>>,
 }
 
 /// What is known of the cluster, as far as it has arrived.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Picture {
     pub nodes: Vec<NodeView>,
     pub stage: Option<StageView>,
     /// The console's clock when this was the latest.
     pub at: u64,
     pub wall_us: u64,
+    /// What was noted here and no engine has been told of, the newest last.
+    #[serde(skip)]
+    pub notes: VecDeque<Arc<Event>>,
+    #[serde(skip)]
+    pub memo: Memo,
 }
 
 #[derive(Clone, Debug)]
@@ -88,36 +103,35 @@ pub struct Frozen {
 }
 
 /// One node as far as the console knows.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct NodeView {
     /// What the operator called it.
     pub label: String,
     /// What it calls itself, once it has said so.
     pub called: Option<String>,
+    #[serde(skip)]
     pub snapshot: Option<Arc<Snapshot>>,
     /// When the snapshot came, on the cluster's clock (see [`Picture::clock`]) and on the console's.
     pub received: u64,
     pub received_console: u64,
     pub link: Link,
+    /// Its wall clock against this machine's; none: not measured.
+    pub clock: Option<ClockOffset>,
     /// The newest last.
+    #[serde(skip)]
     pub events: VecDeque<Arc<Event>>,
     /// The last sequence number taken, and how many were missed.
     pub last_seq: u64,
     pub missed: u64,
-    /// None: it has not told yet, or is older than that.
+    /// None: it has not told yet, or is older than that. In no file that leaves this machine: it may hold passwords.
+    #[serde(skip)]
     pub config: Option<Arc<ConfigReport>>,
+    #[serde(skip)]
     pub audit: Option<Arc<Audit>>,
 }
 
-/// The way to a node, with times on the console's clock.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Link {
-    Connecting,
-    Live,
-    Lost { since: u64, why: String },
-}
-
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct StageView {
     pub stage: Stage,
     /// When it came, on the console's clock.
@@ -208,7 +222,7 @@ pub enum RowId {
     Wire(usize, LinkName, Family),
     /// A sender of adverts as one node hears it: node, link, VRID, address.
     Neighbour(usize, LinkName, u8, IpAddr),
-    /// Node, wall clock and sequence number: an engine that was started anew counts from the start again.
+    /// Node (a note of this console: none of them), wall clock and sequence number: an engine that was started anew counts from the start again.
     Event(usize, u64, u64),
     /// A line of the config view, by its place.
     Paper(usize),
@@ -226,6 +240,12 @@ pub enum Modal {
     Details {
         row: RowId,
         scroll: usize,
+    },
+    /// A line that is typed: a note, a time.
+    Prompt(Prompt),
+    /// With the selected alarm's identity; none: the first.
+    Alarms {
+        chosen: Option<String>,
     },
     /// What a table is sorted by, or which columns it has.
     Choose(Choose),
@@ -325,12 +345,19 @@ impl Model {
             message: None,
             asked: Vec::new(),
             papers: Papers::default(),
+            replay: None,
+            rung: BTreeMap::new(),
         })
     }
 
     /// What is drawn: the latest, or what was the latest when the display was frozen.
     pub fn shown(&self) -> &Picture {
         self.frozen.as_ref().map_or(&self.live, |f| &f.picture)
+    }
+
+    /// What kind of world is shown, live or recorded.
+    pub fn world(&self) -> Mode {
+        self.replay.as_ref().map_or(self.mode, |r| r.recording().header.mode)
     }
 
     pub fn theme(&self) -> Option<&Theme> {
@@ -352,6 +379,8 @@ impl Model {
     pub fn contexts(&self) -> Vec<Context> {
         match &self.modal {
             Some(Modal::Question(_)) => vec![Context::Question],
+            Some(Modal::Prompt(_)) => vec![Context::Prompt],
+            Some(Modal::Alarms { .. }) => vec![Context::Alarms, Context::Reading],
             Some(Modal::Choose(_)) => vec![Context::Choosing],
             Some(Modal::Palette(_)) => vec![Context::Palette],
             Some(_) => vec![Context::Reading],
@@ -379,6 +408,9 @@ impl Model {
             if self.mode == Mode::Lab {
                 contexts.push(Context::Clock);
             }
+        }
+        if self.replay.is_some() {
+            contexts.push(Context::Replay);
         }
         contexts.push(Context::Everywhere);
         contexts
@@ -421,6 +453,9 @@ impl Model {
         let timers = self.shows_timers();
         let ages = self.live.nodes.iter().any(|n| self.live.freshness_of(n) != Freshness::Fresh)
             || matches!(self.view, View::Services | View::Instances);
+        if let Some(replay) = &self.replay {
+            return if replay.is_playing() { 50_000 } else { 1_000_000 };
+        }
         match () {
             () if self.frozen.is_some() || self.room() == Room::TooSmall || paused => 1_000_000,
             () if timers && self.countdown_under(5_000_000) => 100_000,
@@ -507,6 +542,14 @@ impl Picture {
     }
 }
 
+impl Picture {
+    /// An event by its row.
+    pub fn event(&self, node: usize, wall_us: u64, seq: u64) -> Option<&Arc<Event>> {
+        let of = self.nodes.get(node).map_or(&self.notes, |n| &n.events);
+        of.iter().find(|e| e.seq == seq && e.wall_us == wall_us)
+    }
+}
+
 impl NodeView {
     pub const fn new(label: String) -> Self {
         Self {
@@ -516,6 +559,7 @@ impl NodeView {
             received: 0,
             received_console: 0,
             link: Link::Connecting,
+            clock: None,
             events: VecDeque::new(),
             last_seq: 0,
             missed: 0,
@@ -528,11 +572,4 @@ impl NodeView {
     pub fn name(&self) -> &str {
         self.called.as_deref().unwrap_or(&self.label)
     }
-}
-
-/// The addresses of an instance, in order, as its identity beside the VRID.
-pub fn nets(instance: &crate::status::Instance) -> Vec<IpNet> {
-    let mut nets: Vec<IpNet> = instance.vips.iter().map(|v| v.net).collect();
-    nets.sort();
-    nets
 }

@@ -21,6 +21,8 @@ pub struct Line {
     pub help: String,
     /// The keys that do the same; empty: none does.
     pub keys: String,
+    /// Its short word on the bottom line, by which it is found, too.
+    hint: String,
     /// Why it does not work here; none: it does.
     pub elsewhere: Option<&'static str>,
     does: Does,
@@ -50,7 +52,7 @@ pub fn lines(model: &Model, input: &str) -> Vec<Line> {
         )];
     }
     let all = actions(model).into_iter().chain(arguments(model, &wanted));
-    let mut scored: Vec<(u32, Line)> = all.filter_map(|l| Some((score(&wanted, &l)?, l))).collect();
+    let mut scored: Vec<(u32, Line)> = all.filter_map(|l| Some((score(input.trim(), &wanted, &l)?, l))).collect();
     scored.sort_by_key(|(score, line)| (std::cmp::Reverse(*score), line.elsewhere.is_some()));
     scored.into_iter().map(|(_, line)| line).collect()
 }
@@ -68,8 +70,8 @@ fn actions(model: &Model) -> Vec<Line> {
             continue;
         }
         let elsewhere = if here.contains(&entry.context) { None } else { place(entry.context) };
-        let (help, keys) = (entry.help.clone(), entry.keys_text());
-        lines.push(Line { name, help, keys, elsewhere, does: Does::Act(entry.action) });
+        let (help, keys, hint) = (entry.help.clone(), entry.keys_text(), entry.hint.clone().unwrap_or_default());
+        lines.push(Line { name, help, keys, hint, elsewhere, does: Does::Act(entry.action) });
     }
     lines
 }
@@ -94,6 +96,7 @@ const fn is_palette(entry: &Entry) -> bool {
                 | Context::Log
                 | Context::Stage
                 | Context::Clock
+                | Context::Replay
         )
 }
 
@@ -107,8 +110,11 @@ const fn place(context: Context) -> Option<&'static str> {
         Context::Log => Some("in the log view"),
         Context::Stage => Some("in the demo and the lab"),
         Context::Clock => Some("on the demo's virtual clock"),
+        Context::Replay => Some("on a recording"),
         Context::Everywhere
+        | Context::Prompt
         | Context::Reading
+        | Context::Alarms
         | Context::Question
         | Context::Filter
         | Context::Choosing
@@ -122,7 +128,8 @@ pub fn name(action: Action) -> String {
 }
 
 fn line(name: &str, help: &str, does: Does) -> Line {
-    Line { name: name.to_owned(), help: help.to_owned(), keys: String::new(), elsewhere: None, does }
+    let (name, help) = (name.to_owned(), help.to_owned());
+    Line { name, help, keys: String::new(), hint: String::new(), elsewhere: None, does }
 }
 
 /// Lines with an argument. Those of rows are many, and come once their verb has been typed.
@@ -178,8 +185,9 @@ fn places(model: &Model) -> Vec<Line> {
     all.map(|(name, help, row)| line(&format!("go {name}"), &help, Does::GoRow(row))).collect()
 }
 
-/// How well a line fits; none: not at all. The letters must come in their order; a name counts more than a help.
-fn score(wanted: &str, line: &Line) -> Option<u32> {
+/// How well a line fits; none: not at all. The letters must come in their order; a name counts more than a key, a hint or
+/// a help.
+fn score(typed: &str, wanted: &str, line: &Line) -> Option<u32> {
     if wanted.is_empty() {
         return Some(0);
     }
@@ -195,6 +203,12 @@ fn score(wanted: &str, line: &Line) -> Option<u32> {
         } else {
             700
         });
+    }
+    if line.keys.split(' ').any(|key| key == typed) {
+        return Some(650);
+    }
+    if line.hint.starts_with(wanted) {
+        return Some(600);
     }
     if let Some(gaps) = subsequence(wanted, &name) {
         return Some(500u32.saturating_sub(gaps));

@@ -236,16 +236,20 @@ fn neighbour_key(picture: &Picture, node: usize, n: &Neighbour, column: &str) ->
 
 /// The events of all nodes on one wall clock, the newest first.
 pub(super) fn history<'p>(model: &'p Model, filter: &str) -> Vec<(usize, &'p Arc<Event>)> {
-    let nodes = model.shown().nodes.iter().enumerate();
-    let all = nodes.flat_map(|(n, view)| view.events.iter().map(move |e| (n, e)));
+    let picture = model.shown();
+    let nodes = picture.nodes.iter().enumerate();
+    // Each node's own are in order already: sorting is quick then.
+    let all = nodes.flat_map(|(n, view)| view.events.iter().rev().map(move |e| (n, e)));
+    let all = all.chain(picture.notes.iter().rev().map(|e| (usize::MAX, e)));
     let text = |e: &Event| {
         let cause = e.cause.as_deref().unwrap_or("");
         format!("{} {} {} {} {} {cause}", e.node, e.subject, e.kind, e.severity, e.text)
     };
     let mut events: Vec<_> = all.filter(|(_, e)| passes(filter, || text(e))).collect();
-    events.sort_by_key(|(n, e)| (std::cmp::Reverse(e.wall_us), *n, std::cmp::Reverse(e.seq)));
-    table::sort(events, model.sort(Pane::History), |(_, e), column| match column {
-        "TIME" => Some(Key::Number(e.wall_us)),
+    let at = |n: usize, e: &Event| super::clocks::corrected(picture, n, e.wall_us);
+    events.sort_by_key(|(n, e)| (std::cmp::Reverse(at(*n, e)), *n, std::cmp::Reverse(e.seq)));
+    table::sort(events, model.sort(Pane::History), |(n, e), column| match column {
+        "TIME" => Some(Key::Number(at(*n, e))),
         "NODE" => Some(Key::Text(e.node.clone())),
         "SUBJECT" => Some(Key::Text(e.subject.to_string())),
         "SEVERITY" => Some(Key::Number(e.severity as u64)),
@@ -358,15 +362,14 @@ pub(super) fn keep_marks(model: &mut Model) {
 
 fn exists(picture: &Picture, row: &RowId) -> bool {
     match row {
-        // All at once by [`keep_marks`].
-        RowId::Instance(..) => false,
+        // Instances all at once by [`keep_marks`]; the others are not marked.
+        RowId::Instance(..) | RowId::Paper(_) | RowId::Change(..) => false,
         RowId::Service(key) => picture.nodes.iter().flat_map(|n| &n.snapshot).any(|s| s.service(key).is_some()),
         RowId::Real(key, real) => {
             let mut services = picture.nodes.iter().flat_map(|n| &n.snapshot).filter_map(|s| s.service(key));
             services.any(|s| s.reals.iter().any(|r| r.id == *real))
         }
         RowId::StageNode(_) | RowId::StageServer(_) | RowId::Event(..) | RowId::Audit(..) => true,
-        RowId::Paper(_) | RowId::Change(..) => false,
         RowId::Wire(node, link, family) => {
             let snapshot = picture.nodes.get(*node).and_then(|n| n.snapshot.as_ref());
             snapshot.is_some_and(|s| s.wire.links.iter().any(|l| l.link == *link && l.family == *family))
@@ -484,8 +487,7 @@ fn value(model: &Model, row: &RowId) -> Option<Value> {
             json!({"node": name(*node), "fresh": picture.is_fresh(*node), "heard": heard})
         }
         RowId::Event(node, wall, seq) => {
-            let mut events = picture.nodes.get(*node)?.events.iter();
-            json!(**events.find(|e| e.seq == *seq && e.wall_us == *wall)?)
+            json!(**picture.event(*node, *wall, *seq)?)
         }
         RowId::Audit(node, seq) => {
             let audit = picture.nodes.get(*node)?.audit.as_ref()?;

@@ -4,6 +4,7 @@
 //! reading keys, feeds and signals, and draws again when the last picture has gone out.
 
 use super::theme::Depth;
+use crate::settings::Notice;
 use anyhow::Context;
 use crossterm::clipboard::CopyToClipboard;
 use crossterm::event::{DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture};
@@ -161,6 +162,14 @@ impl Screen {
         Ok(())
     }
 
+    /// Calls for whoever does not look: the bell, and the desktop's notice (OSC 9, OSC 777).
+    pub(super) fn ring(&mut self, bell: bool, notice: Notice, title: &str, text: &str) -> anyhow::Result<()> {
+        let bytes = called(bell, notice, title, text);
+        self.terminal.backend_mut().write_all(&bytes)?;
+        Write::flush(self.terminal.backend_mut())?;
+        Ok(())
+    }
+
     /// Gives the terminal back, waiting a little for one that is slow to read.
     pub(super) async fn close(mut self) {
         let backend = self.terminal.backend_mut();
@@ -176,6 +185,18 @@ impl Screen {
         TAKEN.store(false, Ordering::SeqCst);
         let _gone = crossterm::terminal::disable_raw_mode();
     }
+}
+
+/// Without what could end or steer the sequence: the words come from engines.
+fn called(bell: bool, notice: Notice, title: &str, text: &str) -> Vec<u8> {
+    let clean = |s: &str| s.chars().filter(|c| !c.is_control() && *c != ';').take(200).collect::<String>();
+    let mut bytes = if bell { vec![0x07] } else { Vec::new() };
+    match notice {
+        Notice::Off => {}
+        Notice::Osc9 => bytes.extend(format!("\x1b]9;{}: {}\x1b\\", clean(title), clean(text)).bytes()),
+        Notice::Osc777 => bytes.extend(format!("\x1b]777;notify;{};{}\x1b\\", clean(title), clean(text)).bytes()),
+    }
+    bytes
 }
 
 fn farewell(out: &mut impl Write) -> std::io::Result<()> {

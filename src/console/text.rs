@@ -7,6 +7,13 @@ pub(super) fn width(text: &str) -> usize {
     text.width()
 }
 
+/// A moment on the wall's clock, with its date.
+pub(super) fn date_time(wall_us: u64, zone: &jiff::tz::TimeZone) -> String {
+    let stamp = i64::try_from(wall_us).ok().and_then(|w| jiff::Timestamp::from_microsecond(w).ok());
+    let zoned = stamp.map(|s| s.to_zoned(zone.clone()));
+    zoned.map_or_else(|| "----".into(), |z| z.strftime("%Y-%m-%d %H:%M:%S").to_string())
+}
+
 /// A length of time in microseconds: `0.42 s`, `12 s`, `3 m 12 s`, `2 h 11 m`, `41 d 2 h`.
 pub(super) fn span(micros: u64) -> String {
     let seconds = micros / 1_000_000;

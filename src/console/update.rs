@@ -2,16 +2,16 @@
 
 use super::action::Action;
 use super::answer::act_in_question;
-use super::intake::{data, on_reply, take_events, take_snapshot, take_stage};
+use super::intake::{data, on_reply, take_clock, take_events, take_link, take_note, take_snapshot, take_stage};
 use super::keymap::{Found, Key};
 use super::model::{Frozen, Link, Message, Modal, Model, Pane, Room, RowId, Tone, View};
 use super::papers::Against;
 use super::question::{Field, Question, Subject};
 use super::table::Choice;
-use super::{ask, palette, papers, rows, screens, table};
+use super::{ask, palette, papers, prompt, replay, rows, screens, table};
 use crate::console::Left;
 use crate::control::Audit;
-use crate::status::{Ask, ConfigReport, Event, Reply, Snapshot, Stage, StageAction};
+use crate::status::{Ask, ClockOffset, ConfigReport, Event, Reply, Snapshot, Stage, StageAction};
 use crossterm::event::{KeyCode, MouseButton, MouseEvent, MouseEventKind};
 use ratatui::layout::Size;
 use std::sync::Arc;
@@ -50,11 +50,20 @@ pub enum Msg {
         node: usize,
         audit: Arc<Audit>,
     },
+    /// A node's clock was measured.
+    Clock {
+        node: usize,
+        offset: Option<ClockOffset>,
+    },
     Stage(Stage),
+    /// Of a recording: what was noted in its console.
+    Note(Arc<Event>),
     Reply {
         about: About,
         answer: Answer,
     },
+    /// What has been seen is in a file: what to say of it.
+    Saved(Result<String, String>),
 }
 
 /// Which request an answer belongs to.
@@ -70,6 +79,10 @@ pub enum About {
         node: usize,
     },
     Stage,
+    /// A note, or a mark without a text.
+    Note {
+        text: Option<String>,
+    },
 }
 
 /// What became of a request.
@@ -91,8 +104,17 @@ pub enum Effect {
         about: About,
     },
     Stage(StageAction),
+    /// What has been seen, to a file.
+    Save,
+    /// Into the recording of what has been seen.
+    Record(Arc<Event>),
     /// To the terminal's clipboard.
     Copy(String),
+    /// A new alarm: the bell, and a notice on the desktop where the settings want one.
+    Ring {
+        title: String,
+        text: String,
+    },
     Leave(Left),
 }
 
@@ -106,7 +128,7 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
     let effects = match msg {
         Msg::Tick { now, wall_us } => {
             tick(model, now, wall_us);
-            return Vec::new();
+            return super::alarms::ring(model);
         }
         Msg::Key(key) => on_key(model, key),
         Msg::Mouse(event) => on_mouse(model, event),
@@ -120,11 +142,11 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         }
         Msg::Snapshot { node, snapshot } => data(model, |m| take_snapshot(m, node, snapshot)),
         Msg::Events { node, events } => data(model, |m| take_events(m, node, events)),
-        Msg::Link { node, link } => data(model, |m| {
-            if let Some(view) = m.live.nodes.get_mut(node) {
-                view.link = link;
-            }
-        }),
+        Msg::Link { node, link } => data(model, |m| take_link(m, node, link)),
+        Msg::Clock { node, offset } => {
+            take_clock(model, node, offset);
+            Vec::new()
+        }
         Msg::Configuration { node, report } => data(model, |m| {
             if let Some(view) = m.live.nodes.get_mut(node) {
                 view.config = report;
@@ -136,8 +158,18 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
             }
         }),
         Msg::Stage(stage) => data(model, |m| take_stage(m, stage)),
+        Msg::Note(note) => data(model, |m| take_note(m, note)),
         Msg::Reply { about, answer } => {
+            let kept = prompt::kept(model, &about, &answer);
             on_reply(model, &about, answer);
+            kept
+        }
+        Msg::Saved(Ok(text)) => {
+            say(model, Tone::Good, text);
+            Vec::new()
+        }
+        Msg::Saved(Err(text)) => {
+            say(model, Tone::Bad, text);
             Vec::new()
         }
     };
@@ -148,6 +180,9 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
 }
 
 fn tick(model: &mut Model, now: u64, wall_us: u64) {
+    if model.replay.is_some() {
+        return replay::pass(model, now);
+    }
     model.now = now.max(model.now);
     model.wall_us = wall_us;
     model.live.at = model.now;
@@ -234,6 +269,9 @@ fn typed(model: &mut Model, key: Key) -> bool {
         model.modal = Some(Modal::Question(question));
         return taken;
     }
+    if let Some(Modal::Prompt(prompt)) = &mut model.modal {
+        return prompt.typed(key.code);
+    }
     if let Some(Modal::Palette(palette)) = &mut model.modal {
         match key.code {
             KeyCode::Char(c) => palette.input.push(c),
@@ -259,6 +297,7 @@ fn paste(model: &mut Model, text: &str) {
                 question.type_char(c);
             }
         }
+        Some(Modal::Prompt(prompt)) => clean.for_each(|c| _ = prompt.typed(KeyCode::Char(c))),
         Some(Modal::Palette(palette)) => palette.input.extend(clean),
         None if model.filtering => model.filter.extend(clean),
         _ => {}
@@ -282,7 +321,14 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
     if action.is_stage() {
         return ask::stage(model, action);
     }
+    if action.is_replay() {
+        replay::act(model, action);
+        return Vec::new();
+    }
     match action {
+        Action::Note => prompt::open_note(model),
+        Action::MarkMoment => return prompt::send(model, None),
+        Action::Save => return prompt::save(model),
         Action::Up => rows::step(model, -1),
         Action::Down => rows::step(model, 1),
         Action::HalfPageUp => rows::step(model, -(rows::half_page(model) as isize)),
@@ -325,6 +371,7 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::Help => model.modal = Some(Modal::Help { scroll: 0 }),
         Action::Details => details(model),
         Action::Freeze => freeze(model),
+        Action::Alarms => model.modal = Some(Modal::Alarms { chosen: None }),
         Action::Back => back(model),
         Action::Copy => return copy(model),
         Action::Leave => return leave(model),
@@ -342,6 +389,8 @@ fn act_in_modal(model: &mut Model, action: Action) -> Vec<Effect> {
     let page = usize::from(model.size.height / 2).max(1);
     match (&mut model.modal, action) {
         (Some(Modal::Question(_)), _) => return act_in_question(model, action),
+        (Some(Modal::Prompt(_)), Action::Press) => return prompt::enter(model),
+        (Some(Modal::Alarms { .. }), _) => return super::alarms::act(model, action),
         (_, Action::Back) => model.modal = None,
         (Some(Modal::Choose(_)), _) => table::act(model, action),
         (Some(Modal::Palette(_)), _) => return palette::press(model, action),
@@ -357,7 +406,7 @@ fn act_in_modal(model: &mut Model, action: Action) -> Vec<Effect> {
                 _ => *scroll,
             };
         }
-        (None, _) => {}
+        (Some(Modal::Prompt(_)) | None, _) => {}
     }
     // What lies behind the end is not remembered: going up must move at once.
     let limit = screens::scroll_limit(model);

@@ -1,10 +1,11 @@
 //! What an engine publishes: the latest snapshot, and a bounded list of events.
 
+use super::journal::Journal;
 use super::records::Records;
-use crate::status::{Event, Snapshot};
+use crate::status::{ClockOffset, Event, Snapshot};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
@@ -27,6 +28,9 @@ pub struct Board {
     on_request: AtomicBool,
     /// Somebody has begun to wait.
     wanted: Notify,
+    journal: OnceLock<Arc<Journal>>,
+    /// How far the node's clock is from the reader's; none: not measured. Only on the reader's side.
+    clock: watch::Sender<Option<ClockOffset>>,
     records: Records,
 }
 
@@ -38,6 +42,8 @@ impl Default for Board {
             newest: watch::Sender::new(0),
             on_request: AtomicBool::new(false),
             wanted: Notify::new(),
+            journal: OnceLock::new(),
+            clock: watch::Sender::new(None),
             records: Records::default(),
         }
     }
@@ -64,12 +70,31 @@ impl Board {
     }
 
     pub fn publish(&self, snapshot: Snapshot) {
-        self.snapshot.send_replace(Some(Arc::new(snapshot)));
+        self.show(Arc::new(snapshot));
+    }
+
+    /// As [`Self::publish`], of one that others hold, too.
+    pub fn show(&self, snapshot: Arc<Snapshot>) {
+        self.snapshot.send_replace(Some(snapshot));
     }
 
     /// Whether snapshots are made only for those who wait for one.
     pub fn set_on_request(&self, on_request: bool) {
         self.on_request.store(on_request, Ordering::Relaxed);
+    }
+
+    pub fn is_on_request(&self) -> bool {
+        self.on_request.load(Ordering::Relaxed)
+    }
+
+    /// False: there is one already.
+    pub fn keep_journal(&self, journal: Arc<Journal>) -> bool {
+        self.journal.set(journal).is_ok()
+    }
+
+    /// What is kept of what was published here.
+    pub fn journal(&self) -> Option<&Arc<Journal>> {
+        self.journal.get()
     }
 
     /// Returns once somebody has begun to wait for a snapshot.
@@ -79,7 +104,7 @@ impl Board {
 
     /// The latest snapshot; where they are made on request, a new one, unless the engine takes too long over it.
     pub async fn fresh(&self) -> Option<Arc<Snapshot>> {
-        if self.on_request.load(Ordering::Relaxed) {
+        if self.is_on_request() {
             let mut snapshots = self.watch();
             let _ = timeout(MADE, snapshots.changed()).await;
         }
@@ -100,6 +125,15 @@ impl Board {
         let snapshots = self.snapshot.subscribe();
         self.wanted.notify_one();
         snapshots
+    }
+
+    pub fn set_clock(&self, offset: Option<ClockOffset>) {
+        self.clock.send_if_modified(|before| std::mem::replace(before, offset) != offset);
+    }
+
+    /// Wakes when the node's clock was measured.
+    pub fn clock(&self) -> watch::Receiver<Option<ClockOffset>> {
+        self.clock.subscribe()
     }
 
     /// Wakes at each new event.

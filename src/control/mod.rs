@@ -7,6 +7,7 @@ mod access;
 mod board;
 pub mod client;
 mod feed;
+pub mod journal;
 mod records;
 pub mod relay;
 pub mod server;

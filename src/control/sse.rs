@@ -1,7 +1,10 @@
 //! Reading server-sent events (WHATWG HTML, section 9.2), as far as this program writes them.
 
-/// The longest message; a snapshot has some ten thousand bytes.
-const MESSAGE_BYTES: usize = 16 * 1024 * 1024;
+/// The header of a reader that takes `change` messages where others are sent whole snapshots.
+pub const CHANGES: &str = "vipdeck-changes";
+
+/// The longest message; a snapshot has some ten thousand bytes, of ten thousand servers as many thousand.
+const MESSAGE_BYTES: usize = 64 * 1024 * 1024;
 
 /// One message: its name and its data.
 #[derive(Clone, Debug, PartialEq, Eq)]

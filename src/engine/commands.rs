@@ -64,6 +64,8 @@ impl Engine {
             Command::Undo { .. } => return self.undo(now, id, ask, effects),
             Command::Lock { .. } => self.lock(now, ask),
             Command::Unlock { on } => self.unlock(now, ask, on),
+            Command::Note { text } => Ok(self.note(now, ask, text.as_deref())),
+            Command::Acknowledge { alarm, since_us } => self.acknowledge(now, ask, alarm, *since_us),
             Command::CheckNow { real, service } => self.check_now(now, *real, *service).inspect(|_| {
                 let text = ask.command.to_string();
                 self.log.add(now, subject(&ask.command), Severity::Info, "command", text, Some(by(ask, "")));
@@ -78,6 +80,13 @@ impl Engine {
             Command::Reload { .. } | Command::Restart {} => Err("it is done elsewhere".into()),
         };
         text.map(Some)
+    }
+
+    /// What an operator wants to be found on the timeline.
+    fn note(&mut self, now: Instant, ask: &Ask, text: Option<&str>) -> String {
+        let (kind, said) = text.map_or(("mark", "marked"), |text| ("remark", text));
+        self.log.add(now, Subject::Node, Severity::Notice, kind, said, Some(by(ask, "")));
+        format!("{} has it on its timeline", self.name)
     }
 }
 

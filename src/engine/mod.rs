@@ -6,6 +6,7 @@
 
 #![warn(clippy::wildcard_enum_match_arm, clippy::indexing_slicing)]
 
+mod acknowledge;
 mod actions;
 mod addresses;
 mod admission;

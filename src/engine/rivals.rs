@@ -26,8 +26,9 @@ const TICK: Duration = Duration::from_millis(250);
 const AT_ONCE: usize = 5;
 /// The same for addresses that somebody claims: their alarms are to last as long as the claims do.
 const SUSPECTS_AT_ONCE: usize = 25;
-/// Who was heard to claim an address is asked after this, and then again and again.
-const CONFIRM: Duration = Duration::from_secs(1);
+/// Who was heard to claim an address is asked after this, so that the alarm comes within a second, and then again and
+/// again.
+const CONFIRM: Duration = Duration::from_millis(600);
 const AGAIN: Duration = Duration::from_secs(4);
 /// A claim that lasts for so long is no hand-over.
 const LASTING: Duration = Duration::from_millis(500);
@@ -398,7 +399,7 @@ mod tests {
         assert_eq!(bench.alarms(), 0, "one word may be a hand-over");
         let before = bench.probes.len();
         bench.run(4200);
-        assert!(bench.probes.len() > before, "the rival is asked a second later");
+        assert!(bench.probes.len() > before, "the rival is asked soon after");
         bench.claim(RIVAL);
         assert_eq!(bench.alarms(), 1);
         let [event] = bench.events.as_slice() else { panic!("{:#?}", bench.events) };

@@ -4,14 +4,15 @@ use super::core::Engine;
 use super::router::Router;
 use super::scripts::Script;
 use super::settings::default_settings;
+use crate::cluster::{self, Seen, Trust};
 use crate::health::{Check, Record};
 use crate::kernel::{Address, ObservedTable};
 use crate::lvs;
 use crate::net::LinkName;
 use crate::status::{
-    API, Admin, Asked, AtDeadline, CheckResult, CheckStatus, DataplaneKind, Drain, Health, Heard, Instance, LinkState,
-    Node, Order, Presence, Quorum, Real, Rising, SCHEMA, Script as ScriptStatus, Service, ServiceGroup, Setting,
-    Snapshot, Sorry, Term, Track, Verdict, Vip,
+    API, Admin, Alarm, Asked, AtDeadline, CheckResult, CheckStatus, DataplaneKind, Drain, Health, Heard, Instance,
+    LinkState, Node, Order, Presence, Quorum, Real, Rising, SCHEMA, Script as ScriptStatus, Service, ServiceGroup,
+    Setting, Snapshot, Sorry, Term, Track, Verdict, Vip,
 };
 use crate::time::{Duration, Instant};
 use crate::vrrp::{self, State};
@@ -23,7 +24,7 @@ impl Engine {
     pub fn snapshot(&mut self, now: Instant) -> Snapshot {
         self.revision += 1;
         let defaults = default_settings();
-        Snapshot {
+        let mut snapshot = Snapshot {
             schema: SCHEMA,
             api: API,
             revision: self.revision,
@@ -46,6 +47,8 @@ impl Engine {
                 .chain(self.expired_findings(now))
                 .chain(self.findings.at(now))
                 .collect(),
+            alarms: Vec::new(),
+            acknowledged: self.acknowledged.clone(),
             intents: self.intents_view(),
             actions: self.actions_view(),
             locks: self.locks_at(now),
@@ -53,7 +56,9 @@ impl Engine {
             counters: self.counters,
             last_event: self.log.last_seq(),
             unread: Vec::new(),
-        }
+        };
+        snapshot.alarms = own_alarms(&snapshot);
+        snapshot
     }
 
     fn node(&self, now: Instant) -> Node {
@@ -339,6 +344,12 @@ const fn verdict(check: &Check) -> Verdict {
         Some(true) => Verdict::Up,
         Some(false) => Verdict::Down,
     }
+}
+
+/// What one node can know by itself.
+fn own_alarms(snapshot: &Snapshot) -> Vec<Alarm> {
+    let own = Seen { name: &snapshot.node.name, snapshot: Some(snapshot), received: 0, trust: Trust::Fresh };
+    cluster::alarms(&[own])
 }
 
 fn check_status(check: &Check, waits: bool) -> CheckStatus {

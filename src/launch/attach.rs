@@ -14,7 +14,7 @@ use tokio::runtime::{Builder, Runtime};
 pub fn run(args: &cli::Attach, settings: &Settings, out: &mut dyn Write) -> anyhow::Result<u8> {
     let targets = control::resolve(&args.targets, &settings.control.directory)?;
     if !has_screen() {
-        return status::print(&targets, false, out);
+        return status::print(&targets, false, args.look.privacy.privacy || settings.console.privacy, out);
     }
     let runtime = background()?;
     let title = match targets.as_slice() {

@@ -5,5 +5,8 @@ pub mod demo;
 mod engine;
 mod guard;
 mod picture;
+pub mod record;
+pub mod replay;
+pub mod report;
 
 pub mod run;

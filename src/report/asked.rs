@@ -57,7 +57,9 @@ pub(super) fn of(mode: Mode) -> Result<Option<(Ask, How)>, String> {
         }
         Mode::CheckNow(on) => (Ask::new(Command::CheckNow { real: on.real, service: on.service()? }), on.how),
         Mode::Reload(args) => (keeping(Command::Reload { dry_run: args.dry_run }, &args.keeping), args.how),
+        Mode::Acknowledge(args) => (Ask::new(Command::Acknowledge { alarm: args.alarm, since_us: None }), args.how),
         Mode::Restart(args) => (Ask::new(Command::Restart {}), args.how),
+        Mode::Note(note) => (Ask::new(Command::Note { text: note.text }), note.how),
         _ => return Ok(None),
     };
     Ok(Some((ask, how)))

@@ -5,6 +5,7 @@ use super::exit;
 use super::table::Table;
 use super::text::{UNKNOWN, known, plain, span};
 use crate::control::{Target, client};
+use crate::privacy::Privacy;
 use crate::status::{CheckList, CheckStatus, Record, Verdict};
 use crate::time::{Duration, Instant};
 use std::io::{self, Write};
@@ -13,7 +14,7 @@ use std::io::{self, Write};
 const PRINTED: usize = 3;
 
 /// Prints the checks of every engine that is meant. One engine gives an object as JSON, several an array.
-pub(super) fn print(targets: &[Target], json: bool, out: &mut dyn Write) -> anyhow::Result<u8> {
+pub(super) fn print(targets: &[Target], json: bool, privacy: bool, out: &mut dyn Write) -> anyhow::Result<u8> {
     let mut lists = Vec::new();
     let runtime = engines::runtime()?;
     for target in targets {
@@ -24,6 +25,12 @@ pub(super) fn print(targets: &[Target], json: bool, out: &mut dyn Write) -> anyh
     }
     if lists.is_empty() {
         return Ok(exit::NOT_ASKED);
+    }
+    if privacy {
+        let mut stand_ins = Privacy::default();
+        for list in &mut lists {
+            *list = stand_ins.of(list)?;
+        }
     }
     let written = match (json, lists.as_slice()) {
         (true, [one]) => writeln!(out, "{}", serde_json::to_string_pretty(one)?),

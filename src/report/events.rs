@@ -6,6 +6,7 @@ use super::text::{plain, wall};
 use crate::cli;
 use crate::control::client::{self, Life};
 use crate::control::{Connection, Feed, Target};
+use crate::privacy::Privacy;
 use crate::settings::Settings;
 use crate::status::Event;
 use std::io::{self, Write};
@@ -34,6 +35,11 @@ async fn once(args: &cli::Events, targets: &[Target], out: &mut dyn Write) -> an
         }
     }
     events.sort_by_key(|e| e.wall_us);
+    if let Some(mut stand_ins) = stand_ins(args, targets).await {
+        for event in &mut events {
+            *event = stand_ins.of(event)?;
+        }
+    }
     for event in &events {
         if !until_closed(line(event, args.json, out))? {
             break;
@@ -42,9 +48,24 @@ async fn once(args: &cli::Events, targets: &[Target], out: &mut dyn Write) -> an
     Ok(if has_answer { exit::DONE } else { exit::NOT_ASKED })
 }
 
+/// They know every name of the engines before the first event is shown.
+async fn stand_ins(args: &cli::Events, targets: &[Target]) -> Option<Privacy> {
+    if !args.privacy.privacy {
+        return None;
+    }
+    let mut stand_ins = Privacy::default();
+    for (_, snapshot) in engines::statuses(targets).await {
+        if let Ok(snapshot) = snapshot.map_err(|failure| complain(&failure)) {
+            let _ = stand_ins.of(&snapshot);
+        }
+    }
+    Some(stand_ins)
+}
+
 /// Until interrupted, or until the reader of the output goes away.
 async fn follow(args: &cli::Events, targets: Vec<Target>, out: &mut dyn Write) -> anyhow::Result<u8> {
     let (news, mut heard) = mpsc::channel(64);
+    let mut stand_ins = stand_ins(args, &targets).await;
     for target in targets {
         let feed = client::connect(target, &Handle::current());
         tokio::spawn(listen(feed, args.after, news.clone()));
@@ -52,7 +73,10 @@ async fn follow(args: &cli::Events, targets: Vec<Target>, out: &mut dyn Write) -
     drop(news);
     while let Some(news) = heard.recv().await {
         match news {
-            News::Event(event) => {
+            News::Event(mut event) => {
+                if let Some(stand_ins) = &mut stand_ins {
+                    event = Arc::new(stand_ins.of(&*event)?);
+                }
                 if !until_closed(line(&event, args.json, out).and_then(|()| out.flush()))? {
                     break;
                 }

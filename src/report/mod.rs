@@ -1,5 +1,6 @@
-//! Answers without a screen: check, explain, status, events, and the verbs over the control link.
+//! Answers without a screen: check, explain, status, events, alarms, and the verbs over the control link.
 
+pub mod alarms;
 mod asked;
 pub mod audit;
 pub mod changes;
@@ -12,9 +13,12 @@ pub mod events;
 pub mod explain;
 pub mod intent;
 pub mod keepalived;
+mod markdown;
 pub mod metrics;
 mod outcome;
+mod owners;
 pub mod status;
+pub mod story;
 mod table;
 mod text;
 pub mod verbs;

@@ -53,6 +53,8 @@ impl Watch {
             Command::Undo { id } => undone(s, id, is_settled),
             // Carried out when it is answered.
             Command::Reload { .. }
+            | Command::Note { .. }
+            | Command::Acknowledge { .. }
             | Command::Announce { .. }
             | Command::Keep { .. }
             | Command::Lock { .. }

@@ -8,6 +8,7 @@ use super::text::{UNKNOWN, known, plain, span};
 use super::wire;
 use crate::cli;
 use crate::control::Target;
+use crate::privacy::Privacy;
 use crate::settings::Settings;
 use crate::status::{
     API, Admin, DemoteMode, Health, HoldKind, Instance, Presence, Real, Rising, Role, Service, Snapshot, Verdict,
@@ -19,15 +20,15 @@ use std::io::{self, Write};
 pub fn run(args: &cli::Status, settings: &Settings, out: &mut dyn Write) -> anyhow::Result<u8> {
     let targets = engines::targets(&args.at, settings)?;
     match (args.checks, args.values) {
-        (true, _) => checks::print(&targets, args.json, out),
-        (false, true) => print_settings(&targets, out),
-        (false, false) => print(&targets, args.json, out),
+        (true, _) => checks::print(&targets, args.json, args.privacy.privacy, out),
+        (false, true) => print_settings(&targets, args.privacy.privacy, out),
+        (false, false) => print(&targets, args.json, args.privacy.privacy, out),
     }
 }
 
 /// Every value that instances run by, and where it comes from.
-fn print_settings(targets: &[Target], out: &mut dyn Write) -> anyhow::Result<u8> {
-    let snapshots = asked(targets)?;
+fn print_settings(targets: &[Target], privacy: bool, out: &mut dyn Write) -> anyhow::Result<u8> {
+    let snapshots = asked(targets, privacy)?;
     let write = |out: &mut dyn Write| -> io::Result<()> {
         for snapshot in &snapshots {
             for instance in &snapshot.instances {
@@ -49,13 +50,19 @@ fn settings_of(snapshot: &Snapshot, instance: &Instance) -> Table {
     table
 }
 
-fn asked(targets: &[Target]) -> anyhow::Result<Vec<Snapshot>> {
+fn asked(targets: &[Target], privacy: bool) -> anyhow::Result<Vec<Snapshot>> {
     let answers = engines::runtime()?.block_on(engines::statuses(targets));
     let mut snapshots = Vec::new();
     for (_, answer) in answers {
         match answer {
             Ok(snapshot) => snapshots.push(with_all_settings(snapshot)),
             Err(failure) => complain(&failure),
+        }
+    }
+    if privacy {
+        let mut stand_ins = Privacy::default();
+        for snapshot in &mut snapshots {
+            *snapshot = stand_ins.of(snapshot)?;
         }
     }
     Ok(snapshots)
@@ -71,8 +78,8 @@ fn with_all_settings(mut snapshot: Snapshot) -> Snapshot {
 }
 
 /// The same for engines that have been found already.
-pub fn print(targets: &[Target], json: bool, out: &mut dyn Write) -> anyhow::Result<u8> {
-    let snapshots = asked(targets)?;
+pub fn print(targets: &[Target], json: bool, privacy: bool, out: &mut dyn Write) -> anyhow::Result<u8> {
+    let snapshots = asked(targets, privacy)?;
     if snapshots.is_empty() {
         return Ok(exit::NOT_ASKED);
     }

@@ -41,6 +41,8 @@ pub fn run(ask: Ask, how: &cli::How, settings: &Settings, out: &mut dyn Write) -
                 | Command::Reset { .. }
                 | Command::Return { .. }
                 | Command::Weight { .. }
+                | Command::Note { .. }
+                | Command::Acknowledge { .. }
                 | Command::Pause {}
                 | Command::Resume {}
         );

@@ -15,7 +15,7 @@ use super::{addresses, checkers, dataplane, hooks, intents, keep, plumbing, rout
 use crate::cli;
 use crate::cluster;
 use crate::conf::{self, Config, Severity};
-use crate::control::{Access, Board, default_socket, server};
+use crate::control::{Access, Board, default_socket, journal, server};
 use crate::engine::{Engine, Input, Keep, Setup};
 use crate::report;
 use crate::settings::{Settings, TableDrift};
@@ -23,6 +23,7 @@ use crate::status::{self, Actor, ConfigText, Dataplane, DataplaneKind};
 use crate::sys::clock::{Clock, uptime, wall_us};
 use crate::sys::files::{Files, environment};
 use crate::sys::guarded::{FAILED, RESTART, release_signals};
+use crate::sys::journal_files::JournalFiles;
 use crate::sys::memory;
 use crate::sys::netlink::Monitor;
 use crate::sys::succession::Succession;
@@ -84,10 +85,10 @@ pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> 
     });
     let file = std::path::absolute(&args.file).with_context(|| format!("find {}", args.file.display()))?;
     let state = args.state.as_deref().unwrap_or(&settings.engine.state_directory);
-    let journal = intents::path(state, &socket_name, &file);
+    let intents_file = intents::path(state, &socket_name, &file);
     let audit = audit::Place {
         node: engine.name().to_owned(),
-        path: journal.with_extension("audit"),
+        path: intents_file.with_extension("audit"),
         limits: settings.audit.limits(),
         // Engine after engine has failed, or somebody ends it.
         ender: if args.farewell { actor("guard", "this machine") } else { actor("SIGTERM", "signal") },
@@ -106,7 +107,7 @@ pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> 
     if keeper.is_guarded() {
         engine.keep_configurations();
     }
-    let intents = intents::start(&mut engine, started, journal, goes_on, &results_in)?;
+    let intents = intents::start(&mut engine, started, intents_file, goes_on, &results_in)?;
     engine.adopt_drift(settings.engine.table_drift == TableDrift::Adopt);
     let table = if engine.has_services() {
         let (table, kind) = dataplane::start(results_in.clone(), engine.table_namespace(), &settings.balancer)?;
@@ -120,6 +121,8 @@ pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> 
     engine.keep_at_stop(clock.now(), keep);
     let monitor = Monitor::on_thread().context("open rtnetlink")?;
     let links = Links::new(&engine).context("open the socket for ARP; it takes root (CAP_NET_RAW)")?;
+    let files = settings.journal.on_disk.then(|| journal_files(args, settings, &socket_name)).flatten();
+    journal::keep(&board, &settings.journal, files).context("start the thread for the journal")?;
     let (requests_in, requests) = mpsc::channel(64);
     let socket = args.control.clone().unwrap_or_else(|| default_socket(&settings.control.directory, &socket_name));
     let server = server::serve(board.clone(), requests_in, &socket, &Access::from(&settings.control))?;
@@ -216,6 +219,14 @@ pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> 
     };
     log.flush();
     Ok(status)
+}
+
+/// A directory that cannot be made keeps nobody from starting: the journal is in memory as well.
+fn journal_files(args: &cli::Run, settings: &Settings, name: &str) -> Option<JournalFiles> {
+    let state = args.state.as_deref().unwrap_or(&settings.engine.state_directory);
+    let directory = state.join(format!("journal-{}", name.replace('/', "_")));
+    let made = JournalFiles::new(directory.clone());
+    made.inspect_err(|e| tracing::error!("the journal is in memory alone: {}: {e}", directory.display())).ok()
 }
 
 /// After a crash, the configuration that was run: what lies in the file meanwhile was not asked for. On an operator's

@@ -7,4 +7,4 @@ mod model;
 
 pub use load::{load, parse};
 pub use look::look;
-pub use model::{Balancer, Console, Control, Loopback, Mail, MailTls, Metrics, Settings, TableDrift};
+pub use model::{Balancer, Console, Control, Journal, Loopback, Mail, MailTls, Metrics, Notice, Settings, TableDrift};

@@ -14,6 +14,7 @@ pub struct Settings {
     pub console: Console,
     pub control: Control,
     pub engine: Engine,
+    pub journal: Journal,
     pub mail: Mail,
     pub metrics: Metrics,
     pub notify: Notify,
@@ -53,6 +54,18 @@ pub struct Balancer {
     /// protocol in its version 1 (text) or 2 (binary).
     pub proxy_v1: Vec<ServiceKey>,
     pub proxy_v2: Vec<ServiceKey>,
+}
+
+/// What an engine keeps of its own last hour: events and snapshots, in memory.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Journal {
+    /// How far back it goes; 0: there is none.
+    pub seconds: u64,
+    /// What it takes at most, packed.
+    pub bytes: usize,
+    /// Also in files below `engine.state_directory`, so that it outlives the engine.
+    pub on_disk: bool,
 }
 
 /// How mail is given to the relay that keepalived.conf names (`smtp_server`); keepalived itself knows clear text alone.
@@ -165,9 +178,27 @@ pub struct Console {
     pub ascii: bool,
     /// Take the verbs away.
     pub view_only: bool,
+    /// Stand-ins for names and addresses; takes the verbs away.
+    pub privacy: bool,
     pub mouse: bool,
+    /// Ring the terminal's bell once for each new alarm.
+    pub bell: bool,
+    /// Tell new alarms on the desktop, through the terminal.
+    pub notice: Notice,
     /// Extra key bindings, in the form of `assets/keys.toml`.
     pub keys: Option<PathBuf>,
+}
+
+/// By which sequence a terminal is asked for a notice on the desktop.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Notice {
+    #[default]
+    Off,
+    /// iTerm2, kitty, Windows Terminal, `WezTerm`.
+    Osc9,
+    /// foot, urxvt, Konsole, VTE.
+    Osc777,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -183,7 +214,22 @@ pub struct Control {
 
 impl Default for Console {
     fn default() -> Self {
-        Self { theme: "dark".into(), ascii: false, view_only: false, mouse: true, keys: None }
+        Self {
+            theme: "dark".into(),
+            ascii: false,
+            view_only: false,
+            privacy: false,
+            mouse: true,
+            bell: true,
+            notice: Notice::Off,
+            keys: None,
+        }
+    }
+}
+
+impl Default for Journal {
+    fn default() -> Self {
+        Self { seconds: 3600, bytes: 16 * 1024 * 1024, on_disk: false }
     }
 }
 

@@ -197,6 +197,19 @@ pub enum Command {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         service: Option<ServiceKey>,
     },
+    /// Keep a note on the timeline; without a text, a mark.
+    Note {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        text: Option<String>,
+    },
+    /// This alarm has been seen; it changes nothing else.
+    Acknowledge {
+        /// As [`super::Alarm::id`].
+        alarm: String,
+        /// Which occurrence; none: every one until now.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        since_us: Option<u64>,
+    },
     /// Another weight than the file's, until returned.
     Weight {
         real: DestinationKey,
@@ -226,9 +239,16 @@ impl Command {
             Self::Return { .. } => "return",
             Self::Weight { .. } => "weight",
             Self::CheckNow { .. } => "check-now",
+            Self::Note { .. } => "note",
             Self::Reload { .. } => "reload",
             Self::Restart {} => "restart",
+            Self::Acknowledge { .. } => "acknowledge",
         }
+    }
+
+    /// The alarm it is about, if it is about one.
+    pub fn alarm(&self) -> Option<&str> {
+        if let Self::Acknowledge { alarm, .. } = self { Some(alarm) } else { None }
     }
 
     /// The instance it is about, if it is about one.
@@ -307,7 +327,10 @@ impl fmt::Display for Command {
             }
             Self::Reload { dry_run: false } => write!(f, "reload"),
             Self::Reload { dry_run: true } => write!(f, "reload --dry-run"),
+            Self::Note { text: Some(text) } => write!(f, "note \"{text}\""),
+            Self::Note { text: None } => write!(f, "note"),
             Self::Restart {} => write!(f, "restart"),
+            Self::Acknowledge { alarm, .. } => write!(f, "acknowledge {alarm}"),
             Self::Weight { real, service, weight } => write!(f, "weight {real}{} {weight}", of(service)),
         }
     }

@@ -5,8 +5,11 @@
 //! [`Snapshot`] is what `vipdeck status --json` prints.
 
 mod action;
+mod alarm;
 mod audit;
+mod change;
 mod checks;
+mod clock;
 mod command;
 mod config;
 mod event;
@@ -19,8 +22,11 @@ mod wire;
 
 pub use crate::health::{Found, Record, Weight as CheckWeight};
 pub use action::{Action, ActionState, AtExpiry, DemoteMode, Lock};
+pub use alarm::{Acknowledged, Alarm, AlarmKind};
 pub use audit::{AuditEntry, AuditList, AuditResult};
+pub use change::{Change, Misplaced};
 pub use checks::{CheckList, CheckStatus, RealChecks, Runs};
+pub use clock::ClockOffset;
 pub use command::{Actor, Ask, Command, Reply};
 pub use config::{ConfigFile, ConfigReport, ConfigSummary, ConfigText, DiskLook, DiskState, Gravity, Place, Problem};
 pub use event::{Event, Severity, Subject};

@@ -1,6 +1,7 @@
 //! Everything one node can say about itself at one instant.
 
 use super::action::{Action, AtExpiry, DemoteMode, Lock};
+use super::alarm::{Acknowledged, Alarm};
 use super::checks::CheckStatus;
 use super::command::Actor;
 use super::config::ConfigSummary;
@@ -56,6 +57,12 @@ pub struct Snapshot {
     #[serde(default)]
     pub wire: Wire,
     pub findings: Vec<Finding>,
+    /// What this node can know by itself to be wrong, the worst first.
+    #[serde(default)]
+    pub alarms: Vec<Alarm>,
+    /// Alarms of any node that somebody has told this one to have seen, the latest last.
+    #[serde(default)]
+    pub acknowledged: Vec<Acknowledged>,
     /// What operators asked for and nobody has lifted.
     #[serde(default)]
     pub intents: Intents,
@@ -77,6 +84,32 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// The same without instances and services.
+    #[must_use]
+    pub fn head(&self) -> Self {
+        Self {
+            node: self.node.clone(),
+            instances: Vec::new(),
+            defaults: self.defaults.clone(),
+            services: Vec::new(),
+            scripts: self.scripts.clone(),
+            files: self.files.clone(),
+            processes: self.processes.clone(),
+            statics: self.statics.clone(),
+            bfd: self.bfd.clone(),
+            findings: self.findings.clone(),
+            alarms: self.alarms.clone(),
+            acknowledged: self.acknowledged.clone(),
+            intents: self.intents.clone(),
+            wire: self.wire.clone(),
+            configuration: self.configuration.clone(),
+            actions: self.actions.clone(),
+            locks: self.locks.clone(),
+            unread: self.unread.clone(),
+            ..*self
+        }
+    }
+
     /// How long before this snapshot `then` was.
     pub const fn age(&self, then: Instant) -> Duration {
         self.at.since(then)

@@ -14,6 +14,8 @@ pub enum Mode {
     Live,
     /// Virtual nodes on a virtual clock.
     Lab,
+    /// A recording.
+    Replay,
 }
 
 impl fmt::Display for Mode {
@@ -21,6 +23,7 @@ impl fmt::Display for Mode {
         f.pad(match self {
             Self::Live => "LIVE",
             Self::Lab => "LAB",
+            Self::Replay => "REPLAY",
         })
     }
 }

@@ -22,6 +22,7 @@ pub mod frame_socket;
 pub mod guarded;
 pub mod inbox;
 pub mod ipvs;
+pub mod journal_files;
 pub mod limits;
 pub mod mail;
 pub mod manager;

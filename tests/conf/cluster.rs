@@ -101,6 +101,7 @@ fn nodes_that_sign_differ_where_one_refuses_the_other() {
 /// What is replaced by what in the second node's file.
 type Edit = (&'static str, &'static str);
 
+// console-design 1.2 13
 #[test]
 fn each_difference_is_named() {
     let cases: &[(&[Edit], &[&str])] = &[
@@ -143,6 +144,7 @@ fn two_that_want_to_be_master_are_told() {
 }
 
 /// The arithmetic is shown: what the priority becomes, and what it would have to be below of.
+// console-design 1.2 13
 #[test]
 fn the_arithmetic_of_a_weight_is_shown() {
     let (one, two) = pair();

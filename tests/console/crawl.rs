@@ -1,12 +1,12 @@
 //! Random keys: nothing panics, Esc always gets out, nothing is sent without a question.
 
-use crate::fixture::{Console, DARK, snapshot};
+use crate::fixture::{Console, DARK, down, draining, hold, snapshot};
 use proptest::prelude::*;
 use std::sync::Arc;
 use vipdeck::console::keymap::Keymap;
-use vipdeck::console::model::Link;
-use vipdeck::console::update::Msg;
-use vipdeck::status::Mode;
+use vipdeck::console::model::{Link, Modal};
+use vipdeck::console::update::{Effect, Msg};
+use vipdeck::status::{Command, HoldKind, Mode, Role, Snapshot};
 
 /// Every key of the table, letters, and what comes from outside.
 #[derive(Clone, Debug)]
@@ -19,7 +19,8 @@ enum Step {
     Resize(u16, u16),
 }
 
-fn step() -> impl Strategy<Value = Step> {
+/// Every key of the table, as the fixture takes them.
+fn keys() -> Vec<String> {
     let map = Keymap::load(None).unwrap();
     let named = |k: &vipdeck::console::keymap::Keys| match k.to_string() {
         one if one.chars().count() == 1 => match one.as_str() {
@@ -29,10 +30,14 @@ fn step() -> impl Strategy<Value = Step> {
             "→" => "<Right>".into(),
             _ => one,
         },
-        two if two == "gg" => two,
+        two if two == "gg" || two == "gt" => two,
         word => format!("<{word}>"),
     };
-    let keys: Vec<String> = map.entries().iter().flat_map(|e| e.keys.iter().map(named)).collect();
+    map.entries().iter().flat_map(|e| e.keys.iter().map(named)).collect()
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let keys = keys();
     prop_oneof![
         12 => prop::sample::select(keys).prop_map(Step::Keys),
         2 => "[a-z0-9]".prop_map(Step::Keys),
@@ -79,8 +84,114 @@ fn a_terminal_of_another_size_than_the_model_thinks_is_drawn_all_the_same() {
     }
 }
 
+/// Numbers that are the same on every machine (Knuth's MMIX constants).
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, sides: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as usize % sides
+    }
+}
+
+/// A word of a node in another situation.
+fn changed(node: u8, dice: &mut Dice) -> Snapshot {
+    let mut s = snapshot(node);
+    s.revision += dice.below(1000) as u64;
+    let roles = [Role::Master, Role::Backup, Role::Fault, Role::Init];
+    for i in &mut s.instances {
+        match dice.below(5) {
+            0 => i.state = roles[dice.below(4)],
+            1 => i.hold = Some(hold(if dice.below(2) == 0 { HoldKind::Demoted } else { HoldKind::Takeover })),
+            2 => i.effective_priority = dice.below(255) as u8 + 1,
+            _ => {}
+        }
+    }
+    if dice.below(4) == 0 {
+        s.instances.truncate(dice.below(3));
+    }
+    for real in s.services.iter_mut().flat_map(|s| &mut s.reals) {
+        match dice.below(6) {
+            0 => draining(real, dice.below(3) as u32),
+            1 => down(real),
+            2 => real.weight_kernel = None,
+            _ => {}
+        }
+    }
+    if dice.below(4) == 0 {
+        s.services.truncate(dice.below(2));
+    }
+    s
+}
+
+/// What a key sends without a question: it changes nothing.
+fn is_harmless(command: &Command) -> bool {
+    ["acknowledge", "announce", "check-now"].contains(&command.verb())
+        || matches!(command, Command::Note { .. } | Command::Reload { dry_run: true })
+}
+
+fn crawl(seed: u64, steps: usize) {
+    let mut dice = Dice(seed);
+    let sizes = [(120, 36), (100, 30), (80, 24), (60, 16), (30, 8), (200, 60)];
+    let keys = keys();
+    let mode = if seed.is_multiple_of(2) { Mode::Lab } else { Mode::Live };
+    let mut console = Console::staged(DARK, mode);
+    for n in 0..steps {
+        let asked = matches!(console.model.modal, Some(Modal::Question(_)));
+        let opened = console.model.modal.is_some();
+        console.effects.clear();
+        match dice.below(24) {
+            0 => console.pass(dice.below(4_000_000) as u64),
+            1 => {
+                let node = dice.below(2);
+                console.tell(Msg::Link { node, link: Link::Live });
+                let word = changed(node as u8 + 1, &mut dice);
+                console.tell(Msg::Snapshot { node, snapshot: Some(Arc::new(word)) });
+            }
+            2 if dice.below(3) == 0 => take(&mut console, &Step::Lose(dice.below(2))),
+            3 if dice.below(4) == 0 => {
+                let (width, height) = sizes[dice.below(sizes.len())];
+                take(&mut console, &Step::Resize(width, height));
+            }
+            _ => drop(console.keys(&keys[dice.below(keys.len())])),
+        }
+        for effect in &console.effects {
+            if let Effect::Send { ask, .. } = effect {
+                assert!(
+                    asked || is_harmless(&ask.command),
+                    "seed {seed}, step {n}: {} without a question",
+                    ask.command
+                );
+            }
+        }
+        // A picture after whatever opened or closed, and now and then.
+        if opened != console.model.modal.is_some() && n.is_multiple_of(8) || n.is_multiple_of(64) {
+            let _picture = console.buffer();
+        }
+        if n % 1000 == 999 {
+            out(&mut console, &format!("seed {seed}, step {n}"));
+        }
+    }
+}
+
+fn out(console: &mut Console, when: &str) {
+    take(console, &Step::Resize(80, 24));
+    console.keys("<Esc><Esc><Esc><Esc><Esc><Esc><Esc><Esc><Esc>");
+    let model = &console.model;
+    assert!(model.modal.is_none() && !model.filtering && model.filter.is_empty(), "{when}");
+    assert!(model.frozen.is_none() && !model.zoomed && model.column.is_none(), "{when}");
+}
+
+#[test]
+fn a_hundred_thousand_random_steps_panic_nowhere_and_send_nothing_without_a_question() {
+    let threads: Vec<_> = (1..=4).map(|seed| std::thread::spawn(move || crawl(seed, 25_000))).collect();
+    for thread in threads {
+        thread.join().unwrap();
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 32, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 8, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn any_keys_at_any_size_draw_and_esc_gets_out(steps in prop::collection::vec(step(), 1..120), lab: bool) {

@@ -251,6 +251,8 @@ pub(crate) fn snapshot(node: u8) -> Snapshot {
         processes: vec![],
         statics: vec![],
         findings: vec![],
+        alarms: vec![],
+        acknowledged: vec![],
         intents: vipdeck::status::Intents::default(),
         configuration: None,
         actions: Vec::new(),
@@ -375,6 +377,10 @@ impl Look {
 
 impl Console {
     pub(crate) fn new(look: Look, mode: Mode, stage: bool) -> Self {
+        Self::of(look, mode, stage, &["lvs1", "lvs2"])
+    }
+
+    pub(crate) fn of(look: Look, mode: Mode, stage: bool, labels: &[&str]) -> Self {
         let setup = Setup {
             title: "dual-master-dr".into(),
             mode,
@@ -382,7 +388,7 @@ impl Console {
             view_only: false,
             ascii: look.ascii,
             has_stage: stage,
-            labels: vec!["lvs1".into(), "lvs2".into()],
+            labels: labels.iter().map(|l| (*l).into()).collect(),
             themes: theme::all(look.depth).unwrap(),
             theme: look.theme.into(),
             keymap: Keymap::load(None).unwrap(),

@@ -1,11 +1,15 @@
 //! Keys in, screen out: fixture snapshots, a fixed clock, key strings, stored pictures.
 #![expect(clippy::unwrap_used, clippy::string_slice, reason = "test code")]
 
+mod alarms;
+mod cluster;
 mod crawl;
 mod fixture;
 mod papers;
 mod pictures;
 mod questions;
+mod replays;
+mod stale;
 mod tables;
 mod tracks;
 mod truth;

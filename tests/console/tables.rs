@@ -174,9 +174,10 @@ fn the_palette_has_every_action_of_the_table_with_its_key() {
     for entry in console.model.keymap.entries() {
         use vipdeck::console::action::Action;
         use vipdeck::console::keymap::Context;
-        let inside = [Context::Question, Context::Reading, Context::Filter, Context::Choosing, Context::Palette];
+        let reading =
+            [Context::Reading, Context::Alarms, Context::Filter, Context::Choosing, Context::Palette, Context::Prompt];
         let moves = [Action::Up, Action::Down, Action::Left, Action::Right, Action::Palette, Action::Drill];
-        if inside.contains(&entry.context) || moves.contains(&entry.action) {
+        if entry.context == Context::Question || reading.contains(&entry.context) || moves.contains(&entry.action) {
             continue;
         }
         let name = palette::name(entry.action);
@@ -213,6 +214,8 @@ fn a_command_does_what_its_key_does_or_says_where_it_works() {
     assert!(console.screen().contains("nothing fits"), "{}", console.screen());
     console.keys("<Enter>");
     assert!(console.screen().contains("xyzzy is nothing that can be done here"), "{}", console.screen());
+    assert_eq!(palette::lines(&console.model, "quit")[0].name, "leave", "by its word on the bottom line");
+    assert!(palette::lines(&console.model, "q").iter().any(|l| l.name == "leave"), "by its key");
     console.keys(":freez<Tab>");
     let Some(Modal::Palette(open)) = &console.model.modal else { panic!("the palette is open") };
     assert_eq!(open.input, "freeze");

@@ -6,6 +6,7 @@ mod fake;
 mod feeds;
 mod hostile;
 mod http;
+mod journal;
 mod metrics;
 mod papers;
 mod raw;

@@ -304,7 +304,8 @@ fn several_engines_are_an_array_and_a_verb_must_say_which() {
     settings.control.directory = directory.path().to_owned();
     let status = |json: bool| {
         let mut out = Vec::new();
-        let args = cli::Status { json, checks: false, values: false, at: cli::At { target: None } };
+        let (at, privacy) = (cli::At { target: None }, cli::Privacy::default());
+        let args = cli::Status { json, checks: false, values: false, at, privacy };
         report::status::run(&args, &settings, &mut out).map(|code| (code, String::from_utf8(out).unwrap()))
     };
     let restore = || {

@@ -44,6 +44,8 @@ pub(crate) fn snapshot(name: &str, pid: u32) -> Snapshot {
         processes: Vec::new(),
         statics: Vec::new(),
         findings: Vec::new(),
+        alarms: vec![],
+        acknowledged: vec![],
         intents: vipdeck::status::Intents::default(),
         configuration: None,
         actions: Vec::new(),

@@ -7,4 +7,5 @@
 
 mod fuzzer;
 mod packets;
+mod recordings;
 mod texts;

@@ -61,6 +61,7 @@ const V6: Kind = Kind { name: "v3 IPv6", version: 3, vip: "2001:db8::20", interv
 
 /// Side by side, each pair on a switch of its own: most of it is waiting.
 // parity: 15 16 18 19 20
+// console-design 1.2 19
 #[test]
 fn frr_and_vipdeck_hand_over_in_both_versions_and_families_either_side_preferred() {
     if !able() {

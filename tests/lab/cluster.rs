@@ -10,7 +10,7 @@ use vipdeck::control::{self, Target, client};
 use vipdeck::kernel::Forwarding;
 use vipdeck::lab::report::{Outage, Report};
 use vipdeck::status::{
-    Admin, Ask, Command as Verb, DataplaneKind, DemoteMode, Reply, Role, Snapshot, StageAction, Verdict,
+    Admin, AlarmKind, Ask, Command as Verb, DataplaneKind, DemoteMode, Reply, Role, Snapshot, StageAction, Verdict,
 };
 
 const WEB1: &str = "192.168.10.31:80";
@@ -44,6 +44,7 @@ fn the_example_on_this_kernel() {
     the_example();
 }
 
+// console-design 1.2 12
 #[test]
 fn the_example_on_a_kernel_with_ipvs() {
     // In the guest the test above does it all.
@@ -114,6 +115,27 @@ fn the_table_is_the_screens(lab: &Lab) {
     ordered(&mut expected);
     assert_eq!(seen, expected, "{listed}");
     say("ipvsadm agrees with the screen");
+    a_weight_changed_behind_its_back_is_an_alarm(lab, &snapshot);
+}
+
+/// What the file says, what is asked for and what the table holds are three things, and each is shown.
+fn a_weight_changed_behind_its_back_is_an_alarm(lab: &Lab, before: &Snapshot) {
+    let service = before.services.first().expect("a service");
+    let (vip, real) = (service.id.place(), service.reals.first().expect("a server").id.to_string());
+    let namespace = lab.namespace("lvs1");
+    let argv = ["netns", "exec", &namespace, "ipvsadm", "-e", "-t", &vip, "-r", &real, "-g", "-w", "7"];
+    assert!(Command::new("ip").args(argv).status().unwrap().success());
+    let drift = || status(lab, "lvs1").alarms.into_iter().find(|a| a.kind == AlarmKind::Drift);
+    eventually("the drift is an alarm", || drift().is_some());
+    let alarm = drift().expect("it lasts for some seconds");
+    assert!(alarm.text.contains("somebody else changed the table") && alarm.text.contains(&real), "{alarm:#?}");
+    let weights = || {
+        let after = status(lab, "lvs1");
+        let real = after.services[0].reals[0].clone();
+        (Some(real.weight_configured), real.weight_effective, real.weight_kernel)
+    };
+    eventually("it is repaired", || weights() == (Some(1), Some(1), Some(1)));
+    say("a weight changed with ipvsadm is an alarm, and is repaired");
 }
 
 fn a_planned_move_is_not_noticed(lab: &mut Lab) {

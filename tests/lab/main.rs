@@ -14,4 +14,5 @@ mod cluster;
 #[path = "../common/guest.rs"]
 mod guest;
 mod harness;
+mod recorded;
 mod stage;

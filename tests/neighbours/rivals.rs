@@ -10,7 +10,8 @@ use std::path::Path;
 use std::process::Command;
 use std::thread::sleep;
 use std::time::Duration;
-use vipdeck::status::{Event, Severity};
+use vipdeck::status::{AlarmKind, Event, Severity};
+use vipdeck::sys::frame_socket::FrameSocket;
 use vipdeck::wire::{arp, ndisc};
 
 const VIP: &str = "10.9.0.20";
@@ -110,6 +111,39 @@ fn a_keepalived_that_hears_nothing_is_told_apart_and_neighbours_come_back_to_the
     wait_for("the neighbour is back at the master", 5, || client.neighbour().contains(&ours));
     let refused = status(&node.socket).unwrap();
     assert!(refused.instances.iter().all(is_master), "mastership was kept");
+}
+
+/// One word on the wire, and a machine that answers when it is asked.
+// console-design 1.2 3
+#[test]
+fn a_forged_owner_is_an_alarm_within_a_second_with_both_hardware_addresses() {
+    let Some(pair) = Pair::new() else { return };
+    let directory = tempfile::tempdir().unwrap();
+    let owner = text(255).replace("interface eth0", "state MASTER\ninterface eth0");
+    let node = Node::start(&pair.a, directory.path(), "one", &owner, &[]);
+    wait_for("it is MASTER of both", 8, || masters(&node) == 2);
+    // A master of a moment ago gives others the time to let go.
+    sleep(Duration::from_millis(3300));
+    let (ours, theirs) = (mac(&pair.a), mac(&pair.b));
+    run(&["-n", &pair.b, "address", "add", "10.9.0.20/24", "dev", "eth0"]);
+    let forged = arp::announcement(theirs.parse().unwrap(), VIP.parse().unwrap());
+    let since = std::time::Instant::now();
+    inside(&pair.b, || {
+        let socket = FrameSocket::open(nix::libc::ETH_P_ARP as u16).unwrap();
+        socket.send(nix::net::if_::if_nametoindex("eth0").unwrap(), &forged).unwrap();
+    });
+    let alarm = loop {
+        let alarms = status(&node.socket).map_or(Vec::new(), |s| s.alarms);
+        if let Some(alarm) = alarms.into_iter().find(|a| a.kind == AlarmKind::Split) {
+            break alarm;
+        }
+        assert!(since.elapsed() < Duration::from_secs(8), "no alarm");
+        sleep(Duration::from_millis(20));
+    };
+    let took = since.elapsed();
+    eprintln!("measured: a forged owner is an alarm after {took:?}");
+    assert!(alarm.text.contains(&ours) && alarm.text.contains(&theirs), "{alarm:#?}");
+    assert!(took < Duration::from_secs(2), "{took:?}; it is 0.6 s where nothing else runs");
 }
 
 /// Where there is one owner, probes are sent, answered by nobody, and remembered by nobody.

@@ -7,6 +7,8 @@
 
 #![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "test code")]
 
+mod ambition;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::fs;

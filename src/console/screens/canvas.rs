@@ -110,7 +110,7 @@ impl Canvas<'_> {
         pane: Option<Pane>,
     ) -> Rect {
         let has_keys = pane.is_some_and(|p| p == self.model.pane) && self.model.panes().len() > 1;
-        let set = if self.model.mode == Mode::Lab { border::DOUBLE } else { border::PLAIN };
+        let set = if self.model.world() == Mode::Lab { border::DOUBLE } else { border::PLAIN };
         let style = self.style(if has_keys { Ink::Focus } else { Ink::Border });
         let block = Block::bordered().border_set(set).border_style(style);
         let inner = block.inner(area);

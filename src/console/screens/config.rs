@@ -91,7 +91,7 @@ fn standing(model: &Model, width: u16) -> String {
         (Against::Node(_), 0, 0) => parts.push("nothing that must not".into()),
         (Against::Node(_), errors, problems) if errors == problems => parts.push(format!("{errors} must not")),
         (Against::Node(_), errors, problems) => {
-            parts.push(format!("{errors} must not, {} to look at", problems - errors))
+            parts.push(format!("{errors} must not, {} to look at", problems - errors));
         }
         (_, _, 0) => parts.push("no problem".into()),
         (_, _, problems) => parts.push(text::plural(problems, "problem")),

@@ -367,15 +367,14 @@ fn stand_ins(model: &Model, served: &facts::Served, r: &Real, width: usize) -> V
 }
 
 fn event(model: &Model, node: usize, id: (u64, u64), width: usize) -> Vec<Line> {
-    let view = model.shown().nodes.get(node);
-    let Some(e) = view.and_then(|v| v.events.iter().find(|e| (e.wall_us, e.seq) == id)) else {
+    let Some(e) = model.shown().event(node, id.0, id.1) else {
         return vec![vec![dim("it is not kept any more")]];
     };
     let mut lines = fact("what", &e.text, width);
     lines.extend(fact("why", e.cause.as_deref().unwrap_or("not given"), width));
     let when = format!(
         "{} on {}, {} after its engine started",
-        time_of(model, e.wall_us, true),
+        time_of(model, super::super::clocks::corrected(model.shown(), node, e.wall_us), true),
         e.node,
         text::span(e.at.as_micros())
     );

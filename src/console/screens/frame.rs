@@ -32,12 +32,16 @@ fn first_line(canvas: &mut Canvas, area: Rect) {
     let model = canvas.model;
     let clock = clock(model);
     let room = usize::from(area.width).saturating_sub(text::width(&clock) + 2);
-    let mode = if model.mode == Mode::Lab { (Ink::Lab, " LAB ".to_owned()) } else { (Ink::Live, "LIVE".to_owned()) };
+    let mode = match model.mode {
+        Mode::Lab => (Ink::Lab, " LAB ".to_owned()),
+        Mode::Live => (Ink::Live, "LIVE".to_owned()),
+        Mode::Replay => (Ink::Lab, " REPLAY ".to_owned()),
+    };
     // The order of the line, and what goes first when it gets tight.
     let mut parts: Vec<(u8, Line)> = vec![(9, vec![title(text::cut_middle(&model.title, 24))]), (9, vec![mode])];
     parts.extend(counts(model));
     parts.extend(facts::skews(model.shown()).into_iter().map(|text| (7, vec![(Ink::Warn, text)])));
-    if model.view_only {
+    if model.view_only && model.replay.is_none() {
         parts.push((8, vec![(Ink::Warn, "VIEW ONLY".into())]));
     }
     if let Some(frozen) = &model.frozen {
@@ -85,11 +89,19 @@ fn counts(model: &Model) -> Vec<(u8, Line)> {
         parts.push((5, vec![(Ink::Drain, format!("⇣ {draining} draining"))]));
     }
     let alarms = facts::alarms(picture);
-    parts.push(match alarms.first().map(|a| a.severity) {
+    let seen = alarms.iter().filter(|a| a.acknowledged.is_some()).count();
+    let new = alarms.len() - seen;
+    let count = |mark: &str| {
+        let seen = if seen == 0 { String::new() } else { format!(", {seen} seen") };
+        format!("{mark}{}{seen}", text::plural(new, "alarm"))
+    };
+    let worst = alarms.iter().find(|a| a.acknowledged.is_none()).map(|a| a.severity);
+    parts.push(match worst {
+        None if seen > 0 => (9, vec![dim(format!("✓ {} seen", text::plural(seen, "alarm")))]),
         None if (0..of).all(|n| picture.freshness(n) == Freshness::Never) => (8, vec![dim("no word yet")]),
         None => (9, vec![(Ink::Good, "✓ no alarm".into())]),
-        Some(Severity::Alarm) => (9, vec![(Ink::Split, format!(" ! {} ", text::plural(alarms.len(), "alarm")))]),
-        Some(_) => (9, vec![(Ink::Warn, format!("! {}", text::plural(alarms.len(), "alarm")))]),
+        Some(Severity::Alarm) => (9, vec![(Ink::Split, format!(" {} ", count("! ")))]),
+        Some(_) => (9, vec![(Ink::Warn, count("! "))]),
     });
     parts
 }
@@ -109,6 +121,9 @@ const fn shade(good: bool) -> Ink {
 /// The time of day; in LAB the virtual time, its speed and its seed.
 fn clock(model: &Model) -> String {
     let picture = model.shown();
+    if model.replay.is_some() {
+        return text::date_time(picture.wall_us, &model.zone);
+    }
     match picture.stage.as_ref().and_then(|s| s.stage.clock) {
         Some(clock) => {
             let now = picture.clock();
@@ -177,7 +192,8 @@ fn message(canvas: &mut Canvas, area: Rect) {
     let alarms = facts::alarms(model.shown());
     let mut whole = marked(model);
     let taken: usize = whole.iter().map(|(_, t)| text::width(t)).sum();
-    let line: Line = match (&model.message, alarms.as_slice()) {
+    let new = alarms.iter().find(|a| a.acknowledged.is_none());
+    let line: Line = match (&model.message, new.or_else(|| alarms.first())) {
         (Some(m), _) => {
             let (mark, ink) = match m.tone {
                 Tone::Info => ("", Ink::Text),
@@ -186,12 +202,14 @@ fn message(canvas: &mut Canvas, area: Rect) {
             };
             vec![(ink, format!(" {mark}{}", m.text))]
         }
-        (None, []) => vec![dim(calm(model))],
-        (None, [first, rest @ ..]) => {
-            let ink = if first.severity == Severity::Alarm { Ink::Split } else { Ink::Warn };
-            let more = if rest.is_empty() { String::new() } else { format!("  (and {} more)", rest.len()) };
+        (None, None) => vec![dim(calm(model))],
+        (None, Some(worst)) => {
+            let more = alarms.len() - 1;
+            let more = if more == 0 { "  ! list".to_owned() } else { format!("  (and {more} more: !)") };
             let room = usize::from(area.width).saturating_sub(text::width(&more) + 3 + taken);
-            vec![(ink, format!(" ! {}", text::cut(&first.text, room))), dim(more)]
+            let mark = if worst.acknowledged.is_some() { "✓ acknowledged" } else { "!" };
+            let sentence = format!(" {mark} {}", super::alarms::sentence(model, worst));
+            vec![(super::alarms::ink(worst), text::cut(&sentence, room)), dim(more)]
         }
     };
     whole.extend(line);
@@ -224,6 +242,13 @@ fn calm(model: &Model) -> String {
 fn footer(canvas: &mut Canvas, area: Rect) {
     let model = canvas.model;
     let contexts = model.contexts();
+    // The verbs' line, and where there is only one, all of it.
+    if model.replay.is_some() {
+        super::scrubber::draw(canvas, line_of(area, 0));
+        if area.height < 2 {
+            return;
+        }
+    }
     let acts = |e: &Entry| e.action.is_verb() || e.action.is_stage();
     let hinted = model.keymap.here(&contexts).filter(|e| e.hint.is_some() && !(model.view_only && acts(e)));
     let (verbs, looks): (Vec<&Entry>, Vec<&Entry>) = hinted.partition(|e| acts(e));
@@ -234,7 +259,9 @@ fn footer(canvas: &mut Canvas, area: Rect) {
     let last = line_of(area, usize::from(area.height) - 1);
     let main = Rect { width: last.width.saturating_sub(width + 1), ..last };
     if area.height >= 2 {
-        hints(canvas, line_of(area, 0), verbs.into_iter(), model.view_only);
+        if model.replay.is_none() {
+            hints(canvas, line_of(area, 0), verbs.into_iter(), model.view_only);
+        }
         hints(canvas, main, looks.into_iter(), false);
     } else {
         hints(canvas, main, verbs.into_iter().chain(looks), model.view_only);

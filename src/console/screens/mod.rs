@@ -3,6 +3,7 @@
 //! `frame` draws what every screen has (first line, tabs, message, hints), the others one screen or pane each.
 
 mod adverts;
+mod alarms;
 mod canvas;
 mod choose;
 mod config;
@@ -15,7 +16,9 @@ mod log;
 mod matrix;
 mod neighbours;
 mod overview;
+mod prompt;
 mod question;
+mod scrubber;
 mod services;
 mod small;
 mod stage;
@@ -57,7 +60,14 @@ pub(super) fn scroll_limit(model: &Model) -> usize {
 
 /// The text of the window's title: the mode and the worst state.
 pub fn window_title(model: &Model) -> String {
-    let worst = super::facts::alarms(&model.live).into_iter().next().map_or("ok", |a| a.word);
+    let alarms = super::facts::alarms(&model.live);
+    let (new, seen): (Vec<_>, Vec<_>) = alarms.iter().partition(|a| a.acknowledged.is_none());
+    let worst = match (new.as_slice(), seen.as_slice()) {
+        ([], []) => "ok".to_owned(),
+        ([], [worst, ..]) => format!("{} (acknowledged)", worst.kind.word()),
+        ([worst], _) => worst.kind.word().to_owned(),
+        ([worst, rest @ ..], _) => format!("{} (+{})", worst.kind.word(), rest.len()),
+    };
     format!("vipdeck {} {}: {worst}", model.mode, model.title)
 }
 
@@ -83,6 +93,8 @@ fn paint(model: &Model, buf: &mut Buffer) -> (Vec<(Rect, Hit)>, Option<Position>
         match &model.modal {
             Some(Modal::Help { scroll }) => help::draw(&mut canvas, *scroll),
             Some(Modal::Details { row, scroll }) => details::draw(&mut canvas, row, *scroll),
+            Some(Modal::Prompt(open)) => prompt::draw(&mut canvas, open),
+            Some(Modal::Alarms { .. }) => alarms::draw(&mut canvas),
             Some(Modal::Choose(open)) => choose::columns(&mut canvas, *open),
             Some(Modal::Palette(open)) => choose::palette(&mut canvas, open),
             Some(Modal::Question(open)) => question::draw(&mut canvas, open),

@@ -112,7 +112,10 @@ fn strip(canvas: &mut Canvas, area: Rect) {
     let (room, count) = (usize::from(rest.height), alarms.len() + services.len());
     // The last line is for the count of what does not fit.
     let shown = if count > room { room.saturating_sub(1) } else { count };
-    let alarms = alarms.iter().map(|alarm| vec![(Ink::Warn, format!(" ! {}", alarm.text))]);
+    let alarms = alarms.iter().map(|alarm| {
+        let (mark, ink) = if alarm.acknowledged.is_some() { ("✓", Ink::Dim) } else { ("!", Ink::Warn) };
+        vec![(ink, format!(" {mark} {}", super::alarms::sentence(model, alarm)))]
+    });
     for (i, line) in alarms.chain(services.iter().map(service_line)).take(shown).enumerate() {
         canvas.put(line_of(rest, i), &line);
     }

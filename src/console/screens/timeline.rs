@@ -1,5 +1,6 @@
 //! Timeline: the events of all nodes on one wall clock, the newest first.
 
+use super::super::clocks;
 use super::super::model::{Model, Pane, RowId};
 use super::super::rows;
 use super::super::text;
@@ -25,8 +26,13 @@ pub(super) fn events(canvas: &mut Canvas, area: Rect, pane: Pane) {
     let missed: u64 = model.shown().nodes.iter().map(|n| n.missed).sum();
     let gap = if missed > 0 { format!("{} lost on the way, ", text::count(missed)) } else { String::new() };
     let right = format!("{gap}{}{}", text::plural(history.len(), "event"), order(model));
-    let name = if pane == Pane::Events { "Events" } else { "Events of all nodes, one clock" };
-    let inner = canvas.pane(area, &[title(name)], &[dim(right)], Some(pane));
+    let clock = clocks::note(model.shown());
+    let name = if pane == Pane::Events || clock.is_empty() {
+        vec![title("Events")]
+    } else {
+        vec![title("Events of all nodes"), dim(format!(" · {clock}"))]
+    };
+    let inner = canvas.pane(area, &name, &[dim(right)], Some(pane));
     if history.is_empty() {
         let why = if model.filter.is_empty() { "nothing has happened yet" } else { "the filter lets no event through" };
         canvas.put(line_of(inner, 0), &[dim(format!("  {why}"))]);
@@ -45,10 +51,11 @@ pub(super) fn events(canvas: &mut Canvas, area: Rect, pane: Pane) {
     let event = longest(|e| text::width(&e.text), usize::from(area.width) * 2 / 5);
     for (i, entry) in history.iter().skip(top).take(room).enumerate() {
         let at = line_of(inner, i);
-        let (_, e) = entry;
+        let (n, e) = entry;
         let mut line = Line::new();
         if shows("TIME") {
-            line.push(dim(format!("{}  ", time_of(model, e.wall_us, area.width >= 80))));
+            let wall = clocks::corrected(model.shown(), *n, e.wall_us);
+            line.push(dim(format!("{}  ", time_of(model, wall, area.width >= 80))));
         }
         if shows("NODE") {
             line.push(t(format!("{}  ", text::left(&text::cut_middle(&e.node, node), node))));

@@ -1,6 +1,7 @@
 //! One question, one answer, one connection.
 
 use super::link::{self, Behind, Link};
+use crate::control::sse;
 use crate::control::target::Target;
 use crate::status::{API, Ask, AuditList, CheckList, ConfigReport, Event, Reply, Snapshot};
 use http_body_util::{BodyExt, Full, Limited};
@@ -15,8 +16,10 @@ use tokio::time::timeout;
 
 /// From connecting to the end of the answer.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
-/// The largest answer: all events an engine keeps are about two megabytes.
-const ANSWER_BYTES: usize = 32 * 1024 * 1024;
+/// For a journal to arrive: an hour may have come over ssh.
+const JOURNAL: Duration = Duration::from_secs(120);
+/// The largest answer: all events an engine keeps are about two megabytes, its journal as much as the settings say.
+const ANSWER_BYTES: usize = 256 * 1024 * 1024;
 
 /// How this program calls itself.
 const PROGRAM: &str = concat!("vipdeck/", env!("CARGO_PKG_VERSION"));
@@ -40,7 +43,7 @@ impl Failure {
         Self::Unreachable { label: target.label.clone(), why: why.into() }
     }
 
-    fn garbled(target: &Target, why: impl ToString) -> Self {
+    pub(super) fn garbled(target: &Target, why: impl ToString) -> Self {
         Self::Garbled { label: target.label.clone(), why: printable(&why.to_string()) }
     }
 
@@ -88,6 +91,20 @@ pub async fn events(target: &Target, after: u64) -> Result<Vec<Event>, Failure> 
     get(target, &format!("/v1/events?after={after}")).await
 }
 
+/// Its journal from `since` on (microseconds since 1970): a recording.
+pub async fn journal(target: &Target, since: u64) -> Result<Vec<u8>, Failure> {
+    let asked = async {
+        let mut session = Session::open(target).await?;
+        let answer = session.send(target, Method::GET, &format!("/v1/journal?since={since}"), Vec::new()).await?;
+        if answer.status() == StatusCode::OK {
+            whole(target, answer).await.map(Into::into)
+        } else {
+            Err(refused(target, answer).await)
+        }
+    };
+    timeout(JOURNAL, asked).await.unwrap_or_else(|_| Err(Failure::Silent { label: target.label.clone() }))
+}
+
 /// Sends a command. A failure other than [`Failure::Refused`] leaves open whether it was carried out.
 pub async fn command(target: &Target, ask: &Ask) -> Result<Reply, Failure> {
     let body = serde_json::to_vec(ask).map_err(|e| Failure::garbled(target, e))?;
@@ -131,6 +148,8 @@ async fn once(
 pub(super) struct Session {
     sender: SendRequest<Full<Bytes>>,
     behind: Behind,
+    /// Changes will do where whole snapshots are sent otherwise.
+    pub(super) takes_changes: bool,
     /// Drives the connection, and ends with it.
     _driver: JoinSet<()>,
 }
@@ -145,7 +164,7 @@ impl Session {
             // What ends it is told to whoever reads the answer.
             let _ = connection.await;
         });
-        Ok(Self { sender, behind, _driver: driver })
+        Ok(Self { sender, behind, takes_changes: false, _driver: driver })
     }
 
     pub(super) async fn send(
@@ -162,6 +181,7 @@ impl Session {
             .header("user-agent", PROGRAM)
             .header("vipdeck-api", API)
             .header("content-type", "application/json")
+            .header(sse::CHANGES, if self.takes_changes { "1" } else { "0" })
             .body(Full::new(Bytes::from(body)))
             .map_err(|e| Failure::garbled(target, e))?;
         match self.sender.send_request(request).await {

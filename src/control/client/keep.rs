@@ -1,12 +1,14 @@
 //! A feed over the link: the stream is kept, and found again when it breaks.
 
 use super::ask::{self, Failure, PATIENCE, Session};
+use super::clock;
 use super::life::Life;
+use super::rotation::Rotation;
 use crate::control::board::Board;
 use crate::control::feed::{Connection, Feed, Request};
 use crate::control::sse;
 use crate::control::target::Target;
-use crate::status::{AuditList, ConfigReport, Event, Snapshot};
+use crate::status::{AuditList, Change, ConfigReport, Event, Snapshot};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::{Method, StatusCode};
@@ -30,15 +32,19 @@ pub fn connect(target: Target, handle: &Handle) -> Feed {
     let (requests, asked) = mpsc::channel(REQUESTS);
     let label = target.label.clone();
     handle.spawn(send(target.clone(), asked));
-    handle.spawn(keep(Keeper {
+    handle.spawn(clock::keep(target.clone(), Arc::downgrade(&board)));
+    let keeper = Keeper {
         target,
         board: board.clone(),
         connection,
         life: None,
+        rotation: Rotation::default(),
+        takes_changes: true,
         last: 0,
         heard: Instant::now(),
         has_audit: false,
-    }));
+    };
+    handle.spawn(keep(keeper));
     Feed { label, board, connection: seen, requests }
 }
 
@@ -64,6 +70,8 @@ struct Keeper {
     board: Arc<Board>,
     connection: watch::Sender<Connection>,
     life: Option<Life>,
+    rotation: Rotation,
+    takes_changes: bool,
     /// The last event on the board.
     last: u64,
     /// When the engine was last heard.
@@ -108,6 +116,7 @@ impl Keeper {
     async fn follow(&mut self) -> End {
         let opened = async {
             let mut session = Session::open(&self.target).await?;
+            session.takes_changes = self.takes_changes;
             let path = format!("/v1/stream?after={}", self.last);
             let answer = session.send(&self.target, Method::GET, &path, Vec::new()).await?;
             if answer.status() == StatusCode::OK {
@@ -154,8 +163,17 @@ impl Keeper {
         };
         match message.name.as_str() {
             "snapshot" => {
-                let snapshot = Snapshot::read(&message.data).map_err(garbled)?;
+                let snapshot = self.rotation.whole(Snapshot::read(&message.data).map_err(garbled)?);
                 self.show(snapshot, std::mem::take(is_first))
+            }
+            "change" => {
+                let change = serde_json::from_str(&message.data).ok();
+                let Some(snapshot) = change.and_then(|change: Change| self.rotation.change(change).ok()) else {
+                    // Another version tells it in its own way; its whole snapshots are read all the same.
+                    self.takes_changes = false;
+                    return Err(End::Restarted);
+                };
+                self.show(snapshot, false)
             }
             "event" => {
                 let event: Event = serde_json::from_str(&message.data).map_err(garbled)?;
@@ -187,8 +205,8 @@ impl Keeper {
     }
 
     /// The first snapshot of a stream tells whether the events on the board are this engine's.
-    fn show(&mut self, snapshot: Snapshot, is_first: bool) -> Result<(), End> {
-        let life = Life::from(&snapshot);
+    fn show(&mut self, snapshot: Arc<Snapshot>, is_first: bool) -> Result<(), End> {
+        let life = Life::from(&*snapshot);
         let goes_on = self.life.is_none_or(|known| known.goes_on_in(&life));
         if is_first && !goes_on {
             self.board.clear();
@@ -198,7 +216,7 @@ impl Keeper {
             }
         }
         self.life = Some(life);
-        self.board.publish(snapshot);
+        self.board.show(snapshot);
         self.connection.send_if_modified(|c| {
             let changed = *c != Connection::Live;
             *c = Connection::Live;

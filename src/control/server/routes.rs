@@ -3,17 +3,21 @@
 use super::{Shared, metrics, papers, streams};
 use crate::control::access::{Peer, user_name};
 use crate::control::feed::Request;
+use crate::control::sse;
 use crate::status::{API, Actor, Ask, CheckList, Command, Event, Reply, Snapshot};
+use crate::sys::clock::wall_us;
 use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Extension, FromRequestParts, Query, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use futures_util::StreamExt;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::Bytes;
 use serde::Deserialize;
 use serde_json::json;
 use std::sync::Arc;
@@ -32,7 +36,7 @@ const TAKE: Duration = Duration::from_secs(2);
 /// For the engine to answer it.
 const ANSWER: Duration = Duration::from_secs(6);
 
-const EXPECTED: &str = r#"expected one of {"command":"demote|restore|takeover|announce","instance":NAME}, {"command":"demote-all|restore-all|pause|resume"}, {"command":"keep|undo","id":NUMBER}, {"command":"lock|unlock","on":NAME}, {"command":"drain|maint|reset|return|check-now","real":"ADDRESS:PORT"}, {"command":"weight","real":"ADDRESS:PORT","weight":NUMBER}; a real server also takes "service":"tcp/ADDRESS:PORT", drain "deadline_seconds":NUMBER, "then":"ask|wait|reset|return", "ignore_persistence":true, return "slow_start_seconds":NUMBER, demote and takeover "seen":"MASTER|BACKUP", demote "mode":"yield|fence", lock "plan":TEXT, "seconds":NUMBER; what holds takes "hold_seconds":NUMBER, "at_expiry":"stay|restore"; what can be undone "keep_seconds":NUMBER; all take "reason":TEXT, "session":TEXT, "force":true"#;
+const EXPECTED: &str = r#"expected one of {"command":"demote|restore|takeover|announce","instance":NAME}, {"command":"demote-all|restore-all|pause|resume"}, {"command":"keep|undo","id":NUMBER}, {"command":"lock|unlock","on":NAME}, {"command":"drain|maint|reset|return|check-now","real":"ADDRESS:PORT"}, {"command":"note","text":TEXT}, {"command":"weight","real":"ADDRESS:PORT","weight":NUMBER}, {"command":"acknowledge","alarm":ID}; a real server also takes "service":"tcp/ADDRESS:PORT", drain "deadline_seconds":NUMBER, "then":"ask|wait|reset|return", "ignore_persistence":true, return "slow_start_seconds":NUMBER, demote and takeover "seen":"MASTER|BACKUP", demote "mode":"yield|fence", lock "plan":TEXT, "seconds":NUMBER; what holds takes "hold_seconds":NUMBER, "at_expiry":"stay|restore"; what can be undone "keep_seconds":NUMBER; all take "reason":TEXT, "session":TEXT, "force":true"#;
 
 pub(super) fn router(shared: Arc<Shared>) -> Router {
     Router::new()
@@ -43,6 +47,8 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route("/v1/audit", get(papers::audit))
         .route("/v1/events", get(events))
         .route("/v1/stream", get(stream))
+        .route("/v1/journal", get(journal))
+        .route("/v1/clock", get(clock))
         .route("/v1/commands", post(command))
         .route(
             "/metrics",
@@ -144,11 +150,19 @@ async fn index(_: Viewer) -> Json<serde_json::Value> {
             { "method": "GET", "path": "/v1/events?after=SEQ&follow=true",
               "text": "events as server-sent events, ids are sequence numbers, Last-Event-ID resumes; `gap` when some are lost" },
             { "method": "GET", "path": "/v1/stream?after=SEQ",
-              "text": "server-sent events for consoles: `snapshot` (at most ten a second), `event`, `gap`, `configuration`, `audit`" },
+              "text": "server-sent events for consoles: `snapshot` (at most ten a second), `event`, `gap`, `configuration`, `audit`; with the header vipdeck-changes, `change` after the first snapshot" },
+            { "method": "GET", "path": "/v1/journal?since=MICROSECONDS",
+              "text": "what is kept of the last hour, from then on (since 1970): a recording for `vipdeck replay`, gzip of JSON lines" },
+            { "method": "GET", "path": "/v1/clock", "text": "this machine's wall clock, microseconds since 1970" },
             { "method": "POST", "path": "/v1/commands", "text": EXPECTED },
             { "method": "GET", "path": "/metrics", "text": "for Prometheus, as OpenMetrics" },
         ],
     }))
+}
+
+/// For whoever compares clocks: nothing is waited for.
+async fn clock(_: Viewer) -> Json<serde_json::Value> {
+    Json(json!({ "wall_us": wall_us() }))
 }
 
 /// A snapshot as shared by the board.
@@ -206,7 +220,35 @@ async fn stream(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let Query(query) = query.map_err(|e| bad_query(&e))?;
-    Ok(streams::console(&shared, resume(query.after, &headers)?, viewer.operates).into_response())
+    let takes_changes = headers.get(sse::CHANGES).is_some_and(|v| v == "1");
+    let after = resume(query.after, &headers)?;
+    Ok(streams::console(&shared, after, takes_changes, viewer.operates).into_response())
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct JournalQuery {
+    since: u64,
+}
+
+/// The pieces are shared with the journal: nothing of an hour is copied to answer.
+async fn journal(
+    _: Viewer,
+    State(shared): State<Arc<Shared>>,
+    query: Result<Query<JournalQuery>, QueryRejection>,
+) -> Result<Response, Problem> {
+    let Query(query) = query.map_err(|e| {
+        Problem::new(StatusCode::BAD_REQUEST, format!("{}: since takes microseconds since 1970", e.body_text()))
+    })?;
+    let none = || Problem::new(StatusCode::NOT_FOUND, "this engine keeps no journal: journal.seconds is 0");
+    let name = shared.board.latest().map_or_else(String::new, |s| s.node.name.clone());
+    let journal = shared.board.journal().cloned().ok_or_else(none)?;
+    let packing = tokio::task::spawn_blocking(move || journal.since(query.since, &name));
+    let failed = |e| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, format!("the journal cannot be read: {e}"));
+    let pieces = packing.await.map_err(failed)?;
+    let body =
+        futures_util::stream::iter(pieces).map(|piece| Ok::<_, std::convert::Infallible>(Bytes::from_owner(piece)));
+    Ok(([(header::CONTENT_TYPE, "application/gzip")], Body::from_stream(body)).into_response())
 }
 
 fn bad_query(rejection: &QueryRejection) -> Problem {
@@ -257,12 +299,17 @@ async fn read(body: Body) -> Result<Vec<u8>, Problem> {
 fn parsed(body: &[u8]) -> Result<Ask, Problem> {
     let bad = |text: String| Problem::new(StatusCode::BAD_REQUEST, text);
     let ask: Ask = serde_json::from_slice(body).map_err(|e| bad(format!("not a command: {e}; {EXPECTED}")))?;
+    let note = match &ask.command {
+        Command::Note { text } => text.as_deref(),
+        _ => None,
+    };
     let (on, plan) = match &ask.command {
         Command::Lock { on, plan, .. } => (Some(on.as_str()), plan.as_deref()),
         Command::Unlock { on } => (Some(on.as_str()), None),
         _ => (None, None),
     };
-    let texts = [ask.reason.as_deref(), ask.command.instance(), ask.session.as_deref(), on, plan];
+    let (session, alarm) = (ask.session.as_deref(), ask.command.alarm());
+    let texts = [ask.reason.as_deref(), ask.command.instance(), alarm, session, on, plan, note];
     if texts.into_iter().flatten().any(|t| t.chars().any(char::is_control)) {
         return Err(bad("control characters are not allowed: texts go to logs and screens".into()));
     }

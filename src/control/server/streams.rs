@@ -4,7 +4,7 @@
 use super::{Shared, Stop};
 use crate::control::board::Board;
 use crate::control::records::Unseen;
-use crate::status::{Event, Snapshot};
+use crate::status::{Change, Event, Snapshot};
 use axum::response::sse::{Event as Message, KeepAlive, Sse};
 use futures_util::stream::{self, Stream, StreamExt};
 use serde::Serialize;
@@ -39,16 +39,16 @@ pub(super) fn events(shared: &Shared, after: u64) -> Sse<impl Stream<Item = Resu
 pub(super) fn console(
     shared: &Shared,
     after: u64,
+    takes_changes: bool,
     open: bool,
 ) -> Sse<impl Stream<Item = Result<Message, Infallible>> + use<>> {
-    let reader = Reader::new(shared, after);
     let unseen = shared.board.records().watch(open);
-    let reader = Reader { records: Some((unseen, None)), ..reader };
+    let reader = Reader { takes_changes, records: Some((unseen, None)), ..Reader::new(shared, after) };
     let steps = stream::unfold((reader, Step::First), |(mut reader, step)| async move {
         match step {
             Step::First => {
                 let snapshot = reader.present().await?;
-                Some((vec![message("snapshot", None, &*snapshot)], (reader, Step::Backlog)))
+                Some((vec![reader.told(snapshot)], (reader, Step::Backlog)))
             }
             Step::Backlog => Some((reader.everything(), (reader, Step::Live(Instant::now() + PACE)))),
             Step::Live(not_before) => {
@@ -82,13 +82,23 @@ struct Reader {
     changes: watch::Receiver<Option<Arc<Snapshot>>>,
     /// The last event it has been sent.
     seen: u64,
+    takes_changes: bool,
+    /// The last snapshot it has been sent, if it takes changes.
+    told: Option<Arc<Snapshot>>,
     /// For consoles, with the last entry of the audit log it has been sent.
     records: Option<(Unseen, Option<u64>)>,
 }
 
 impl Reader {
     fn new(shared: &Shared, after: u64) -> Self {
-        Self { board: shared.board.clone(), changes: shared.board.watch(), seen: after, records: None }
+        Self {
+            board: shared.board.clone(),
+            changes: shared.board.watch(),
+            seen: after,
+            takes_changes: false,
+            told: None,
+            records: None,
+        }
     }
 
     /// Waits for a snapshot newer than the last one looked at; none: the engine is gone.
@@ -107,8 +117,18 @@ impl Reader {
         let mut messages = self.news();
         // Before the snapshot: that is what wakes readers.
         messages.extend(self.papers());
-        messages.extend(snapshot.map(|s| message("snapshot", None, &*s)));
+        messages.extend(snapshot.map(|s| self.told(s)));
         messages
+    }
+
+    /// The snapshot, or what changed since the one before.
+    fn told(&mut self, snapshot: Arc<Snapshot>) -> Message {
+        let told = match &self.told {
+            Some(before) => message("change", None, &Change::between(before, &snapshot)),
+            None => message("snapshot", None, &*snapshot),
+        };
+        self.told = self.takes_changes.then_some(snapshot);
+        told
     }
 
     /// The configuration and the audit log, as far as they are new; the first `audit` of a stream has all of it.
