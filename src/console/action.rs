@@ -62,6 +62,18 @@ pub enum Action {
     Reset,
     /// Its question opens with the node's own preview.
     Reload,
+    /// Of the whole cluster; `Pause` is the virtual clock's.
+    PausePreemption,
+    /// At once, without a question: it changes nothing.
+    Announce,
+    /// The last change from this console.
+    Undo,
+    /// The list of what can be undone.
+    Changes,
+    /// What would undo itself is to stay.
+    Keep,
+    /// The verbs work for a while.
+    Arm,
     // The stage.
     Crash,
     Revive,
@@ -106,6 +118,9 @@ impl Action {
                 | Self::Reset
                 | Self::CheckNow
                 | Self::Reload
+                | Self::PausePreemption
+                | Self::Announce
+                | Self::Undo
         )
     }
 

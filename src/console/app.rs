@@ -40,7 +40,9 @@ pub(super) fn run(mut start: Start) -> anyhow::Result<Left> {
         start.title = privacy.title(&start.title);
     }
     let promise = Promise::read()?;
-    let model = model_of(&start, promise)?;
+    let mut model = model_of(&start, promise)?;
+    model.needs_arming = start.look.arm;
+    model.session = session();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the console")?;
     let header =
         Header::new(&model.title, model.mode, start.feeds.iter().map(|f| f.label.clone()).collect(), model.has_stage);
@@ -136,6 +138,12 @@ fn model_of(start: &Start, promise: Promise) -> anyhow::Result<Model> {
         size: Size { width, height },
     })
     .map_err(anyhow::Error::msg)
+}
+
+/// What tells this console from others of the same user.
+fn session() -> String {
+    let host = nix::unistd::gethostname().ok().and_then(|h| h.into_string().ok());
+    format!("{}:{}", host.unwrap_or_else(|| "?".into()), std::process::id())
 }
 
 struct App {
@@ -274,6 +282,7 @@ impl App {
 
     fn pass_time(&mut self) -> anyhow::Result<()> {
         let (now, wall_us) = clocks(self.zero);
+        // Time alone makes nobody leave.
         self.tell(Msg::Tick { now, wall_us }).map(drop)
     }
 

@@ -1,22 +1,96 @@
 //! From a verb's key to its question, or to the stage at once.
 
 use super::action::Action;
+use super::changes::{Batch, Part};
 use super::facts::{self, Row};
 use super::model::{Modal, Model, RowId, Tone, View};
 use super::papers::Preview;
-use super::question::{InstanceVerb, Question, RealVerb, Subject};
+use super::question::{InstanceVerb, Item, Question, RealVerb, Subject};
 use super::update::{About, Effect, say};
 use crate::status::{Ask, Command, Mode, Role, StageAction};
 
-/// Opens the question of a verb, or says why there is none.
+/// Opens the question of a verb for the row that has the keys, or for every marked one; or says why there is none.
 pub(super) fn open(model: &mut Model, verb: Action) {
-    match subject(model, verb) {
-        Ok((subject, row)) => {
-            model.message = None;
-            model.modal = Some(Modal::Question(Box::new(Question::new(model, subject, row))));
-        }
+    match items(model, verb) {
+        Ok(items) => ask(model, items),
         Err(why) => say(model, Tone::Info, why),
     }
+}
+
+pub(super) fn ask(model: &mut Model, items: Vec<Item>) {
+    model.message = None;
+    model.modal = Some(Modal::Question(Box::new(Question::new(model, items))));
+}
+
+fn items(model: &Model, verb: Action) -> Result<Vec<Item>, String> {
+    may_change(model)?;
+    let rows = model.meant();
+    if rows.is_empty() {
+        return Err("nothing is selected".into());
+    }
+    if verb == Action::PausePreemption {
+        return Ok(vec![Item { subject: pause(model), row: whole() }]);
+    }
+    rows.into_iter().map(|row| Ok(Item { subject: subject(model, verb, &row)?, row })).collect()
+}
+
+/// The row of what is about no row.
+const fn whole() -> RowId {
+    RowId::StageNode(String::new())
+}
+
+/// On or off: off only if every node that can be asked has paused it.
+fn pause(model: &Model) -> Subject {
+    let mut fresh = (0..model.live.nodes.len()).filter_map(|n| model.live.fresh(n)).peekable();
+    let resume = fresh.peek().is_some() && fresh.all(|s| s.intents.paused.is_some());
+    Subject::Pause { resume }
+}
+
+/// The last change from here that can be undone, as a question.
+pub(super) fn undo_last(model: &mut Model) {
+    match may_change(model).map(|()| model.last_undoable()) {
+        Err(why) => say(model, Tone::Info, why),
+        Ok(None) => say(model, Tone::Info, "nothing from this console can be undone; U lists every change"),
+        Ok(Some(told)) => ask(model, vec![Item { subject: Subject::Undo { told }, row: whole() }]),
+    }
+}
+
+/// The change that is selected in the list.
+pub(super) fn undo_listed(model: &mut Model, told: Vec<(usize, u64)>) {
+    match may_change(model) {
+        Err(why) => say(model, Tone::Info, why),
+        Ok(()) => ask(model, vec![Item { subject: Subject::Undo { told }, row: whole() }]),
+    }
+}
+
+/// Announces the addresses again from where they are: it changes nothing, so nothing is asked.
+pub(super) fn announce(model: &mut Model) -> Vec<Effect> {
+    let chosen = may_change(model).and_then(|()| masters(model));
+    let parts = match chosen {
+        Ok(parts) => parts,
+        Err(why) => {
+            say(model, Tone::Info, why);
+            return Vec::new();
+        }
+    };
+    super::changes::begin(model, Batch::new("announce", parts))
+}
+
+/// Who holds the addresses of the rows that are meant.
+fn masters(model: &Model) -> Result<Vec<Part>, String> {
+    let rows = facts::rows(&model.live);
+    let mut parts = Vec::new();
+    for (item, id) in model.meant().into_iter().enumerate() {
+        let row = rows.iter().find(|r| r.id == id).ok_or("select an instance: its addresses are announced")?;
+        let owners = row.masters(&model.live);
+        let chosen = owners.iter().find(|(n, _)| model.column.is_none_or(|c| c == *n));
+        let (node, member) = chosen.ok_or_else(|| format!("nobody known is MASTER of {} there", row.name))?;
+        let mut ask = Ask::new(Command::Announce { instance: member.name.clone() });
+        ask.session = Some(model.session.clone());
+        let name = member.name.clone();
+        parts.push(Part { item, node: *node, before: looks(model, &id, *node), row: id, name, ask, answer: None });
+    }
+    Ok(parts)
 }
 
 /// Asks a node what a reload would change there.
@@ -27,8 +101,7 @@ pub(super) fn preview(model: &mut Model) -> Vec<Effect> {
             let text = format!("{name} reads its file: what a reload would change comes as a question");
             say(model, Tone::Info, text);
             let command = Command::Reload { dry_run: true };
-            let ask = Box::new(Ask::new(command));
-            vec![Effect::Send { node, ask, about: About::Preview { node } }]
+            vec![Effect::Send { node, ask: Box::new(Ask::new(command)), about: About::Preview { node } }]
         }
         Err(why) => {
             say(model, Tone::Info, why);
@@ -88,10 +161,7 @@ pub(super) fn previewed(model: &mut Model, node: usize, preview: String) {
     if model.modal.is_some() {
         return say(model, Tone::Info, format!("{preview}; L asks again"));
     }
-    model.message = None;
-    let row = model.row().cloned().unwrap_or(RowId::StageNode(String::new()));
-    let question = Question::new(model, Subject::Reload { node, preview }, row);
-    model.modal = Some(Modal::Question(Box::new(question)));
+    ask(model, vec![Item { subject: Subject::Reload { node, preview }, row: whole() }]);
 }
 
 fn may_change(model: &Model) -> Result<(), String> {
@@ -101,19 +171,20 @@ fn may_change(model: &Model) -> Result<(), String> {
     if model.view_only {
         return Err("view only: this console changes nothing".into());
     }
+    if !model.is_armed() {
+        return Err("the verbs are locked (arm = true): A arms them for 5 minutes".into());
+    }
     if model.frozen.is_some() {
         return Err("the display is frozen: f thaws it, then ask again".into());
     }
     Ok(())
 }
 
-fn subject(model: &Model, verb: Action) -> Result<(Subject, RowId), String> {
-    may_change(model)?;
-    let row = model.row().cloned().ok_or("nothing is selected")?;
-    let subject = match (&row, verb) {
-        (RowId::Instance(..), Action::Demote) => instance(model, &row, InstanceVerb::Demote)?,
-        (RowId::Instance(..), Action::Restore) => instance(model, &row, InstanceVerb::Restore)?,
-        (RowId::Instance(..), Action::Takeover) => instance(model, &row, InstanceVerb::Takeover)?,
+fn subject(model: &Model, verb: Action, row: &RowId) -> Result<Subject, String> {
+    Ok(match (row, verb) {
+        (RowId::Instance(..), Action::Demote) => instance(model, row, InstanceVerb::Demote)?,
+        (RowId::Instance(..), Action::Restore) => instance(model, row, InstanceVerb::Restore)?,
+        (RowId::Instance(..), Action::Takeover) => instance(model, row, InstanceVerb::Takeover)?,
         (
             RowId::Real(service, real),
             Action::Drain | Action::Return | Action::Weight | Action::Maint | Action::Reset,
@@ -127,9 +198,11 @@ fn subject(model: &Model, verb: Action) -> Result<(Subject, RowId), String> {
             };
             Subject::Real { verb, service: *service, real: *real }
         }
+        (_, Action::Demote | Action::Restore | Action::Takeover) => {
+            return Err("select an instance: this verb acts on one".into());
+        }
         _ => return Err("select a real server: this verb acts on one".into()),
-    };
-    Ok((subject, row))
+    })
 }
 
 fn instance(model: &Model, id: &RowId, verb: InstanceVerb) -> Result<Subject, String> {
@@ -141,15 +214,14 @@ fn instance(model: &Model, id: &RowId, verb: InstanceVerb) -> Result<Subject, St
         None => default_node(model, row, verb)?,
     };
     let name = picture.nodes.get(node).map_or("?", |n| n.name());
-    if !picture.is_fresh(node) {
-        return Err(format!("{name} cannot be asked: there is no fresh word of it"));
-    }
-    let member = row.fresh(picture, node).ok_or_else(|| format!("{name} is not a member of {}", row.name))?;
+    // Of a node that is stale its last word says what is meant; the question says why it is not asked.
+    let member = row.members.get(node).copied().flatten();
+    let member = member.ok_or_else(|| format!("{name} is not a member of {}", row.name))?;
     match (verb, &member.hold) {
         (InstanceVerb::Restore, None) => {
             Err(format!("{name} is neither demoted nor taking over in {}: nothing to restore", row.name))
         }
-        (InstanceVerb::Takeover, _) if member.state == Role::Master => {
+        (InstanceVerb::Takeover, _) if member.state == Role::Master && picture.is_fresh(node) => {
             Err(format!("{name} is MASTER of {} already; → chooses another node", row.name))
         }
         _ => Ok(Subject::Instance { verb, node, instance: member.name.clone(), seen: member.state }),
@@ -221,9 +293,7 @@ pub(super) fn stage(model: &mut Model, action: Action) -> Vec<Effect> {
     };
     let asks = matches!(action, StageAction::Crash { .. } | StageAction::ToggleLink { .. });
     if model.mode == Mode::Live && asks {
-        let row = model.row().cloned().unwrap_or(RowId::StageNode(String::new()));
-        let question = Question::new(model, Subject::Stage(action), row);
-        model.modal = Some(Modal::Question(Box::new(question)));
+        ask(model, vec![Item { subject: Subject::Stage(action), row: whole() }]);
         return Vec::new();
     }
     vec![Effect::Stage(action)]

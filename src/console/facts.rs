@@ -1,13 +1,16 @@
 //! What follows from the snapshots of all nodes: who is master, who would be next, what is wrong. Pure functions of a
 //! [`Picture`]; nothing here is remembered.
 
-use super::model::{Freshness, Link, NodeView, Picture, RowId};
+use super::model::{Freshness, Link, Model, NodeView, Picture, RowId};
 use super::state::State;
 use super::text;
 use crate::cluster::{self, Router, Seen, Trust};
 use crate::kernel::{DestinationKey, ServiceKey};
 use crate::net::IpNet;
-use crate::status::{Admin, Alarm, Heard, HoldKind, Instance, Presence, Real, Role, Service, Snapshot, Verdict};
+use crate::status::{
+    Action, Admin, Alarm, Heard, HoldKind, Instance, Lock, Presence, Real, Role, Service, Snapshot, Verdict,
+};
+use crate::time::Instant;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -131,6 +134,20 @@ impl<'a> Row<'a> {
         })
     }
 
+    /// When the addresses moved last, with the node whose clock says so. What a node becomes just after its start is no
+    /// failover.
+    pub fn last_failover(&self, picture: &Picture) -> Option<(usize, Instant)> {
+        const STARTING: std::time::Duration = std::time::Duration::from_secs(30);
+        let members = self.members.iter().enumerate().filter_map(|(n, i)| Some((n, (*i)?)));
+        let moves = members.flat_map(|(n, i)| {
+            let started = picture.nodes.get(n).and_then(|v| v.snapshot.as_ref()).map(|s| s.node.started_at);
+            let is_late = move |at: &Instant| started.is_none_or(|s| at.since(s) > STARTING);
+            let to_master = i.transitions.iter().filter(|t| t.to == Role::Master).map(|t| t.at);
+            to_master.filter(is_late).map(move |at| (n, at))
+        });
+        moves.min_by_key(|(n, at)| picture.nodes.get(*n).map_or(u64::MAX, |view| picture.age(view, *at)))
+    }
+
     /// How often the addresses changed hands, as far as the nodes remember; none: nobody is there to ask.
     pub fn flips(&self, picture: &Picture) -> Option<usize> {
         let fresh = self.all_fresh(picture);
@@ -246,6 +263,27 @@ pub fn in_service_elsewhere(picture: &Picture, served: &Served, real: &Real) -> 
     };
     let others = picture.nodes.iter().enumerate().filter(|(node, _)| *node != served.node);
     others.filter(|(node, _)| picture.fresh(*node).is_some_and(is_in)).map(|(_, view)| view.name().to_owned()).collect()
+}
+
+/// A change by its number on one node, as far as the node can be believed.
+pub fn action(picture: &Picture, node: usize, id: u64) -> Option<&Action> {
+    picture.fresh(node)?.actions.iter().find(|a| a.id == id)
+}
+
+/// Who else is about to act on what, by the word of the nodes, each told once.
+pub fn locks_of_others(model: &Model) -> Vec<(usize, &Lock)> {
+    let mut all: Vec<(usize, &Lock)> = Vec::new();
+    for node in 0..model.live.nodes.len() {
+        let snapshot = model.live.fresh(node);
+        for lock in snapshot.iter().flat_map(|s| &s.locks) {
+            let is_mine = lock.session.as_deref() == Some(&model.session);
+            let is_told = all.iter().any(|(_, l)| l.session == lock.session && l.on == lock.on && l.by == lock.by);
+            if !is_mine && !is_told {
+                all.push((node, lock));
+            }
+        }
+    }
+    all
 }
 
 /// The stage's name of a real server, else its address.

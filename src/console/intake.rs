@@ -1,8 +1,8 @@
 //! What arrives: snapshots, events, the stage, answers.
 
-use super::ask;
 use super::model::{EVENTS_KEPT, Message, Modal, Model, NodeView, StageView, Tone};
 use super::update::{About, Answer, Effect};
+use super::{ask, changes, locks};
 use crate::recording::{Fed, Link, Moment};
 use crate::status::{ClockOffset, Event, Reply, Snapshot, Stage};
 use std::sync::Arc;
@@ -98,19 +98,20 @@ pub(super) fn take_link(model: &mut Model, node: usize, link: Link) {
     }
 }
 
-pub(super) fn on_reply(model: &mut Model, about: &About, answer: Answer) {
-    let answer = match (about, answer) {
-        (About::Preview { node }, Answer::Reply(Reply::Accepted { text, .. })) => {
-            return super::ask::previewed(model, *node, text);
-        }
-        (_, answer) => answer,
-    };
-    let (tone, text) = match answer {
-        Answer::Reply(Reply::Accepted { text, .. }) => (Tone::Good, text),
-        Answer::Reply(Reply::Rejected { reason }) => (Tone::Bad, format!("rejected: {reason}")),
-        Answer::LinkLost => (Tone::Bad, "the link was lost; what became of the command is not known".to_owned()),
-        Answer::NotSent(why) => (Tone::Bad, format!("not sent: {why}")),
-    };
+pub(super) fn on_reply(model: &mut Model, about: &About, answer: Answer) -> Vec<Effect> {
+    if let (About::Preview { node }, Answer::Reply(Reply::Accepted { text, .. })) = (about, &answer) {
+        super::ask::previewed(model, *node, text.clone());
+        return Vec::new();
+    }
+    if *about == About::Lock {
+        locks::answered(model, &answer);
+        return Vec::new();
+    }
+    if let Some(effects) = changes::answered(model, about, &answer) {
+        return effects;
+    }
+    let (good, text) = changes::sentence(&answer);
+    let tone = if good { Tone::Good } else { Tone::Bad };
     let text = match about {
         About::Command { node, row, verb } => {
             if tone == Tone::Bad {
@@ -124,7 +125,7 @@ pub(super) fn on_reply(model: &mut Model, about: &About, answer: Answer) {
             format!("reload of {name}: {text}")
         }
         About::Note { .. } if tone == Tone::Bad => format!("kept in this console alone: {text}"),
-        About::Stage | About::Note { .. } => text,
+        About::Stage | About::Lock | About::Note { .. } => text,
     };
     // A second node's good news does not cover the first one's bad news.
     let now = model.now;
@@ -133,4 +134,5 @@ pub(super) fn on_reply(model: &mut Model, about: &About, answer: Answer) {
     if tone == Tone::Bad || !bad_before {
         model.message = Some(Message { tone, text, at: now });
     }
+    Vec::new()
 }

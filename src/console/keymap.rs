@@ -29,6 +29,10 @@ pub enum Context {
     /// The list of alarms; what it does not know is as in `reading`.
     Alarms,
     Question,
+    /// The list of changes.
+    Changes,
+    /// The banner that asks whether to keep.
+    Keep,
     Filter,
     /// While a note or a time is typed.
     Prompt,

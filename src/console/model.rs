@@ -1,6 +1,8 @@
 //! All that decides the picture. Only `update` writes it; `screens` draw it; neither asks a clock.
 
+use super::changes::{Batch, Change};
 use super::keymap::{Context, Key, Keymap};
+use super::locks::Locks;
 use super::memo::Memo;
 use super::palette::Palette;
 use super::papers::Papers;
@@ -74,6 +76,18 @@ pub struct Model {
     pub asked: Vec<Asked>,
     /// Of the Config and Log views.
     pub papers: Papers,
+    /// Tells the consoles of one user apart: `HOST:PID`.
+    pub session: String,
+    /// The verbs work only while armed (`arm = true`).
+    pub needs_arming: bool,
+    pub armed_until: Option<u64>,
+    /// What is on its way.
+    pub batch: Option<Batch>,
+    /// What was changed from here, the newest last.
+    pub mine: Vec<Change>,
+    /// The banner that asks whether to keep was put away.
+    pub keep_later: bool,
+    pub locks: Locks,
     /// Of a recording: where it is played.
     pub replay: Option<Box<Replay>>,
     /// The alarms that have been told aloud, each with its beginning.
@@ -251,6 +265,10 @@ pub enum Modal {
     Choose(Choose),
     Palette(Palette),
     Question(Box<Question>),
+    /// What was changed and what of it can be undone; the line that has the keys.
+    Changes {
+        selected: usize,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -345,6 +363,13 @@ impl Model {
             message: None,
             asked: Vec::new(),
             papers: Papers::default(),
+            session: String::new(),
+            needs_arming: false,
+            armed_until: None,
+            batch: None,
+            mine: Vec::new(),
+            keep_later: false,
+            locks: Locks::default(),
             replay: None,
             rung: BTreeMap::new(),
         })
@@ -379,6 +404,7 @@ impl Model {
     pub fn contexts(&self) -> Vec<Context> {
         match &self.modal {
             Some(Modal::Question(_)) => vec![Context::Question],
+            Some(Modal::Changes { .. }) => vec![Context::Changes, Context::Reading],
             Some(Modal::Prompt(_)) => vec![Context::Prompt],
             Some(Modal::Alarms { .. }) => vec![Context::Alarms, Context::Reading],
             Some(Modal::Choose(_)) => vec![Context::Choosing],
@@ -392,6 +418,9 @@ impl Model {
     /// The contexts of the selected row, whatever lies over it.
     pub fn place(&self) -> Vec<Context> {
         let mut contexts = Vec::new();
+        if self.asks_to_keep() {
+            contexts.push(Context::Keep);
+        }
         match self.row() {
             Some(RowId::Instance(..)) => contexts.push(Context::Instances),
             Some(RowId::Real(..) | RowId::Service(_)) => contexts.extend([Context::Servers, Context::Groups]),
@@ -414,6 +443,16 @@ impl Model {
         }
         contexts.push(Context::Everywhere);
         contexts
+    }
+
+    /// In LAB nothing is real, so nothing is locked away.
+    pub fn is_armed(&self) -> bool {
+        !self.needs_arming || self.mode == Mode::Lab || self.armed_until.is_some_and(|until| self.now < until)
+    }
+
+    /// Whether the banner "keep?" is in sight.
+    pub fn asks_to_keep(&self) -> bool {
+        !self.keep_later && !self.mine.is_empty() && !self.changes_to_keep().is_empty()
     }
 
     /// The row that has the keys.

@@ -96,6 +96,7 @@ const fn is_palette(entry: &Entry) -> bool {
                 | Context::Log
                 | Context::Stage
                 | Context::Clock
+                | Context::Keep
                 | Context::Replay
         )
 }
@@ -109,6 +110,7 @@ const fn place(context: Context) -> Option<&'static str> {
         Context::Config => Some("in the config view"),
         Context::Log => Some("in the log view"),
         Context::Stage => Some("in the demo and the lab"),
+        Context::Keep => Some("while something would undo itself"),
         Context::Clock => Some("on the demo's virtual clock"),
         Context::Replay => Some("on a recording"),
         Context::Everywhere
@@ -116,6 +118,7 @@ const fn place(context: Context) -> Option<&'static str> {
         | Context::Reading
         | Context::Alarms
         | Context::Question
+        | Context::Changes
         | Context::Filter
         | Context::Choosing
         | Context::Palette => None,

@@ -1,39 +1,39 @@
 //! A question before something is changed: what would happen, worked out from the state on screen, and what speaks
 //! against it. Cancel has the keys first.
 
+use super::facts;
+use super::fields::{Fields, Wish};
 use super::model::{Model, RowId};
-use super::plan::{self, Plan};
+use super::plan::{self, Plan, Risk};
 use crate::kernel::{DestinationKey, ServiceKey};
-use crate::status::{AtDeadline, Command, DemoteMode, Role, StageAction};
-use crate::time::typed_seconds;
+use crate::status::{Ask, AtExpiry, Command, DemoteMode, Mode, Role, StageAction};
 
 /// Input is ignored for this long after a question opens, in microseconds: a held key or a paste confirms nothing.
 pub const GUARD: u64 = 300_000;
 
-/// How long a reason may be.
-const REASON_LIMIT: usize = 200;
-
 #[derive(Debug)]
 pub struct Question {
-    pub subject: Subject,
-    pub row: RowId,
+    /// What is asked about, in the order in which it is done.
+    pub items: Vec<Item>,
     pub plan: Plan,
     pub focus: Field,
-    pub reason: String,
-    /// The weight as typed.
-    pub weight: String,
-    /// The time of a drain as typed; none: it has no end.
-    pub deadline: String,
-    /// What happens then.
-    pub then: AtDeadline,
-    pub ignore_persistence: bool,
-    /// The time of a slow start as typed; none: the whole weight at once.
-    pub slow_start: String,
-    /// Drain, return, weight: in every service that has the server, not only in this one.
-    pub everywhere: bool,
+    pub fields: Fields,
+    /// All of it is in sight, not only the line of a low risk.
+    pub is_open: bool,
+    /// The first line of the plan in sight.
+    pub scroll: usize,
     pub opened: u64,
+    /// When the plan was worked out last.
+    pub planned: u64,
     /// The cluster changed while this was open.
     pub changed: bool,
+}
+
+/// One of the things that are asked about, with the row it was asked on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Item {
+    pub subject: Subject,
+    pub row: RowId,
 }
 
 /// What is asked about.
@@ -55,8 +55,16 @@ pub enum Subject {
         node: usize,
         preview: String,
     },
+    /// No automatic preemption on any node; or that again.
+    Pause {
+        resume: bool,
+    },
+    /// One change by node and number: what was told to several nodes is one change.
+    Undo {
+        told: Vec<(usize, u64)>,
+    },
     Stage(StageAction),
-    /// `run`: leaving may stop the engine.
+    /// `run`: leaving may stop the engine. Else: something would undo itself.
     Leave,
 }
 
@@ -77,11 +85,72 @@ pub enum RealVerb {
     Weight,
 }
 
-/// Low: `y` does it. Medium: only the button.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Risk {
-    Low,
-    Medium,
+impl RealVerb {
+    /// Whether the server takes no new connections after it.
+    pub const fn takes_out(self) -> bool {
+        matches!(self, Self::Drain | Self::Maint)
+    }
+}
+
+impl Subject {
+    pub const fn verb(&self) -> &'static str {
+        match self {
+            Self::Instance { verb: InstanceVerb::Demote, .. } => "demote",
+            Self::Instance { verb: InstanceVerb::Restore, .. } => "restore",
+            Self::Instance { verb: InstanceVerb::Takeover, .. } => "takeover",
+            Self::Real { verb: RealVerb::Drain, .. } => "drain",
+            Self::Real { verb: RealVerb::Maint, .. } => "maint",
+            Self::Real { verb: RealVerb::Reset, .. } => "reset",
+            Self::Real { verb: RealVerb::Return, .. } => "return",
+            Self::Real { verb: RealVerb::Weight, .. } => "weight",
+            Self::Reload { .. } => "reload",
+            Self::Pause { resume: false } => "pause",
+            Self::Pause { resume: true } => "resume",
+            Self::Undo { .. } => "undo",
+            Self::Stage(_) => "stage",
+            Self::Leave => "leave",
+        }
+    }
+
+    /// Whether it changes the cluster: then it has a reason.
+    pub const fn is_command(&self) -> bool {
+        !matches!(self, Self::Stage(_) | Self::Leave)
+    }
+
+    /// Whether what it asks for stands until it is lifted: then it has an end.
+    pub const fn holds(&self) -> bool {
+        matches!(
+            self,
+            Self::Instance { verb: InstanceVerb::Demote | InstanceVerb::Takeover, .. }
+                | Self::Real { verb: RealVerb::Drain | RealVerb::Maint | RealVerb::Weight, .. }
+                | Self::Pause { resume: false }
+        )
+    }
+
+    /// Whether it can undo itself unless it is kept.
+    pub const fn reverts(&self) -> bool {
+        self.holds()
+            || matches!(
+                self,
+                Self::Instance { verb: InstanceVerb::Restore, .. }
+                    | Self::Real { verb: RealVerb::Return, .. }
+                    | Self::Reload { .. }
+                    | Self::Pause { resume: true }
+                    | Self::Undo { .. }
+            )
+    }
+}
+
+impl Item {
+    /// What the operator calls it.
+    pub fn name(&self, model: &Model) -> String {
+        match &self.subject {
+            Subject::Instance { instance, .. } => instance.clone(),
+            Subject::Real { real, .. } => facts::server_name(&model.live, real),
+            Subject::Reload { node, .. } => model.live.nodes.get(*node).map_or("?", |n| n.name()).to_owned(),
+            other => other.verb().to_owned(),
+        }
+    }
 }
 
 /// What has the keys.
@@ -89,210 +158,276 @@ pub enum Risk {
 pub enum Field {
     /// The buttons, Cancel first.
     Button(usize),
+    /// The name, typed where the risk is high.
+    Name,
     Reason,
+    Mode,
     Weight,
     Deadline,
     Then,
     Persistence,
     SlowStart,
     Scope,
+    /// How long it is to hold.
+    Hold,
+    /// What happens then.
+    After,
+    /// It undoes itself unless it is kept.
+    Keep,
 }
 
-/// What has been typed and chosen, as far as it makes sense.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Wish {
-    pub everywhere: bool,
-    pub weight: Option<u32>,
-    pub deadline: Option<u32>,
-    pub then: AtDeadline,
-    pub ignore_persistence: bool,
-    pub slow_start: Option<u32>,
+impl Field {
+    /// Takes whatever is typed.
+    pub const fn is_text(self) -> bool {
+        matches!(self, Self::Name | Self::Reason)
+    }
+
+    /// A number or a time is typed.
+    pub const fn is_value(self) -> bool {
+        matches!(self, Self::Weight | Self::Deadline | Self::SlowStart | Self::Hold)
+    }
 }
 
 impl Question {
-    pub fn new(model: &Model, subject: Subject, row: RowId) -> Self {
-        let weight = plan::weight_now(model, &subject);
-        let wish = Wish { weight: parse_weight(&weight), ..Wish::default() };
-        let plan = plan::of(model, &subject, wish);
-        let focus = match subject {
-            Subject::Real { verb: RealVerb::Weight, .. } => Field::Weight,
-            _ => Field::Button(0),
-        };
+    pub fn new(model: &Model, items: Vec<Item>) -> Self {
+        let fields = Fields::of(model, &items);
+        let plan = plan::of(model, &items, fields.wish());
+        let asks_weight =
+            matches!(items.as_slice(), [Item { subject: Subject::Real { verb: RealVerb::Weight, .. }, .. }]);
+        let focus = if asks_weight { Field::Weight } else { Field::Button(0) };
         Self {
-            subject,
-            row,
+            items,
             plan,
             focus,
-            reason: String::new(),
-            weight,
-            deadline: String::new(),
-            then: AtDeadline::Ask,
-            ignore_persistence: false,
-            slow_start: String::new(),
-            everywhere: false,
+            fields,
+            is_open: false,
+            scroll: 0,
             opened: model.now,
+            planned: model.now,
             changed: false,
         }
     }
 
-    /// The fields in the order of Tab: Cancel, the deed, then what describes it.
-    pub fn fields(&self) -> Vec<Field> {
-        let mut fields: Vec<Field> = (0..self.plan.buttons.len()).map(Field::Button).collect();
-        match self.subject {
-            Subject::Instance { .. } | Subject::Reload { .. } => fields.push(Field::Reason),
-            Subject::Real { verb: RealVerb::Weight, .. } => {
-                fields.extend([Field::Scope, Field::Reason]);
-                fields.insert(0, Field::Weight);
-            }
-            Subject::Real { verb: RealVerb::Drain, .. } => {
-                fields.extend([Field::Deadline, Field::Then]);
-                if self.plan.is_persistent {
-                    fields.push(Field::Persistence);
-                }
-                fields.extend([Field::Scope, Field::Reason]);
-            }
-            Subject::Real { verb: RealVerb::Return, .. } => {
-                fields.extend([Field::SlowStart, Field::Scope, Field::Reason]);
-            }
-            Subject::Real { .. } => fields.extend([Field::Scope, Field::Reason]),
-            Subject::Stage(_) | Subject::Leave => {}
-        }
-        fields
+    /// The first of what is asked about: all have the same verb.
+    pub fn subject(&self) -> &Subject {
+        self.items.first().map_or(&Subject::Leave, |i| &i.subject)
     }
 
-    pub fn move_focus(&mut self, by: isize) {
-        let fields = self.fields();
+    /// One line at the bottom is all there is of it.
+    pub fn is_line(&self) -> bool {
+        self.plan.risk == Some(Risk::Low) && !self.is_open && self.subject().is_command()
+    }
+
+    fn is_at_least(&self, risk: Risk) -> bool {
+        self.plan.risk >= Some(risk)
+    }
+
+    /// In the demo nothing is at stake, and nobody reads the log.
+    pub fn needs_reason(&self, model: &Model) -> bool {
+        self.is_at_least(Risk::Medium) && self.subject().is_command() && model.mode == Mode::Live
+    }
+
+    pub fn needs_name(&self) -> bool {
+        self.plan.risk == Some(Risk::High)
+    }
+
+    pub fn is_refused(&self) -> bool {
+        self.plan.risk == Some(Risk::Refused)
+    }
+
+    /// The fields in the order of Tab: Cancel, what must be typed, the deed, then what describes it.
+    pub fn tab_order(&self, model: &Model) -> Vec<Field> {
+        if self.is_refused() {
+            return vec![Field::Button(0)];
+        }
+        let subject = self.subject();
+        let mut first = vec![Field::Button(0)];
+        let mut rest = Vec::new();
+        if self.needs_name() {
+            first.push(Field::Name);
+        }
+        if self.needs_reason(model) {
+            first.push(Field::Reason);
+        } else if subject.is_command() {
+            rest.push(Field::Reason);
+        }
+        first.extend((1..self.plan.buttons.len()).map(Field::Button));
+        match subject {
+            Subject::Instance { verb: InstanceVerb::Demote, .. } => first.push(Field::Mode),
+            Subject::Real { verb, .. } => {
+                match verb {
+                    RealVerb::Weight => first.insert(0, Field::Weight),
+                    RealVerb::Drain => {
+                        first.extend([Field::Deadline, Field::Then]);
+                        if self.plan.is_persistent {
+                            first.push(Field::Persistence);
+                        }
+                    }
+                    RealVerb::Return => first.push(Field::SlowStart),
+                    RealVerb::Maint | RealVerb::Reset => {}
+                }
+                first.push(Field::Scope);
+            }
+            _ => {}
+        }
+        if subject.holds() {
+            first.extend([Field::Hold, Field::After]);
+        }
+        if subject.reverts() && self.is_at_least(Risk::Medium) {
+            first.push(Field::Keep);
+        }
+        first.extend(rest);
+        first
+    }
+
+    pub fn move_focus(&mut self, model: &Model, by: isize) {
+        let fields = self.tab_order(model);
         let at = fields.iter().position(|f| *f == self.focus).unwrap_or(0);
         let next = (at as isize + by).rem_euclid(fields.len().max(1) as isize) as usize;
         self.focus = fields.get(next).copied().unwrap_or(Field::Button(0));
     }
 
-    /// Left and right go along the buttons only.
-    pub fn move_button(&mut self, by: isize) {
+    /// Left and right go along the buttons, and along the words of a choice.
+    pub fn move_button(&mut self, by: isize) -> bool {
         if let Field::Button(at) = self.focus {
             let last = self.plan.buttons.len().saturating_sub(1);
             self.focus = Field::Button(at.saturating_add_signed(by).min(last));
+            return false;
         }
+        self.fields.toggle(self.focus)
     }
 
-    /// Types into the field that has the keys; false: that field takes no text.
-    pub fn type_char(&mut self, c: char) -> bool {
-        match self.focus {
-            Field::Reason => {
-                if !c.is_control() && self.reason.chars().count() < REASON_LIMIT {
-                    self.reason.push(c);
-                }
-                true
-            }
-            Field::Weight => {
-                let is_digit = c.is_ascii_digit() && self.weight.len() < 5;
-                if is_digit {
-                    self.weight.push(c);
-                }
-                is_digit
-            }
-            Field::Deadline | Field::SlowStart => {
-                let text = if self.focus == Field::Deadline { &mut self.deadline } else { &mut self.slow_start };
-                let fits = (c.is_ascii_digit() || "smh".contains(c)) && text.len() < 6;
-                if fits {
-                    text.push(c);
-                }
-                fits
-            }
-            Field::Button(_) | Field::Scope | Field::Then | Field::Persistence => false,
+    /// Types into the field that has the keys; false: that field takes no text. What must be typed need not be gone to.
+    pub fn type_char(&mut self, model: &Model, c: char) -> bool {
+        let starts = c.is_alphanumeric() && c != 'y' && matches!(self.focus, Field::Button(_)) && !self.is_refused();
+        if starts && (self.needs_name() || self.needs_reason(model)) {
+            let lacks_name = self.needs_name() && !self.has_name();
+            self.focus = if lacks_name { Field::Name } else { Field::Reason };
         }
+        self.fields.type_char(self.focus, c)
     }
 
-    /// Turns a switch, or goes to the next of several words; false: that field is neither.
-    pub fn toggle(&mut self) -> bool {
-        match self.focus {
-            Field::Scope => self.everywhere = !self.everywhere,
-            Field::Persistence => self.ignore_persistence = !self.ignore_persistence,
-            Field::Then => {
-                let all = AtDeadline::ALL;
-                let next = all.iter().position(|a| *a == self.then).map_or(0, |at| (at + 1) % all.len());
-                self.then = all.get(next).copied().unwrap_or_default();
-            }
-            Field::Button(_) | Field::Reason | Field::Weight | Field::Deadline | Field::SlowStart => return false,
-        }
-        true
+    pub fn has_name(&self) -> bool {
+        self.fields.name.trim() == self.plan.name
     }
 
-    pub fn erase(&mut self) {
-        match self.focus {
-            Field::Reason => drop(self.reason.pop()),
-            Field::Weight => drop(self.weight.pop()),
-            Field::Deadline => drop(self.deadline.pop()),
-            Field::SlowStart => drop(self.slow_start.pop()),
-            Field::Button(_) | Field::Scope | Field::Then | Field::Persistence => {}
+    /// What has to be typed before the button does anything, and why.
+    pub fn missing(&self, model: &Model) -> Option<(Field, String)> {
+        if self.needs_name() && !self.has_name() {
+            return Some((Field::Name, format!("HIGH risk: type {} to confirm it", self.plan.name)));
         }
-    }
-
-    fn wish(&self) -> Wish {
-        let seconds = |text: &str| typed_seconds(text).ok();
-        Wish {
-            everywhere: self.everywhere,
-            weight: parse_weight(&self.weight),
-            deadline: seconds(&self.deadline),
-            then: self.then,
-            ignore_persistence: self.ignore_persistence,
-            slow_start: seconds(&self.slow_start),
+        if self.needs_reason(model) && self.fields.reason().is_none() {
+            return Some((Field::Reason, "a reason goes to the log: type it, Tab goes on to the button".into()));
         }
-    }
-
-    /// What is typed and no time.
-    fn has_no_time(&self) -> bool {
-        [&self.deadline, &self.slow_start].into_iter().any(|text| !text.is_empty() && typed_seconds(text).is_err())
+        self.fields.wrong(self.subject()).map(|(field, why)| (field, format!("nothing was sent: {why}")))
     }
 
     /// Works the plan out again after something the operator changed in the question.
     pub fn replan(&mut self, model: &Model) {
-        self.plan = plan::of(model, &self.subject, self.wish());
+        self.plan = plan::of(model, &self.items, self.fields.wish());
+        self.planned = model.now;
     }
 
-    /// Works the plan out again after something the cluster changed; if that matters, the keys go back to Cancel.
+    /// Works the plan out again after something the cluster changed; if that matters, the keys go back to Cancel and
+    /// the name has to be typed again.
     pub fn refresh(&mut self, model: &Model) {
         let before = std::mem::take(&mut self.plan);
         self.replan(model);
         if before != self.plan {
             self.changed = true;
             self.focus = Field::Button(0);
+            self.fields.name.clear();
             self.opened = model.now;
         }
     }
 
-    /// The command as it is sent; none for what is no command, and while a number or a time is none.
-    pub fn command(&self) -> Option<Command> {
-        if self.has_no_time() { None } else { command(&self.subject, self.wish()) }
-    }
-
-    pub fn reason(&self) -> Option<String> {
-        let reason = self.reason.trim();
-        (!reason.is_empty()).then(|| reason.to_owned())
-    }
-
-    /// The same as command lines: one for all nodes that are told of a real server, else one for each.
-    pub fn command_lines(&self, model: &Model) -> Vec<String> {
-        let Some(command) = self.command() else { return Vec::new() };
-        let quoted = self.reason().map_or(String::new(), |r| format!(" --reason '{}'", r.replace('\'', "'\\''")));
-        let label = |n: &usize| Some(model.live.nodes.get(*n)?.label.clone());
-        let nodes = self.plan.nodes.iter().filter_map(label);
-        if matches!(self.subject, Subject::Real { .. }) {
-            let all: Vec<String> = nodes.map(|at| format!(" --at {at}")).collect();
-            return vec![format!("vipdeck {command}{}{quoted}", all.concat())];
+    /// What is sent for each item; none for what is no command, and while a number or a time is none.
+    pub fn asks(&self, model: &Model) -> Vec<(usize, usize, Ask)> {
+        if self.fields.wrong(self.subject()).is_some() {
+            return Vec::new();
         }
-        nodes.map(|at| format!("vipdeck {command} --at {at}{quoted}")).collect()
+        let told = self.plan.tells.iter();
+        told.filter_map(|(at, node)| Some((*at, *node, self.ask(model, self.items.get(*at)?, *node)?))).collect()
+    }
+
+    fn ask(&self, model: &Model, item: &Item, node: usize) -> Option<Ask> {
+        let (wish, subject) = (self.fields.wish(), &item.subject);
+        let mut ask = Ask::new(command(subject, wish, node)?);
+        ask.reason = self.fields.reason();
+        ask.session = Some(model.session.clone());
+        if subject.holds() {
+            ask.hold_seconds = wish.hold;
+            // Only what is not usual is said.
+            let usual = if matches!(subject, Subject::Pause { .. }) { AtExpiry::Restore } else { AtExpiry::Stay };
+            ask.at_expiry = wish.hold.and(Some(wish.at_expiry)).filter(|then| *then != usual);
+        }
+        if subject.reverts() && self.is_at_least(Risk::Medium) {
+            ask.keep_seconds = wish.keep;
+        }
+        // A MASTER hears nobody, and so refuses to be fenced; here its stand-in has been seen.
+        let is_master = matches!(subject, Subject::Instance { seen: Role::Master, .. });
+        ask.force = matches!(ask.command, Command::Demote { mode: DemoteMode::Fence, .. }) && is_master;
+        Some(ask)
+    }
+
+    /// The same as command lines: one for all nodes that are told the same, else one for each.
+    pub fn command_lines(&self, model: &Model) -> Vec<String> {
+        let mut lines: Vec<(String, String)> = Vec::new();
+        for (_, node, mut ask) in self.asks(model) {
+            // A node that cannot be reached refuses nothing: there is nothing to force.
+            ask.force |= self.is_refused() && model.live.is_fresh(node);
+            let at = model.live.nodes.get(node).map_or("?", |n| n.label.as_str());
+            let quoted =
+                ask.reason.as_ref().map_or(String::new(), |r| format!(" --reason '{}'", r.replace('\'', "'\\''")));
+            let (head, tail) = (format!("vipdeck {ask}"), quoted);
+            let is_real = ask.command.real().is_some();
+            match lines.iter_mut().find(|(line, _)| is_real && line.starts_with(&head)) {
+                Some((line, _)) => line.extend([" --at ", at]),
+                None => lines.push((format!("{head} --at {at}"), tail)),
+            }
+        }
+        lines.into_iter().map(|(head, tail)| head + &tail).collect()
+    }
+
+    /// What others are kept from while this is open: where, and what.
+    pub fn subjects_to_lock(&self, model: &Model) -> Vec<(usize, String)> {
+        let mut all: Vec<(usize, String)> = Vec::new();
+        for item in &self.items {
+            let ons: Vec<(usize, String)> = match &item.subject {
+                Subject::Instance { node, instance, .. } => {
+                    let rows = facts::rows(&model.live);
+                    let is_it =
+                        |r: &&facts::Row| r.members.get(*node).copied().flatten().is_some_and(|i| i.name == *instance);
+                    let row = rows.iter().find(is_it);
+                    let members = row.map(|r| r.all_fresh(&model.live)).unwrap_or_default();
+                    members.into_iter().map(|(n, i)| (n, i.name.clone())).collect()
+                }
+                Subject::Real { real, .. } => {
+                    facts::holders(&model.live, None, real).into_iter().map(|n| (n, real.to_string())).collect()
+                }
+                Subject::Reload { node, .. } => vec![(*node, "node".into())],
+                Subject::Pause { .. } => {
+                    let nodes = 0..model.live.nodes.len();
+                    nodes.filter(|n| model.live.is_fresh(*n)).map(|n| (n, "node".into())).collect()
+                }
+                Subject::Undo { told } => {
+                    let of = |(n, id): &(usize, u64)| Some((*n, facts::action(&model.live, *n, *id)?.on.clone()));
+                    told.iter().filter_map(of).collect()
+                }
+                Subject::Stage(_) | Subject::Leave => Vec::new(),
+            };
+            all.extend(ons);
+        }
+        all.sort();
+        all.dedup();
+        all
     }
 }
 
-fn parse_weight(text: &str) -> Option<u32> {
-    text.parse::<u16>().ok().map(u32::from)
-}
-
-fn command(subject: &Subject, wish: Wish) -> Option<Command> {
+fn command(subject: &Subject, wish: Wish, node: usize) -> Option<Command> {
     Some(match subject.clone() {
         Subject::Instance { verb, instance, seen, .. } => match verb {
-            InstanceVerb::Demote => Command::Demote { instance, seen: Some(seen), mode: DemoteMode::Yield },
+            InstanceVerb::Demote => Command::Demote { instance, seen: Some(seen), mode: wish.mode },
             InstanceVerb::Restore => Command::Restore { instance },
             InstanceVerb::Takeover => Command::Takeover { instance, seen: Some(seen) },
         },
@@ -313,6 +448,9 @@ fn command(subject: &Subject, wish: Wish) -> Option<Command> {
             }
         }
         Subject::Reload { .. } => Command::Reload { dry_run: false },
+        Subject::Pause { resume: false } => Command::Pause {},
+        Subject::Pause { resume: true } => Command::Resume {},
+        Subject::Undo { told } => Command::Undo { id: Some(told.iter().find(|(n, _)| *n == node)?.1) },
         Subject::Stage(_) | Subject::Leave => return None,
     })
 }

@@ -2,13 +2,14 @@
 
 use super::action::Action;
 use super::answer::act_in_question;
+use super::changes::{self, reverts_in};
 use super::intake::{data, on_reply, take_clock, take_events, take_link, take_note, take_snapshot, take_stage};
 use super::keymap::{Found, Key};
 use super::model::{Frozen, Link, Message, Modal, Model, Pane, Room, RowId, Tone, View};
 use super::papers::Against;
-use super::question::{Field, Question, Subject};
+use super::question::{Field, Item, Subject};
 use super::table::Choice;
-use super::{ask, palette, papers, prompt, replay, rows, screens, table};
+use super::{ask, locks, palette, papers, prompt, replay, rows, screens, table};
 use crate::console::Left;
 use crate::control::Audit;
 use crate::status::{Ask, ClockOffset, ConfigReport, Event, Reply, Snapshot, Stage, StageAction};
@@ -78,6 +79,8 @@ pub enum About {
     Preview {
         node: usize,
     },
+    /// Who plans what is told, or told no more.
+    Lock,
     Stage,
     /// A note, or a mark without a text.
     Note {
@@ -121,14 +124,22 @@ pub enum Effect {
 /// How long a mark `asked` stays if nothing changes, in microseconds.
 const ASKED_FOR: u64 = 10_000_000;
 
+/// How long the verbs stay armed, in microseconds.
+const ARMED_FOR: u64 = 300_000_000;
+
+/// How old a plan may get, in microseconds.
+const PLANNED_FOR: u64 = 250_000;
+
 /// How long a message stays, in microseconds.
 const MESSAGE_FOR: u64 = 15_000_000;
 
 pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
-    let effects = match msg {
+    let mut effects = match msg {
         Msg::Tick { now, wall_us } => {
             tick(model, now, wall_us);
-            return super::alarms::ring(model);
+            let mut effects = super::alarms::ring(model);
+            effects.extend(locks::follow(model));
+            return effects;
         }
         Msg::Key(key) => on_key(model, key),
         Msg::Mouse(event) => on_mouse(model, event),
@@ -161,8 +172,9 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Note(note) => data(model, |m| take_note(m, note)),
         Msg::Reply { about, answer } => {
             let kept = prompt::kept(model, &about, &answer);
-            on_reply(model, &about, answer);
-            kept
+            let mut effects = on_reply(model, &about, answer);
+            effects.extend(kept);
+            effects
         }
         Msg::Saved(Ok(text)) => {
             say(model, Tone::Good, text);
@@ -176,6 +188,7 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
     papers::refresh(model);
     rows::keep_marks(model);
     rows::keep_selection(model);
+    effects.extend(locks::follow(model));
     effects
 }
 
@@ -190,6 +203,14 @@ fn tick(model: &mut Model, now: u64, wall_us: u64) {
     let now = model.now;
     model.message.take_if(|m| now.saturating_sub(m.at) > MESSAGE_FOR);
     model.asked.retain(|a| now.saturating_sub(a.at) < ASKED_FOR);
+    model.armed_until.take_if(|until| now >= *until);
+    // Time alone makes a node stale: the plan must not wait for the next word to see it.
+    if let Some(Modal::Question(mut question)) = model.modal.take_if(|m| matches!(m, Modal::Question(_))) {
+        if now.saturating_sub(question.planned) >= PLANNED_FOR {
+            question.refresh(model);
+        }
+        model.modal = Some(Modal::Question(question));
+    }
 }
 
 pub(super) fn say(model: &mut Model, tone: Tone, text: impl Into<String>) {
@@ -256,9 +277,9 @@ fn typed(model: &mut Model, key: Key) -> bool {
     }
     if let Some(Modal::Question(mut question)) = model.modal.take_if(|m| matches!(m, Modal::Question(_))) {
         let taken = match key.code {
-            KeyCode::Char(c) => question.type_char(c),
+            KeyCode::Char(c) => question.type_char(model, c),
             KeyCode::Backspace => {
-                question.erase();
+                question.fields.erase(question.focus);
                 true
             }
             _ => false,
@@ -294,7 +315,7 @@ fn paste(model: &mut Model, text: &str) {
     match &mut model.modal {
         Some(Modal::Question(question)) if question.focus == Field::Reason => {
             for c in clean {
-                question.type_char(c);
+                question.fields.type_char(Field::Reason, c);
             }
         }
         Some(Modal::Prompt(prompt)) => clean.for_each(|c| _ = prompt.typed(KeyCode::Char(c))),
@@ -311,8 +332,19 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
     if action == Action::Reload {
         return ask::preview(model);
     }
-    if action == Action::CheckNow {
-        return ask::check_now(model);
+    match action {
+        Action::CheckNow => return ask::check_now(model),
+        Action::Announce => return ask::announce(model),
+        Action::Keep => return keep(model),
+        Action::Undo => {
+            ask::undo_last(model);
+            return Vec::new();
+        }
+        Action::Arm => {
+            arm(model);
+            return Vec::new();
+        }
+        _ => {}
     }
     if action.is_verb() {
         ask::open(model, action);
@@ -368,6 +400,7 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
             let name = model.theme().map_or(String::new(), |t| t.name.clone());
             say(model, Tone::Info, format!("theme {name}"));
         }
+        Action::Changes => model.modal = Some(Modal::Changes { selected: 0 }),
         Action::Help => model.modal = Some(Modal::Help { scroll: 0 }),
         Action::Details => details(model),
         Action::Freeze => freeze(model),
@@ -389,6 +422,11 @@ fn act_in_modal(model: &mut Model, action: Action) -> Vec<Effect> {
     let page = usize::from(model.size.height / 2).max(1);
     match (&mut model.modal, action) {
         (Some(Modal::Question(_)), _) => return act_in_question(model, action),
+        (Some(Modal::Changes { .. }), Action::Undo | Action::Keep) => return act_on_change(model, action),
+        (Some(Modal::Changes { selected }), Action::Up | Action::HalfPageUp) => *selected = selected.saturating_sub(1),
+        (Some(Modal::Changes { selected }), Action::Down | Action::HalfPageDown) => *selected += 1,
+        (Some(Modal::Changes { selected }), Action::Top) => *selected = 0,
+        (Some(Modal::Changes { selected }), Action::Bottom) => *selected = usize::MAX,
         (Some(Modal::Prompt(_)), Action::Press) => return prompt::enter(model),
         (Some(Modal::Alarms { .. }), _) => return super::alarms::act(model, action),
         (_, Action::Back) => model.modal = None,
@@ -406,14 +444,70 @@ fn act_in_modal(model: &mut Model, action: Action) -> Vec<Effect> {
                 _ => *scroll,
             };
         }
-        (Some(Modal::Prompt(_)) | None, _) => {}
+        (Some(Modal::Changes { .. } | Modal::Prompt(_)) | None, _) => {}
     }
     // What lies behind the end is not remembered: going up must move at once.
+    let last = model.changes().len().saturating_sub(1);
+    if let Some(Modal::Changes { selected }) = &mut model.modal {
+        *selected = (*selected).min(last);
+    }
     let limit = screens::scroll_limit(model);
     if let Some(Modal::Help { scroll } | Modal::Details { scroll, .. }) = &mut model.modal {
         *scroll = (*scroll).min(limit);
     }
     Vec::new()
+}
+
+/// Undoes the change that has the keys, or keeps it.
+fn act_on_change(model: &mut Model, action: Action) -> Vec<Effect> {
+    let Some(Modal::Changes { selected }) = model.modal else { return Vec::new() };
+    let changes = model.changes();
+    let Some(change) = changes.get(selected) else { return Vec::new() };
+    let told = change.told();
+    if action == Action::Undo {
+        ask::undo_listed(model, told);
+        return Vec::new();
+    }
+    let waits = |(n, a): &(usize, &crate::status::Action)| reverts_in(&model.live, *n, a).is_some();
+    if !change.nodes.iter().any(waits) {
+        say(model, Tone::Info, "this does not undo itself: there is nothing to keep");
+        return Vec::new();
+    }
+    keep_these(model, &told)
+}
+
+/// Keeps whatever was changed from here and would undo itself.
+fn keep(model: &mut Model) -> Vec<Effect> {
+    let told: Vec<(usize, u64)> = model.changes_to_keep().into_iter().flat_map(|c| c.told).collect();
+    if told.is_empty() {
+        say(model, Tone::Info, "nothing waits to be kept");
+        return Vec::new();
+    }
+    keep_these(model, &told)
+}
+
+fn keep_these(model: &mut Model, told: &[(usize, u64)]) -> Vec<Effect> {
+    if model.view_only || model.replay.is_some() {
+        say(model, Tone::Info, "view only: this console changes nothing");
+        return Vec::new();
+    }
+    changes::keep(model, told)
+}
+
+/// Arms the verbs for a while, or takes them away again: that is never asked.
+fn arm(model: &mut Model) {
+    let text = match (model.needs_arming, model.armed_until) {
+        (false, _) => "the verbs need no arming here (arm = true in the settings changes that)",
+        (true, Some(_)) => {
+            model.armed_until = None;
+            "disarmed: the verbs are locked"
+        }
+        (true, None) => {
+            model.armed_until = Some(model.now + ARMED_FOR);
+            "armed for 5 minutes: each verb still asks; A disarms"
+        }
+    };
+    say(model, Tone::Info, text);
 }
 
 fn column(model: &mut Model, by: isize) {
@@ -473,6 +567,9 @@ fn back(model: &mut Model) {
         model.marked.clear();
     } else if model.column.is_some() {
         model.column = None;
+    } else if model.asks_to_keep() {
+        model.keep_later = true;
+        say(model, Tone::Info, "it undoes itself unless it is kept: U lists it, K there keeps it");
     } else if model.message.take().is_none() {
         model.pane = model.panes().first().copied().unwrap_or(Pane::Matrix);
     }
@@ -493,11 +590,11 @@ fn copy(model: &mut Model) -> Vec<Effect> {
 }
 
 fn leave(model: &mut Model) -> Vec<Effect> {
-    if !model.owns_engine {
+    if !model.owns_engine && model.changes_to_keep().is_empty() {
         return vec![Effect::Leave(Left::Detached)];
     }
     let row = RowId::StageNode(String::new());
-    model.modal = Some(Modal::Question(Box::new(Question::new(model, Subject::Leave, row))));
+    ask::ask(model, vec![Item { subject: Subject::Leave, row }]);
     Vec::new()
 }
 
@@ -524,6 +621,11 @@ fn click(model: &mut Model, x: u16, y: u16) -> Vec<Effect> {
         screens::Hit::Pane(pane) if model.modal.is_none() => model.pane = pane,
         screens::Hit::View(view) if model.modal.is_none() => show(model, view),
         screens::Hit::Action(action) if model.modal.is_none() => return act(model, action),
+        screens::Hit::Change(at) => {
+            if let Some(Modal::Changes { selected }) = &mut model.modal {
+                *selected = at;
+            }
+        }
         // A click goes to the button; pressing it takes the key.
         screens::Hit::Button(button) => {
             if let Some(Modal::Question(question)) = &mut model.modal {

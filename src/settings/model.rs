@@ -178,6 +178,8 @@ pub struct Console {
     pub ascii: bool,
     /// Take the verbs away.
     pub view_only: bool,
+    /// The verbs are locked until `A` arms them, for five minutes.
+    pub arm: bool,
     /// Stand-ins for names and addresses; takes the verbs away.
     pub privacy: bool,
     pub mouse: bool,
@@ -218,6 +220,7 @@ impl Default for Console {
             theme: "dark".into(),
             ascii: false,
             view_only: false,
+            arm: false,
             privacy: false,
             mouse: true,
             bell: true,

@@ -124,9 +124,9 @@ fn changed(node: u8, dice: &mut Dice) -> Snapshot {
     s
 }
 
-/// What a key sends without a question: it changes nothing.
+/// What is sent without an answered question: it changes nothing, and a lock only tells what is open.
 fn is_harmless(command: &Command) -> bool {
-    ["acknowledge", "announce", "check-now"].contains(&command.verb())
+    ["acknowledge", "announce", "check-now", "lock", "unlock"].contains(&command.verb())
         || matches!(command, Command::Note { .. } | Command::Reload { dry_run: true })
 }
 

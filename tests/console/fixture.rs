@@ -15,10 +15,10 @@ use vipdeck::console::update::{Effect, Msg, update};
 use vipdeck::kernel::{Forwarding, Scheduler, ServiceKey};
 use vipdeck::net::{Family, LinkName};
 use vipdeck::status::{
-    Actor, Admin, AtDeadline, AuthSeen, Bfd, CheckResult, ClientView, Counters, Dataplane, DataplaneKind, Drain, Event,
-    Health, Heard, Hold, HoldKind, Instance, Mode, Neighbour, Node, Presence, Real, Role, SCHEMA, ServerState, Service,
-    Setting, SettingFrom, Severity, Snapshot, Stage, StageClock, StageNode, StageServer, Subject, Term, Transition,
-    Verdict, Vip, Wire, WireLink,
+    Action, ActionState, Actor, Admin, AtDeadline, AuthSeen, Bfd, CheckResult, ClientView, Counters, Dataplane,
+    DataplaneKind, Drain, Event, Health, Heard, Hold, HoldKind, Instance, Mode, Neighbour, Node, Presence, Real, Role,
+    SCHEMA, ServerState, Service, Setting, SettingFrom, Severity, Snapshot, Stage, StageClock, StageNode, StageServer,
+    Subject, Term, Transition, Verdict, Vip, Wire, WireLink,
 };
 use vipdeck::time::Instant;
 
@@ -289,6 +289,24 @@ pub(crate) fn events(node: u8) -> Vec<Arc<Event>> {
 
 pub(crate) fn hold(kind: HoldKind) -> Hold {
     Hold::new(kind, at(AT - 63_000_000), actor(), Some("kernel patch".into()))
+}
+
+/// Something that an operator did a minute ago, and that can be undone.
+pub(crate) fn action(id: u64, verb: &str, on: &str, line: &str) -> Action {
+    Action {
+        id,
+        verb: verb.into(),
+        on: on.into(),
+        line: line.into(),
+        by: actor(),
+        reason: Some("kernel patch".into()),
+        at_us: WALL - 60_000_000,
+        state: ActionState::Done,
+        keep_until_us: None,
+        gives_back: Some("priority 150 and eligibility".into()),
+        does_not: Some("bring back sessions that were reset".into()),
+        since: vec![],
+    }
 }
 
 pub(crate) fn draining(real: &mut Real, active: u32) {

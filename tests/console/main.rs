@@ -1,7 +1,9 @@
 //! Keys in, screen out: fixture snapshots, a fixed clock, key strings, stored pictures.
 #![expect(clippy::unwrap_used, clippy::string_slice, reason = "test code")]
 
+mod acting;
 mod alarms;
+mod asking;
 mod cluster;
 mod crawl;
 mod fixture;
@@ -9,6 +11,7 @@ mod papers;
 mod pictures;
 mod questions;
 mod replays;
+mod risks;
 mod stale;
 mod tables;
 mod tracks;

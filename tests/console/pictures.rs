@@ -160,12 +160,6 @@ fn deadlines_sticky_clients_maintenance_and_slow_start() {
     console.show(first, second);
     console.keys("D");
     picture!("deadline_question_120x36", console);
-    console.keys("<Esc>E");
-    picture!("reset_question_120x36", console);
-    console.keys("<Esc>M");
-    picture!("maint_question_120x36", console);
-    console.keys("<Esc>R");
-    picture!("return_question_120x36", console);
     console.keys("<Esc>");
     picture!("overdue_120x36", console);
 }
@@ -217,14 +211,8 @@ fn timeline_details_help_filter() {
 }
 
 #[test]
-fn questions_at_each_size() {
-    picture!("demote_120x36", Console::live(DARK).keys("D"));
-    picture!("demote_80x24", Console::live(DARK.size(80, 24)).keys("D"));
-    picture!("demote_60x16", Console::live(DARK.size(60, 16)).keys("D"));
+fn questions_beside_those_of_the_cluster() {
     picture!("demote_ascii_80x24", Console::live(ASCII.size(80, 24)).keys("D"));
-    picture!("takeover_120x36", Console::live(DARK).keys("T"));
-    picture!("drain_question_120x36", Console::live(DARK).keys("3jD"));
-    picture!("weight_question_80x24", Console::live(DARK.size(80, 24)).keys("3jW~<Backspace>5"));
     picture!("crash_question_120x36", Console::staged(DARK, Mode::Live).keys("X"));
     let mut console = Console::live(DARK);
     console.model.owns_engine = true;

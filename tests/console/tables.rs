@@ -197,7 +197,7 @@ fn a_command_does_what_its_key_does_or_says_where_it_works() {
     assert_eq!(palette::lines(&console.model, "dmt")[0].name, "demote", "letters in their order are enough");
     console.keys("<Enter>");
     assert!(matches!(console.model.modal, Some(Modal::Question(_))), "it asks as D does");
-    assert!(console.effects.is_empty());
+    assert!(crate::questions::is_quiet(&console));
     console.keys("<Esc>:drain<Enter>");
     assert!(
         console.model.modal.is_none() && console.screen().contains("drain works on a real server"),

@@ -27,7 +27,7 @@ fn says(word: &str) -> impl Fn(&Page) -> bool {
 #[test]
 fn a_drained_server_ends_without_connections_and_returns() {
     let mut console = at_web1();
-    console.confirm("D", "Drain web1", |page| says("DRAIN")(page) || says("DRAINED")(page));
+    console.yes("D", |page| says("DRAIN")(page) || says("DRAINED")(page));
     console.press("]]]");
     let page = console.wait("no connection left", says("DRAINED"));
     assert!(page.has("1 →  0") && page.has("safe to touch"), "{}", page.0.join("\n"));
@@ -37,7 +37,7 @@ fn a_drained_server_ends_without_connections_and_returns() {
     assert!(!page.0[first + 1].contains("web1"), "{}", page.0.join("\n"));
     console.press("3");
     console.wait("web1 still selected", says("DRAINED"));
-    console.confirm("R", "Return web1", says("ready"));
+    console.yes("R", says("ready"));
     console.press("1");
     console.wait("both answer", |page| {
         let first = page.0.iter().position(|line| line.contains("client ") && line.contains("192.168.10.20:80"));

@@ -197,6 +197,18 @@ impl Console {
         panic!("{button} does nothing\n{}", self.page().0.join("\n"));
     }
 
+    /// The same of a low risk, which is one line.
+    pub(crate) fn yes(&mut self, verb: &str, came_about: impl Fn(&Page) -> bool) -> Page {
+        for _ in 0..5 {
+            self.press_until(verb, "its line", |page| page.has("y does it"));
+            self.press_until("y", "the end of the line", |page| !page.has("y does it"));
+            if let Ok(page) = self.wait_up_to(Duration::from_secs(10), &came_about) {
+                return page;
+            }
+        }
+        panic!("{verb} does nothing\n{}", self.page().0.join("\n"));
+    }
+
     pub(crate) fn resize(&mut self, columns: u16, rows: u16) {
         self.seen.picture.lock().unwrap().parser.set_size(cells(rows), cells(columns));
         let size = winsize(columns, rows);

@@ -24,6 +24,8 @@ pub enum Hit {
     View(View),
     Action(Action),
     Button(usize),
+    /// A line of the list of changes.
+    Change(usize),
 }
 
 pub(super) struct Canvas<'a> {

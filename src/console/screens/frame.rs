@@ -44,6 +44,13 @@ fn first_line(canvas: &mut Canvas, area: Rect) {
     if model.view_only && model.replay.is_none() {
         parts.push((8, vec![(Ink::Warn, "VIEW ONLY".into())]));
     }
+    if model.needs_arming && model.mode == Mode::Live && !model.view_only {
+        let part = match model.armed_until.map(|until| until.saturating_sub(model.now) / 1_000_000) {
+            Some(left) => (Ink::Field, format!(" ARMED {:02}:{:02} ", left / 60, left % 60)),
+            None => (Ink::Dim, "locked, A arms".into()),
+        };
+        parts.push((8, vec![part]));
+    }
     if let Some(frozen) = &model.frozen {
         let text = format!("FROZEN, {} while frozen", text::plural(frozen.changes as usize, "change"));
         parts.push((9, vec![(Ink::Field, format!(" {text} "))]));
@@ -189,6 +196,9 @@ fn marked(model: &Model) -> Line {
 /// The last message; else the worst alarm; else that all is well.
 fn message(canvas: &mut Canvas, area: Rect) {
     let model = canvas.model;
+    if keep_banner(canvas, area) {
+        return;
+    }
     let alarms = facts::alarms(model.shown());
     let mut whole = marked(model);
     let taken: usize = whole.iter().map(|(_, t)| text::width(t)).sum();
@@ -216,8 +226,32 @@ fn message(canvas: &mut Canvas, area: Rect) {
     canvas.put(area, &whole);
 }
 
+/// What was changed from here and undoes itself unless it is kept. A message of the last seconds comes first.
+fn keep_banner(canvas: &mut Canvas, area: Rect) -> bool {
+    const FRESH: u64 = 2_000_000;
+    let model = canvas.model;
+    let is_new = model.message.as_ref().is_some_and(|m| model.now.saturating_sub(m.at) < FRESH);
+    if !model.asks_to_keep() || is_new {
+        return false;
+    }
+    let waiting = model.changes_to_keep();
+    let Some(left) = waiting.iter().map(|c| c.left).min() else { return false };
+    let lines: Vec<String> = waiting.into_iter().map(|c| c.line).collect();
+    let head = format!(" keep? {} s ", left / 1_000_000);
+    let what = format!(" {} undoes itself then  ", text::listing(&lines));
+    let keys = [(Ink::Key, "Enter".to_owned()), dim(" keeps it  "), (Ink::Key, "u".into()), dim(" undoes it now")];
+    let used = text::width(&head) + keys.iter().map(|(_, t)| text::width(t)).sum::<usize>();
+    let mut line = vec![(Ink::Split, head), t(text::cut(&what, usize::from(area.width).saturating_sub(used + 1)))];
+    line.extend(keys);
+    canvas.put(area, &line);
+    true
+}
+
 fn calm(model: &Model) -> String {
     let picture = model.shown();
+    if let Some(sentence) = super::super::plan::others_plan(model) {
+        return format!(" {sentence}");
+    }
     let waiting: Vec<String> = (0..picture.nodes.len())
         .filter(|n| picture.freshness(*n) == Freshness::Never)
         .filter_map(|n| Some(picture.nodes.get(n)?.name().to_owned()))

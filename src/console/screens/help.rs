@@ -57,6 +57,8 @@ const fn heading(context: Context) -> &'static str {
         Context::Prompt => "While typing a note or a time",
         Context::Reading => "While reading",
         Context::Question => "In a question",
+        Context::Changes => "In the list of changes",
+        Context::Keep => "While something would undo itself",
         Context::Filter => "While typing a filter",
         Context::Groups => "On rows with others below them",
         Context::Choosing => "In a list of columns",

@@ -5,9 +5,11 @@
 mod adverts;
 mod alarms;
 mod canvas;
+mod changes;
 mod choose;
 mod config;
 mod details;
+mod fields;
 mod frame;
 mod help;
 mod instance;
@@ -26,6 +28,7 @@ mod timeline;
 mod tracks;
 
 pub use canvas::Hit;
+pub(super) use question::scroll_limit as question_scroll_limit;
 
 use super::model::{Modal, Model, Room, View};
 use canvas::Canvas;
@@ -98,6 +101,7 @@ fn paint(model: &Model, buf: &mut Buffer) -> (Vec<(Rect, Hit)>, Option<Position>
             Some(Modal::Choose(open)) => choose::columns(&mut canvas, *open),
             Some(Modal::Palette(open)) => choose::palette(&mut canvas, open),
             Some(Modal::Question(open)) => question::draw(&mut canvas, open),
+            Some(Modal::Changes { selected }) => changes::draw(&mut canvas, *selected),
             None => {}
         }
     }

@@ -429,7 +429,7 @@ fn drain(canvas: &mut Canvas, area: Rect) {
         lines.push(vec![(Ink::Warn, warning)]);
     }
     lines.push(vec![dim(match real.admin {
-        Admin::Drain => format!("E ends the rest; R returns it: weight → {}", real.weight_configured),
+        Admin::Drain => format!("K ends the rest; R returns it: weight → {}", real.weight_configured),
         _ => format!("R returns it: weight → {}", real.weight_configured),
     })]);
     canvas.lines(inner, &lines);
@@ -456,7 +456,7 @@ fn ending(picture: &Picture, served: &Served, real: &Real, drain: &Drain) -> Vec
     let deadline = match (drain.deadline_at, drain.overdue) {
         (None, _) => dim("none: DRAINED when no connection is left"),
         (Some(_), true) if drain.then == AtDeadline::Ask => {
-            (Ink::Warn, "has passed: E ends the rest, D gives time, R returns".into())
+            (Ink::Warn, "has passed: K ends the rest, D gives time, R returns".into())
         }
         (Some(_), true) => (Ink::Warn, format!("has passed: {}", drain.then)),
         (Some(at), false) => t(format!("in {}: {}", text::age(picture.remaining(served.view, at)), drain.then)),
