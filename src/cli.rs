@@ -31,6 +31,11 @@ const EXIT_STATUS: &str = "Exit status:
 /// Of the commands that only look.
 const EXIT_STATUS_LOOK: &str = "Exit status: 0 an engine answered, 2 none did";
 
+const EXIT_STATUS_WHAT_IF: &str =
+    "Exit status: 0 worked out, 1 the question makes no sense, 2 no engine answered, 4 somebody would be left without";
+
+const EXIT_STATUS_WHY: &str = "Exit status: 0 answered, 1 no engine has such a thing, 2 no engine answered";
+
 #[derive(Debug, Subcommand)]
 pub enum Mode {
     /// Run the dual-master example on virtual machines and a virtual clock, on screen: needs no privileges.
@@ -48,9 +53,18 @@ pub enum Mode {
     /// Print what an engine reports.
     #[command(after_help = EXIT_STATUS_LOOK)]
     Status(Status),
+    /// Say why an instance, a real server, a service or a tracker is as it is, back to what came from outside.
+    #[command(after_help = EXIT_STATUS_WHY)]
+    Why(Why),
+    /// Say who would serve what, and when, if something happened: by the engine's own election, run on from the present
+    /// state of all nodes. Changes nothing.
+    #[command(after_help = EXIT_STATUS_WHAT_IF)]
+    WhatIf(WhatIf),
     /// Print what has happened.
     #[command(after_help = EXIT_STATUS_LOOK)]
     Events(Events),
+    /// Print what happens from now on: one JSON line for each event, with its number, and for each gap.
+    Watch(Watch),
     /// Write what the engines' journals hold, or what happens from now on, to one file for `replay` and `report`.
     #[command(after_help = EXIT_STATUS_LOOK)]
     Record(Record),
@@ -142,6 +156,11 @@ pub enum Mode {
     Restart(Restart),
     /// Prepare this machine as a real server (DR, TUN): VIPs that it tells nobody of; or verify those of a director.
     RealServer(RealServer),
+    /// Print what a shell reads at its start to complete words, also names of instances and servers:
+    /// `source <(vipdeck completions bash)`.
+    Completions(Completions),
+    /// Write the manual pages: vipdeck(1), one for each command, vipdeck.conf(5), vipdeck-keys(7).
+    Man(Manual),
     /// Relay standard input and output to an engine's socket; what `attach ssh://HOST` runs on HOST.
     #[command(hide = true)]
     Relay(At),
@@ -318,9 +337,18 @@ pub struct Look {
 
 #[derive(Debug, Args)]
 pub struct Attach {
-    /// Sockets, names below /run/vipdeck, or ssh://HOST; none: every engine of this machine.
-    #[arg(value_name = "SOCKET|NAME|ssh://HOST")]
+    /// Sockets, names below /run/vipdeck, ssh://HOST, or clusters of the settings; none: every engine of this machine.
+    #[arg(value_name = "SOCKET|NAME|ssh://HOST|CLUSTER")]
     pub targets: Vec<String>,
+    /// Also the other nodes of its cluster, as the engine's settings name them.
+    #[arg(long)]
+    pub all: bool,
+    /// Print the engines of this machine, the clusters of the settings and what they know of others, and leave.
+    #[arg(long)]
+    pub list: bool,
+    /// No screen: one sentence for each change, for screen readers and logs.
+    #[arg(long)]
+    pub plain: bool,
     #[command(flatten)]
     pub look: Look,
 }
@@ -405,6 +433,40 @@ pub struct Status {
 }
 
 #[derive(Debug, Args)]
+pub struct Why {
+    /// An instance, a real server (ADDRESS:PORT), a virtual server (tcp/ADDRESS:PORT), a tracker, or `node`.
+    #[arg(value_name = "INSTANCE|REAL_SERVER|...")]
+    pub subject: String,
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub at: Ats,
+}
+
+#[derive(Debug, Args)]
+pub struct WhatIf {
+    /// crash NODE, cut NODE, demote INSTANCE, fail TRACKER, drain REAL_SERVER or down REAL_SERVER.
+    #[arg(value_name = "WHAT", value_parser = ["crash", "cut", "demote", "fail", "drain", "down"])]
+    pub what: String,
+    /// A node by its name; an instance; a script, interface, file, process or BFD session by its name; ADDRESS:PORT.
+    #[arg(value_name = "SUBJECT")]
+    pub subject: String,
+    /// The node that is meant; none: the MASTER of an instance, or the only one that has the tracker.
+    #[arg(long, value_name = "NODE")]
+    pub on: Option<String>,
+    /// Of demote: it takes nothing over any more until restored.
+    #[arg(long)]
+    pub fence: bool,
+    /// Of fail: the number that a tracked file has then.
+    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true)]
+    pub number: Option<i64>,
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub at: Ats,
+}
+
+#[derive(Debug, Args)]
 pub struct Alarms {
     /// As an array, each with its id.
     #[arg(long)]
@@ -437,6 +499,48 @@ pub struct Events {
     pub at: At,
     #[command(flatten)]
     pub privacy: Privacy,
+}
+
+#[derive(Debug, Args)]
+pub struct Watch {
+    /// One sentence for each change, for screen readers and logs.
+    #[arg(long)]
+    pub plain: bool,
+    /// Begin after this sequence number; 0: with all that is kept. Without: with what happens from now on.
+    #[arg(long, value_name = "SEQ")]
+    pub after: Option<u64>,
+    #[command(flatten)]
+    pub at: Ats,
+}
+
+/// A shell that completes words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Shell {
+    Bash,
+    Zsh,
+    Fish,
+}
+
+impl Shell {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Bash => "bash",
+            Self::Zsh => "zsh",
+            Self::Fish => "fish",
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub struct Completions {
+    pub shell: Shell,
+}
+
+#[derive(Debug, Args)]
+pub struct Manual {
+    /// Write all pages here; without, vipdeck(1) is printed.
+    #[arg(value_name = "DIRECTORY")]
+    pub directory: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -819,6 +923,9 @@ pub struct Demo {
     /// Write the first screen (120×36) to FILE as an SVG picture and leave: needs no terminal.
     #[arg(long, value_name = "FILE")]
     pub picture: Option<PathBuf>,
+    /// No screen: one sentence for each change, for screen readers and logs.
+    #[arg(long, conflicts_with = "picture")]
+    pub plain: bool,
     #[command(flatten)]
     pub look: Look,
 }

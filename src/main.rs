@@ -13,6 +13,11 @@ fn main() -> ExitCode {
     if std::env::args_os().next().is_some_and(|name| Path::new(&name).file_name().is_some_and(|n| n == "keepalived")) {
         return finish(report::check::as_keepalived(&Keepalived::parse(), &mut out));
     }
+    match vipdeck::manual::complete() {
+        Ok(false) => {}
+        Ok(true) => return ExitCode::SUCCESS,
+        Err(error) => return finish(Err(error)),
+    }
     let cli = Cli::parse();
     finish(prepare(&cli).and_then(|settings| dispatch(cli.mode, &settings, &mut out)))
 }
@@ -49,6 +54,11 @@ fn dispatch(mode: Mode, settings: &Settings, out: &mut dyn Write) -> anyhow::Res
         Mode::Replay(args) => launch::replay::run(&args, settings, out),
         Mode::Report(args) => launch::report::run(&args, settings, out),
         Mode::Status(args) => report::status::run(&args, settings, out),
+        Mode::Watch(args) => report::watch::run(&args, settings, out),
+        Mode::Completions(args) => vipdeck::manual::register(&args, out),
+        Mode::Man(args) => vipdeck::manual::run(&args, out),
+        Mode::WhatIf(args) => report::what_if::run(&args, settings, out),
+        Mode::Why(args) => report::why::run(&args, settings, out),
         Mode::Metrics(args) => report::metrics::run(&args, settings, out),
         Mode::Events(args) => report::events::run(&args, settings, out),
         Mode::Alarms(args) => report::alarms::run(&args, settings, out),

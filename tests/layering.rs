@@ -20,6 +20,9 @@ const TABLE: &[(&str, &str, bool)] = &[
     ("lvs", "time kernel health vrrp", true),
     ("conf", "time net bfd vrrp health lvs kernel", true),
     ("status", "time net kernel health", true),
+    // The machines of `vrrp` on a clock of their own.
+    ("forecast", "time net kernel vrrp lvs status", true),
+    ("why", "time kernel status", true),
     ("cluster", "time net kernel conf vrrp status", true),
     ("metrics", "time status", true),
     ("recording", "status", true),
@@ -32,16 +35,21 @@ const TABLE: &[(&str, &str, bool)] = &[
     ("sys", "time net wire kernel health conf", false),
     ("settings", "kernel cli sys", false),
     ("balancer", "time kernel lvs sys", false),
-    ("control", "time status recording metrics settings cli sys", false),
-    ("report", "time net kernel vrrp lvs status privacy recording conf cluster control settings cli sys", false),
+    ("control", "time status why recording metrics settings cli sys", false),
+    (
+        "report",
+        "time net kernel vrrp lvs status forecast why privacy recording conf cluster control settings cli sys",
+        false,
+    ),
     ("real_server", "net wire kernel lvs conf settings cli sys", false),
     (
         "runtime",
         "time net wire bfd vrrp kernel health conf engine status cluster balancer control report settings cli sys",
         false,
     ),
-    ("console", "time net kernel status privacy recording cluster settings control", false),
+    ("console", "time net kernel status privacy recording cluster forecast why settings control", false),
     ("lab", "time net status console control settings cli sys", false),
+    ("manual", "time conf console control settings status cli", false),
     ("launch", "conf cluster status recording sim console control runtime report settings cli sys", false),
 ];
 

@@ -16,6 +16,10 @@ pub enum Action {
     NextPane,
     PreviousPane,
     Details,
+    /// Why the selected row is as it is.
+    Why,
+    /// What would happen if.
+    WhatIf,
     Back,
     Overview,
     Instances,

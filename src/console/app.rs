@@ -18,9 +18,10 @@ use crate::settings;
 use crate::status::Mode;
 use anyhow::Context;
 use crossterm::event::{Event, EventStream, KeyEventKind, MouseEventKind};
-use futures_util::{FutureExt, StreamExt};
+use futures_util::StreamExt;
 use ratatui::layout::Size;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
@@ -29,6 +30,9 @@ use tokio::time::{Instant, sleep_until};
 /// The shortest time between two pictures of what arrives, and after a key.
 const FRAME: Duration = Duration::from_millis(100);
 const FRAME_OF_KEY: Duration = Duration::from_millis(10);
+/// Pictures that nobody has pressed a key for take a twentieth of the time at most; the slowest come twice a second.
+const SHARE: u32 = 20;
+const SLOWEST: Duration = Duration::from_millis(500);
 
 /// How many messages may wait for the loop; the feeds wait beyond that, and lose nothing by it.
 const WAITING: usize = 64;
@@ -154,6 +158,8 @@ struct App {
     owns_engine: bool,
     bell: bool,
     notice: settings::Notice,
+    /// Somebody has pressed something since the last picture.
+    pressed: bool,
     /// The beginning of the console's clock.
     zero: Instant,
     out: mpsc::Sender<Msg>,
@@ -205,6 +211,7 @@ impl App {
             incoming,
             recorder,
             privacy: None,
+            pressed: false,
         }
     }
 
@@ -212,16 +219,19 @@ impl App {
         let mut input = EventStream::new();
         let mut signals = Signals::new()?;
         let mut drawn: Option<Instant> = None;
-        let (mut changed, mut pressed) = (true, false);
+        let mut changed = true;
+        let mut took = Duration::ZERO;
         loop {
             let now = Instant::now();
-            let pause = if pressed { FRAME_OF_KEY } else { FRAME };
+            let own = FRAME.max((took * SHARE).min(SLOWEST));
+            let pause = if self.pressed { FRAME_OF_KEY } else { own };
             let due = drawn.map_or(now, |at| at + pause);
             if changed && self.screen.is_idle() && now >= due {
                 self.draw()?;
-                (drawn, changed, pressed) = (Some(now), false, false);
+                took = now.elapsed();
+                (drawn, changed, self.pressed) = (Some(now), false, false);
             }
-            let next = Duration::from_micros(self.model.tick());
+            let next = Duration::from_micros(self.model.tick()).max(own);
             let wake = drawn.map_or(now, |at| at + if changed { pause } else { next }).max(now);
             // While the last picture is still going out there is nothing to wake up for.
             let wake = if self.screen.is_idle() { wake } else { now + Duration::from_secs(1) };
@@ -233,18 +243,17 @@ impl App {
                 () = sleep_until(wake) => Woken::Time,
             };
             changed |= !is_idle_motion(&woken);
-            pressed |= matches!(woken, Woken::Input(_)) && changed;
             if self.screen.has_failed() || terminal::is_hung_up() {
                 return Ok(Left::TerminalGone);
             }
-            if let Some(left) = self.take(woken, &mut input)? {
+            if let Some(left) = self.take(woken, &mut input).await? {
                 return Ok(left);
             }
         }
     }
 
     /// Takes in what woke the loop and all that waits behind it.
-    fn take(&mut self, woken: Woken, input: &mut EventStream) -> anyhow::Result<Option<Left>> {
+    async fn take(&mut self, woken: Woken, input: &mut EventStream) -> anyhow::Result<Option<Left>> {
         self.pass_time()?;
         let mut event = None;
         match woken {
@@ -272,7 +281,7 @@ impl App {
             {
                 return Ok(Some(left));
             }
-            match input.next().now_or_never() {
+            match waiting(input).await {
                 Some(Some(Ok(next))) => event = Some(next),
                 Some(None | Some(Err(_))) => return Ok(Some(Left::TerminalGone)),
                 None => return Ok(None),
@@ -316,6 +325,7 @@ impl App {
             _ => msg,
         };
         self.record(tape::fed(&msg));
+        self.pressed |= matches!(msg, Msg::Key(_) | Msg::Mouse(_) | Msg::Paste(_) | Msg::Resize(_));
         for effect in update(&mut self.model, msg) {
             match effect {
                 Effect::Leave(left) => return Ok(Some(left)),
@@ -373,6 +383,16 @@ const fn not_sent<T>(error: &mpsc::error::TrySendError<T>) -> &'static str {
         mpsc::error::TrySendError::Full(_) => "earlier commands are still waiting for an answer",
         mpsc::error::TrySendError::Closed(_) => "its link has ended",
     }
+}
+
+/// What has been pressed already; none: nothing. Asked with the loop's own waker: crossterm keeps the first it is asked
+/// with, and one that wakes nobody would leave the next key lying until something else happens.
+async fn waiting(input: &mut EventStream) -> Option<Option<std::io::Result<Event>>> {
+    std::future::poll_fn(|cx| match input.poll_next_unpin(cx) {
+        Poll::Ready(event) => Poll::Ready(Some(event)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
 }
 
 fn message(event: Event) -> Option<Msg> {

@@ -13,6 +13,7 @@ pub mod changes;
 mod clocks;
 pub mod facts;
 pub mod fields;
+pub mod foresee;
 mod intake;
 pub mod keymap;
 mod locks;

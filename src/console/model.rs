@@ -1,6 +1,7 @@
 //! All that decides the picture. Only `update` writes it; `screens` draw it; neither asks a clock.
 
 use super::changes::{Batch, Change};
+use super::foresee::WhatIf;
 use super::keymap::{Context, Key, Keymap};
 use super::locks::Locks;
 use super::memo::Memo;
@@ -255,6 +256,11 @@ pub enum Modal {
         row: RowId,
         scroll: usize,
     },
+    Why {
+        row: RowId,
+        scroll: usize,
+    },
+    WhatIf(Box<WhatIf>),
     /// A line that is typed: a note, a time.
     Prompt(Prompt),
     /// With the selected alarm's identity; none: the first.

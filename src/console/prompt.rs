@@ -4,7 +4,7 @@ use super::intake::take_note;
 use super::model::{Modal, Model, Tone};
 use super::replay;
 use super::update::{About, Answer, Effect, say};
-use crate::status::{Ask, Command, Event, Reply, Severity, Subject};
+use crate::status::{Ask, Command, Event, Reason, Reply, Severity, Subject};
 use crate::time::Instant;
 use crossterm::event::KeyCode;
 use std::sync::Arc;
@@ -121,6 +121,7 @@ fn keep(model: &mut Model, text: Option<String>) -> Vec<Effect> {
         kind: if text.is_some() { "remark" } else { "mark" }.into(),
         text: text.unwrap_or_else(|| "marked".into()),
         cause: Some("kept in this console alone".into()),
+        reasons: [Reason::input(Instant::from_micros(model.now), "operator", "noted in this console")].into(),
     });
     take_note(model, note.clone());
     vec![Effect::Record(note)]

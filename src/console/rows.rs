@@ -337,14 +337,27 @@ pub(super) fn keep_selection(model: &mut Model) {
     }
     panes.dedup();
     for pane in panes {
-        let rows = of(model, pane);
         let follows = is_newest_first(model, pane) && model.follows;
+        // Of thousands of events the newest is found without putting them in order.
+        let rows =
+            if follows && model.filter.is_empty() { newest(model).into_iter().collect() } else { of(model, pane) };
         let kept = model.selected.get(&pane).filter(|r| !follows && rows.contains(r)).cloned();
         match kept.or_else(|| rows.into_iter().next()) {
             Some(row) => drop(model.selected.insert(pane, row)),
             None => drop(model.selected.remove(&pane)),
         }
     }
+}
+
+/// As the first of [`history`].
+fn newest(model: &Model) -> Option<RowId> {
+    let picture = model.shown();
+    let last = picture.nodes.iter().enumerate().filter_map(|(n, view)| {
+        let e = view.events.back()?;
+        Some((super::clocks::corrected(picture, n, e.wall_us), std::cmp::Reverse(n), e))
+    });
+    let (_, std::cmp::Reverse(node), e) = last.max_by_key(|(at, node, _)| (*at, *node))?;
+    Some(RowId::Event(node, e.wall_us, e.seq))
 }
 
 /// Forgets marks of rows that are not there any more, whatever the filter shows.

@@ -9,7 +9,7 @@ use super::model::{Frozen, Link, Message, Modal, Model, Pane, Room, RowId, Tone,
 use super::papers::Against;
 use super::question::{Field, Item, Subject};
 use super::table::Choice;
-use super::{ask, locks, palette, papers, prompt, replay, rows, screens, table};
+use super::{ask, foresee, locks, palette, papers, prompt, replay, rows, screens, table};
 use crate::console::Left;
 use crate::control::Audit;
 use crate::status::{Ask, ClockOffset, ConfigReport, Event, Reply, Snapshot, Stage, StageAction};
@@ -134,6 +134,7 @@ const PLANNED_FOR: u64 = 250_000;
 const MESSAGE_FOR: u64 = 15_000_000;
 
 pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
+    let is_data = matches!(msg, Msg::Snapshot { .. } | Msg::Link { .. } | Msg::Stage(_));
     let mut effects = match msg {
         Msg::Tick { now, wall_us } => {
             tick(model, now, wall_us);
@@ -188,6 +189,7 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
     papers::refresh(model);
     rows::keep_marks(model);
     rows::keep_selection(model);
+    foresee::refresh(model, is_data);
     effects.extend(locks::follow(model));
     effects
 }
@@ -403,6 +405,12 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::Changes => model.modal = Some(Modal::Changes { selected: 0 }),
         Action::Help => model.modal = Some(Modal::Help { scroll: 0 }),
         Action::Details => details(model),
+        Action::Why => {
+            if let Some(row) = model.row().cloned() {
+                model.modal = Some(Modal::Why { row, scroll: 0 });
+            }
+        }
+        Action::WhatIf => foresee::open(model),
         Action::Freeze => freeze(model),
         Action::Alarms => model.modal = Some(Modal::Alarms { chosen: None }),
         Action::Back => back(model),
@@ -433,7 +441,12 @@ fn act_in_modal(model: &mut Model, action: Action) -> Vec<Effect> {
         (Some(Modal::Choose(_)), _) => table::act(model, action),
         (Some(Modal::Palette(_)), _) => return palette::press(model, action),
         (Some(Modal::Details { .. }), Action::Copy) => return copy(model),
-        (Some(Modal::Help { scroll } | Modal::Details { scroll, .. }), action) => {
+        (Some(Modal::WhatIf(_)), Action::Up) => foresee::choose(model, -1),
+        (Some(Modal::WhatIf(_)), Action::Down) => foresee::choose(model, 1),
+        (Some(Modal::WhatIf(_)), Action::Top) => foresee::choose(model, isize::MIN / 2),
+        (Some(Modal::WhatIf(_)), Action::Bottom) => foresee::choose(model, isize::MAX / 2),
+        (Some(Modal::WhatIf(_)), _) => {}
+        (Some(Modal::Help { scroll } | Modal::Details { scroll, .. } | Modal::Why { scroll, .. }), action) => {
             *scroll = match action {
                 Action::Up => scroll.saturating_sub(1),
                 Action::Down => scroll.saturating_add(1),
@@ -452,7 +465,7 @@ fn act_in_modal(model: &mut Model, action: Action) -> Vec<Effect> {
         *selected = (*selected).min(last);
     }
     let limit = screens::scroll_limit(model);
-    if let Some(Modal::Help { scroll } | Modal::Details { scroll, .. }) = &mut model.modal {
+    if let Some(Modal::Help { scroll } | Modal::Details { scroll, .. } | Modal::Why { scroll, .. }) = &mut model.modal {
         *scroll = (*scroll).min(limit);
     }
     Vec::new()

@@ -1,5 +1,6 @@
 //! What an engine publishes: the latest snapshot, and a bounded list of events.
 
+use super::clusters::NodeList;
 use super::journal::Journal;
 use super::records::Records;
 use crate::status::{ClockOffset, Event, Snapshot};
@@ -28,6 +29,8 @@ pub struct Board {
     on_request: AtomicBool,
     /// Somebody has begun to wait.
     wanted: Notify,
+    /// The cluster that the engine belongs to.
+    nodes: OnceLock<NodeList>,
     journal: OnceLock<Arc<Journal>>,
     /// How far the node's clock is from the reader's; none: not measured. Only on the reader's side.
     clock: watch::Sender<Option<ClockOffset>>,
@@ -42,6 +45,7 @@ impl Default for Board {
             newest: watch::Sender::new(0),
             on_request: AtomicBool::new(false),
             wanted: Notify::new(),
+            nodes: OnceLock::new(),
             journal: OnceLock::new(),
             clock: watch::Sender::new(None),
             records: Records::default(),
@@ -76,6 +80,15 @@ impl Board {
     /// As [`Self::publish`], of one that others hold, too.
     pub fn show(&self, snapshot: Arc<Snapshot>) {
         self.snapshot.send_replace(Some(snapshot));
+    }
+
+    /// What `GET /v1/nodes` tells, once.
+    pub fn set_nodes(&self, nodes: NodeList) {
+        let _ = self.nodes.set(nodes);
+    }
+
+    pub fn nodes(&self) -> NodeList {
+        self.nodes.get().cloned().unwrap_or_default()
     }
 
     /// Whether snapshots are made only for those who wait for one.

@@ -6,6 +6,7 @@
 mod access;
 mod board;
 pub mod client;
+mod clusters;
 mod feed;
 pub mod journal;
 mod records;
@@ -16,6 +17,7 @@ mod target;
 
 pub use access::Access;
 pub use board::{Board, EVENTS_KEPT};
+pub use clusters::{NodeList, list, meant};
 pub use feed::{Connection, Feed, Request, StageFeed, StageRequest};
 pub use records::{AUDIT_KEPT, Audit, Records, Unseen};
 pub use target::{Target, default_socket, engines, resolve};

@@ -76,6 +76,15 @@ fn entries(directory: &Path) -> anyhow::Result<Vec<(String, PathBuf)>> {
     Ok(entries.flatten().filter_map(|e| Some((e.file_name().into_string().ok()?, e.path()))).collect())
 }
 
+/// The same of one word, whether or not something listens there now.
+pub(super) fn anywhere(word: &str, directory: &Path) -> anyhow::Result<Target> {
+    if word.starts_with("ssh://") || word.starts_with(['/', '.']) {
+        return target(word, directory);
+    }
+    let path = directory.join(format!("{}.sock", word.strip_suffix(".sock").unwrap_or(word)));
+    Ok(Target { label: word.to_owned(), place: Place::Socket(path) })
+}
+
 fn target(word: &str, directory: &Path) -> anyhow::Result<Target> {
     ensure!(!word.is_empty(), "an engine's name cannot be empty");
     let socket = |path: PathBuf| Target { label: word.to_owned(), place: Place::Socket(path) };

@@ -282,15 +282,13 @@ impl Engine {
 
     /// A command on an action with the action's number in it.
     pub(super) fn resolved(&self, command: &Command) -> Option<Command> {
-        match command {
-            Command::Undo { id: None } => {
-                let done = self.overlay.orders.deeds.list.iter().rev();
-                let last = done.filter(|d| !matches!(d.command, Command::Undo { .. }));
-                let last = last.filter(|d| d.is_done()).find(|d| self.cannot_undo(d, false).is_none())?;
-                Some(Command::Undo { id: Some(last.id) })
-            }
-            other => Some(other.clone()),
+        if !matches!(command, Command::Undo { id: None }) {
+            return Some(command.clone());
         }
+        let done = self.overlay.orders.deeds.list.iter().rev();
+        let mut last = done.filter(|d| d.is_done() && !matches!(d.command, Command::Undo { .. }));
+        let last = last.find(|d| self.cannot_undo(d, false).is_none())?;
+        Some(Command::Undo { id: Some(last.id) })
     }
 
     /// What an undoing is about.
@@ -426,7 +424,15 @@ impl Engine {
                 text("the configuration that was taken back", "change the file")
             }
             Command::Undo { .. } => text("what it took back, as it was", "bring back sessions that end with a move"),
-            _ => text("nothing", "help"),
+            Command::Announce { .. }
+            | Command::Acknowledge { .. }
+            | Command::Note { .. }
+            | Command::CheckNow { .. }
+            | Command::Keep { .. }
+            | Command::Lock { .. }
+            | Command::Unlock { .. }
+            | Command::Reset { .. }
+            | Command::Restart {} => text("nothing", "change anything"),
         }
     }
 
@@ -439,10 +445,8 @@ impl Engine {
             let spec = machine.spec();
             let higher = machine.master().is_none_or(|m| spec.priority > m.priority);
             let here = matches!(machine.state(), State::Master { .. } | State::Yielding { .. });
-            match here || (spec.preempt && !self.is_paused() && higher) {
-                true => follow.push(spec.name.as_str()),
-                false => stay.push(spec.name.as_str()),
-            }
+            let comes = here || (spec.preempt && !self.is_paused() && higher);
+            if comes { &mut follow } else { &mut stay }.push(spec.name.as_str());
         }
         let moves = match (follow.is_empty(), stay.is_empty()) {
             (false, true) => "the addresses come back at once, or stay if they never left".to_owned(),

@@ -22,6 +22,7 @@ impl Engine {
         self.seen.missing.remove(name.as_str());
         self.delay_link(now, &mut link);
         let before = self.links.insert(name.as_str().to_owned(), link);
+        self.note_link(now, &name, before.as_ref().map(|before| before.up));
         self.link_confirmed(&name);
         if before.is_none() {
             // What failed for want of the link need not wait.
@@ -53,7 +54,8 @@ impl Engine {
 
     pub(super) fn link_gone(&mut self, now: Instant, name: &LinkName, effects: &mut Vec<Effect>) {
         self.unsettled = true;
-        self.links.remove(name.as_str());
+        let before = self.links.remove(name.as_str());
+        self.note_link(now, name, before.map(|before| before.up));
         self.seen.missing.insert(name.as_str().to_owned());
         self.seen.flaps.remove(name.as_str());
         self.unconfirmed.remove(name.as_str());
@@ -264,6 +266,7 @@ impl Engine {
         }
         if is_add {
             link.addresses.insert(address.listed(), 0);
+            self.note_added(now, &address);
             self.announce(now, &address, effects);
         } else {
             link.addresses.remove(&address.listed());
@@ -276,6 +279,19 @@ impl Engine {
         // The state may have moved on while the kernel worked.
         self.settle_address(&address, effects);
         self.track_groups_changed(now, effects);
+    }
+
+    /// The routers that wait for all their addresses after a takeover have one more.
+    fn note_added(&mut self, now: Instant, address: &Address) {
+        let owners = self.managed.get(&(address.link.clone(), address.listed())).map(|m| m.routers.clone());
+        for index in owners.unwrap_or_default() {
+            let Some(router) = self.routers.get(index) else { continue };
+            let all = router.machine.spec().addresses.iter().all(|a| self.holds(a));
+            let Some(router) = self.routers.get_mut(index).filter(|_| all) else { continue };
+            if let Some(takeover) = &mut router.takeover {
+                takeover.added_at.get_or_insert(now);
+            }
+        }
     }
 
     /// A renewal that failed is tried again with the next, before the lease is over.

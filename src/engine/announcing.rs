@@ -131,7 +131,7 @@ impl Engine {
         let (share, interval) = limit(&self.globals, &place.0, family);
         let queue = self.announcing.queues.entry((share, family)).or_default();
         if repeat > 0 && queue.take(now, interval, place, repeat) {
-            self.emit(place, effects);
+            self.emit(now, place, effects);
         }
     }
 
@@ -153,7 +153,7 @@ impl Engine {
                     continue;
                 }
                 let (_, interval) = limit(&self.globals, &place.0, Family::of(place.1.addr()));
-                self.emit(&place, effects);
+                self.emit(now, &place, effects);
                 queue.sent(now, interval, place);
             }
             // What is left of a burst is due now, and not since long ago.
@@ -163,12 +163,15 @@ impl Engine {
         self.announcing.queues = queues;
     }
 
-    fn emit(&mut self, place: &Place, effects: &mut Vec<Effect>) {
+    fn emit(&mut self, now: Instant, place: &Place, effects: &mut Vec<Effect>) {
         let Some(managed) = self.managed.get(place) else { return };
         let address = managed.address.net.addr();
         effects.push(Effect::Announce { link: place.0.clone(), address });
         if let Some(router) = self.announcer(place).and_then(|index| self.routers.get_mut(index)) {
             router.announcements_sent += 1;
+            if let Some(takeover) = &mut router.takeover {
+                takeover.announced_at.get_or_insert(now);
+            }
         }
     }
 

@@ -1,12 +1,11 @@
 //! BFD sessions as the engine knows them: what the thread that holds them told last, and what it means to routers.
 
-use super::conditions::weigh;
 use super::core::Engine;
 use super::effect::Effect;
 use crate::bfd::{Cause, Change, News, Refused, Spec, Status};
 use crate::status::{Bfd, BfdSession, BfdState, Severity, Subject};
 use crate::time::{Duration, Instant};
-use crate::vrrp::{Conditions, Track, Tracker};
+use crate::vrrp::{Conditions, Track, Tracker, weigh};
 use crate::wire::bfd::State;
 
 /// Lost packets included: outside Up one is sent each second.

@@ -11,12 +11,11 @@ impl Engine {
     pub(super) fn command(&mut self, now: Instant, id: u64, mut ask: Ask, effects: &mut Vec<Effect>) {
         ask.command = self.resolved(&ask.command).unwrap_or(ask.command);
         let refusal = unfit(&ask).or_else(|| self.locked(now, &ask).filter(|_| !ask.force));
-        if refusal.is_none() {
-            match ask.command {
-                Command::Reload { .. } => return self.read_configuration(now, id, ask, effects),
-                Command::Restart {} => return self.prepare_restart(now, id, ask, effects),
-                _ => {}
-            }
+        if refusal.is_none() && matches!(ask.command, Command::Reload { .. }) {
+            return self.read_configuration(now, id, ask, effects);
+        }
+        if refusal.is_none() && matches!(ask.command, Command::Restart {}) {
+            return self.prepare_restart(now, id, ask, effects);
         }
         self.begin();
         let result = match refusal {
@@ -90,6 +89,11 @@ impl Engine {
     }
 }
 
+/// A command with who asked for it and why.
+pub(super) fn asked(ask: &Ask) -> String {
+    format!("{}, asked by {}", ask.command, by(ask, ""))
+}
+
 pub(super) fn by(ask: &Ask, rejection: &str) -> String {
     let reason = ask.reason.as_ref().map(|r| format!(": {r}")).unwrap_or_default();
     let rejection = if rejection.is_empty() { String::new() } else { format!(" — {rejection}") };
@@ -97,13 +101,9 @@ pub(super) fn by(ask: &Ask, rejection: &str) -> String {
 }
 
 pub(super) fn subject(command: &Command) -> Subject {
-    match command {
-        Command::Drain { real, service, .. }
-        | Command::CheckNow { real, service }
-        | Command::Maint { real, service }
-        | Command::Reset { real, service }
-        | Command::Return { real, service, .. }
-        | Command::Weight { real, service, .. } => service.map_or(Subject::Node, |key| Subject::Real(key, *real)),
-        other => other.instance().map_or(Subject::Node, |name| Subject::Instance(name.to_owned())),
+    match (command.real(), command.instance()) {
+        (Some((real, Some(key))), _) => Subject::Real(key, real),
+        (None, Some(name)) => Subject::Instance(name.to_owned()),
+        (Some((_, None)) | None, _) => Subject::Node,
     }
 }

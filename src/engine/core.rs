@@ -15,6 +15,7 @@ use super::legacy::Legacy;
 use super::link_delays::Seen;
 use super::log::Log;
 use super::neighbours::Neighbours;
+use super::origin::{Causes, Origin};
 use super::random::Random;
 use super::rivals::Rivals;
 use super::router::Router;
@@ -135,6 +136,7 @@ pub struct Engine {
     pub(super) acknowledged: Vec<crate::status::Acknowledged>,
     pub(super) counters: Counters,
     pub(super) log: Log,
+    pub(super) causes: Causes,
     pub(super) stopping: bool,
     pub(super) keep: Keep,
     pub(super) exited: bool,
@@ -230,6 +232,7 @@ impl Engine {
             acknowledged: Vec::new(),
             counters: Counters::default(),
             log,
+            causes: Causes::default(),
             stopping: false,
             keep: Keep::default(),
             exited: false,
@@ -262,6 +265,7 @@ impl Engine {
     #[must_use]
     pub fn handle(&mut self, now: Instant, input: Input) -> Vec<Effect> {
         let mut effects = Vec::new();
+        self.log.set_origin(Origin::of(&input));
         let moves_addresses = matches!(input, Input::Link(_) | Input::LinkGone(_) | Input::LinksRead);
         match input {
             Input::Link(link) => self.link_changed(now, link, &mut effects),

@@ -5,7 +5,6 @@
 
 use super::core::Engine;
 use super::effect::Effect;
-use super::router::Router;
 use crate::status::{Role, Severity, Subject};
 use crate::time::Instant;
 use crate::vrrp::{self, Conditions, GroupSpec, Grouping, Order};
@@ -57,13 +56,12 @@ impl Engine {
 
     /// Silence has made a member ready: once all are, all take over.
     pub(super) fn member_ready(&mut self, now: Instant, index: usize, effects: &mut Vec<Effect>) {
+        if let Some(router) = self.routers.get_mut(index) {
+            router.ready_at = Some((now, router.was_due));
+        }
         let Some(group) = self.group_name(index).map(str::to_owned) else { return };
         let members = self.together_with(index);
-        let ready = |m: &usize| {
-            let machine = self.routers.get(*m).map(|r| &r.machine);
-            machine.is_some_and(|m| m.is_ready() || matches!(m.state(), vrrp::State::Master { .. }))
-        };
-        if !members.iter().all(ready) {
+        if !vrrp::all_ready(members.iter().filter_map(|m| self.routers.get(*m)).map(|r| &r.machine)) {
             return;
         }
         for member in members {
@@ -76,18 +74,15 @@ impl Engine {
 
     /// A member yielded to another router: so do the others, for that router takes over all of them. A member that
     /// yields on an operator's word has not yielded to anybody until a successor is heard.
-    pub(super) fn group_follows(&mut self, now: Instant, index: usize, from: Role, effects: &mut Vec<Effect>) {
+    pub(super) fn group_follows(&mut self, now: Instant, index: usize, from: vrrp::Role, effects: &mut Vec<Effect>) {
         let Some(router) = self.routers.get(index) else { return };
-        let yielded = from == Role::Master && matches!(router.machine.state(), vrrp::State::Backup { .. });
-        if !yielded {
+        if !vrrp::has_yielded(from, &router.machine) {
             return;
         }
         let Some(group) = self.group_name(index).map(str::to_owned) else { return };
         let name = router.machine.spec().name.clone();
         for member in self.together_with(index) {
-            let holds =
-                |r: &Router| matches!(r.machine.state(), vrrp::State::Master { .. } | vrrp::State::Yielding { .. });
-            if self.routers.get(member).is_some_and(holds) {
+            if self.routers.get(member).is_some_and(|r| vrrp::follows(&r.machine)) {
                 let order = Order::Backup { group: group.clone(), member: name.clone() };
                 self.drive(now, member, vrrp::Input::Group(order), effects);
             }
@@ -108,16 +103,11 @@ impl Engine {
     }
 
     fn with_group(&self, index: usize) -> Conditions {
-        let mut conditions = self.routers.get(index).map(|r| r.own_conditions.clone()).unwrap_or_default();
-        let Some(group) = self.group_name(index) else { return conditions };
-        for other in self.together_with(index).into_iter().filter(|m| *m != index) {
-            let Some(router) = self.routers.get(other) else { continue };
-            let name = &router.machine.spec().name;
-            let of_other = |text: &String| format!("sync group {group}: {name}: {text}");
-            conditions.faults.extend(router.own_conditions.faults.iter().map(of_other));
-            conditions.waiting.extend(router.own_conditions.waiting.iter().map(of_other));
-        }
-        conditions
+        let own = self.routers.get(index).map(|r| r.own_conditions.clone()).unwrap_or_default();
+        let Some(group) = self.group_name(index) else { return own };
+        let others = self.together_with(index).into_iter().filter(|m| *m != index);
+        let others = others.filter_map(|m| self.routers.get(m));
+        vrrp::with_others(own, group, others.map(|r| (r.machine.spec().name.as_str(), &r.own_conditions)))
     }
 
     /// A group's state is that of its members: MASTER only when all are. Told after theirs.

@@ -27,12 +27,16 @@ pub(super) const fn input_of(hold: Option<vrrp::Hold>, force: bool) -> vrrp::Inp
 }
 
 /// The hold that an order is.
-const fn hold_in(asked: &Asked) -> Option<vrrp::Hold> {
+pub(super) const fn hold_in(asked: &Asked) -> Option<vrrp::Hold> {
     match asked {
         Asked::Demote { mode: DemoteMode::Yield, .. } => Some(vrrp::Hold::Demoted),
         Asked::Demote { mode: DemoteMode::Fence, .. } => Some(vrrp::Hold::Fenced),
         Asked::Takeover { .. } => Some(vrrp::Hold::Takeover),
-        _ => None,
+        Asked::Drain { .. }
+        | Asked::Maint { .. }
+        | Asked::Weight { .. }
+        | Asked::SlowStart { .. }
+        | Asked::Pause {} => None,
     }
 }
 

@@ -7,14 +7,13 @@
 use super::actions::Before;
 use super::core::Engine;
 use super::effect::Effect;
-use super::holds::input_of;
+use super::holds::{hold_in, input_of};
 use super::orders::Orders;
 use super::router::{HeldBy, Router};
 use crate::kernel::{Change, DestinationKey, Scheduler, ServiceKey};
 use crate::lvs::{self, Drain, Intent, Reset};
 use crate::status::{
-    Ask, Asked, AtDeadline, DataplaneKind, DemoteMode, Finding, IntentView, Intents, Order, Reply, Severity, Slot,
-    Subject,
+    Ask, Asked, AtDeadline, DataplaneKind, Finding, IntentView, Intents, Order, Reply, Severity, Slot, Subject,
 };
 use crate::time::{Duration, Instant, earliest};
 use crate::vrrp::{self, Hold, Instance};
@@ -158,11 +157,7 @@ impl Engine {
     /// Holds an instance if an order says so, of one that has just come into the configuration.
     pub(super) fn hold_of(&self, now: Instant, instance: &str) -> Option<(Hold, HeldBy)> {
         let order = self.overlay.orders.get(&Slot::Hold(instance.to_owned()))?;
-        let hold = match order.asked {
-            Asked::Takeover { .. } => Hold::Takeover,
-            Asked::Demote { mode: DemoteMode::Fence, .. } => Hold::Fenced,
-            _ => Hold::Demoted,
-        };
+        let hold = hold_in(&order.asked)?;
         let since = self.since_wall(now, order.since_us).0;
         Some((hold, HeldBy { since, by: order.by.clone(), reason: order.reason.clone() }))
     }
@@ -318,7 +313,8 @@ impl Engine {
         let problem = result.err().map(|why| format!("not on disk, lost when this machine restarts: {why}"));
         for Waiting { id, mut reply, .. } in done {
             if let (Reply::Accepted { text, .. }, Some(why)) = (&mut reply, &problem) {
-                *text += &format!("; but {why}");
+                text.push_str("; but ");
+                text.push_str(why);
             }
             effects.push(Effect::Reply { id, reply });
         }
@@ -360,7 +356,7 @@ impl Engine {
         self.overlay.waiting = waiting;
         for Waiting { id, mut reply, .. } in late {
             if let Reply::Accepted { text, .. } = &mut reply {
-                *text += &format!("; but the disk has not taken it within {} s", PATIENCE.as_secs());
+                text.push_str("; but the disk has not taken it within 3 s");
             }
             effects.push(Effect::Reply { id, reply });
         }

@@ -7,7 +7,7 @@ use crate::conf::{self, Memory};
 use crate::engine::{Input, Legacy, NodeRecord, RouterRecord, Setup};
 use crate::health::Found;
 use crate::kernel::{ObservedDestination, ObservedService, ObservedTable};
-use crate::status::{Actor, Admin, Ask, Command, Dataplane, Event, HoldKind, Snapshot};
+use crate::status::{Actor, Admin, Ask, Command, Dataplane, DemoteMode, Event, HoldKind, Snapshot};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -2,17 +2,19 @@
 
 use super::core::Engine;
 use super::effect::Effect;
+use super::origin::Origin;
 use crate::kernel::Link;
 use crate::net::LinkName;
-use crate::status::{Severity, Subject};
+use crate::status::{Reasons, Severity, Subject};
 use crate::time::{Duration, Instant};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a link is, while it does not count yet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Flap {
     pub(super) up: bool,
     pub(super) counts_at: Instant,
+    pub(super) reasons: Reasons,
 }
 
 /// What is known of links beside what they are.
@@ -51,7 +53,8 @@ impl Engine {
         }
         link.up = counts;
         if !self.seen.flaps.contains_key(&name) {
-            self.seen.flaps.insert(name.clone(), Flap { up: is, counts_at: now + delay });
+            let reasons = self.log.origin().reasons(now);
+            self.seen.flaps.insert(name.clone(), Flap { up: is, counts_at: now + delay, reasons });
             let word = if is { "up" } else { "down" };
             let text = format!("{name} is {word}: counts after {} s", delay.as_secs_f64());
             let cause = Some("interface_up_down_delays".to_owned());
@@ -81,13 +84,16 @@ impl Engine {
     /// States of links that have lasted their delay.
     pub(super) fn settle_flaps(&mut self, now: Instant, effects: &mut Vec<Effect>) {
         let due = self.seen.flaps.iter().filter(|(_, flap)| flap.counts_at <= now);
-        let due: Vec<_> = due.map(|(name, flap)| (name.clone(), flap.up)).collect();
-        for (name, up) in due {
+        let due: Vec<_> = due.map(|(name, flap)| (name.clone(), flap.clone())).collect();
+        for (name, flap) in due {
             self.seen.flaps.remove(&name);
             let Some(link) = self.links.get_mut(&name) else { continue };
-            link.up = up;
+            link.up = flap.up;
             let name = link.name.clone();
+            let origin = self.log.set_origin(Origin::Recorded(flap.reasons.clone()));
+            self.causes.links.insert(name.as_str().to_owned(), flap.reasons);
             self.conditions_changed(now, &name, effects);
+            self.log.set_origin(origin);
         }
     }
 }

@@ -15,15 +15,20 @@ const MOST: usize = 64;
 impl Engine {
     /// Why somebody else's lock forbids a command.
     pub(super) fn locked(&self, now: Instant, ask: &Ask) -> Option<String> {
-        let on = match &ask.command {
+        let harms_nobody = matches!(
+            ask.command,
             Command::CheckNow { .. }
-            | Command::Announce { .. }
-            | Command::Keep { .. }
-            | Command::Unlock { .. }
-            | Command::Reload { dry_run: true } => return None,
-            Command::Undo { id: Some(id) } => self.undone_on(*id)?,
-            other => other.on(),
-        };
+                | Command::Announce { .. }
+                | Command::Acknowledge { .. }
+                | Command::Note { .. }
+                | Command::Keep { .. }
+                | Command::Unlock { .. }
+                | Command::Reload { dry_run: true }
+        );
+        if harms_nobody {
+            return None;
+        }
+        let on = if let Command::Undo { id: Some(id) } = ask.command { self.undone_on(id)? } else { ask.command.on() };
         let lock = self.locks.iter().find(|l| l.expires_at > now && self.overlap(&l.on, &on) && !is_own(l, ask))?;
         let plan = lock.plan.as_ref().map_or(String::new(), |plan| format!(", about to `{plan}`"));
         let why = lock.reason.as_ref().map_or(String::new(), |reason| format!(": {reason}"));

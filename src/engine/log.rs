@@ -1,6 +1,7 @@
 //! The events not yet taken by the runtime.
 
-use crate::status::{Event, Severity, Subject};
+use super::origin::Origin;
+use crate::status::{Event, Reasons, Severity, Subject};
 use crate::time::Instant;
 
 #[derive(Clone, Debug)]
@@ -10,11 +11,13 @@ pub(super) struct Log {
     wall_zero_us: u64,
     last_seq: u64,
     pending: Vec<Event>,
+    /// What the engine is doing something about: every event of now follows from it.
+    origin: Origin,
 }
 
 impl Log {
     pub(super) const fn new(node: String, wall_zero_us: u64) -> Self {
-        Self { node, wall_zero_us, last_seq: 0, pending: Vec::new() }
+        Self { node, wall_zero_us, last_seq: 0, pending: Vec::new(), origin: Origin::Start }
     }
 
     pub(super) fn add(
@@ -25,6 +28,20 @@ impl Log {
         kind: &str,
         text: impl Into<String>,
         cause: Option<String>,
+    ) {
+        let reasons = self.origin.reasons(at);
+        self.add_with(at, subject, severity, kind, text, (cause, reasons));
+    }
+
+    /// With a chain of its own.
+    pub(super) fn add_with(
+        &mut self,
+        at: Instant,
+        subject: Subject,
+        severity: Severity,
+        kind: &str,
+        text: impl Into<String>,
+        (cause, reasons): (Option<String>, Reasons),
     ) {
         self.last_seq += 1;
         self.pending.push(Event {
@@ -37,7 +54,16 @@ impl Log {
             kind: kind.to_owned(),
             text: text.into(),
             cause,
+            reasons,
         });
+    }
+
+    pub(super) fn set_origin(&mut self, origin: Origin) -> Origin {
+        std::mem::replace(&mut self.origin, origin)
+    }
+
+    pub(super) const fn origin(&self) -> &Origin {
+        &self.origin
     }
 
     pub(super) const fn last_seq(&self) -> u64 {

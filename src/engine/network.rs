@@ -163,6 +163,7 @@ impl Engine {
     /// Gives one input to one router and carries out what it asks for.
     pub(super) fn drive(&mut self, now: Instant, index: usize, input: vrrp::Input, effects: &mut Vec<Effect>) {
         let Some(router) = self.routers.get_mut(index) else { return };
+        router.was_due = router.noted;
         let outputs = router.machine.handle(now, input);
         self.carry_out(now, index, outputs, effects);
     }
@@ -207,7 +208,7 @@ impl Engine {
                         self.table.ask_later(now);
                     }
                     self.schedule_extra(now, index);
-                    self.group_follows(now, index, from.into(), effects);
+                    self.group_follows(now, index, from, effects);
                 }
                 Output::Note(note) => {
                     self.noted(now, index, &note);
@@ -216,7 +217,7 @@ impl Engine {
                     }
                     self.settle_router(now, index, effects);
                     if matches!(note, Note::HandedOver { .. }) {
-                        self.group_follows(now, index, Role::Master, effects);
+                        self.group_follows(now, index, vrrp::Role::Master, effects);
                     }
                 }
             }
@@ -266,6 +267,9 @@ impl Engine {
     }
 
     fn changed(&mut self, now: Instant, index: usize, (from, to): (Role, Role), cause: &Cause) {
+        let Some(router) = self.routers.get(index) else { return };
+        let reasons = self.reasons(now, router, cause);
+        let takeover = (to == Role::Master && *cause != Cause::Adopted).then(|| router.takeover_at(now, cause));
         let Some(router) = self.routers.get_mut(index) else { return };
         let spec = router.machine.spec();
         let subject = Subject::Instance(spec.name.clone());
@@ -297,8 +301,9 @@ impl Engine {
         // What was refused is said anew in another state.
         router.told.clear();
         let cause = cause.to_string();
-        router.record(Transition { at: now, from, to, cause: cause.clone() });
-        self.log.add(now, subject, severity, "state", format!("{from} → {to}"), Some(cause));
+        router.takeover = takeover.or(router.takeover);
+        router.record(Transition { at: now, from, to, cause: cause.clone(), reasons: reasons.clone() });
+        self.log.add_with(now, subject, severity, "state", format!("{from} → {to}"), (Some(cause), reasons));
     }
 
     fn noted(&mut self, now: Instant, index: usize, note: &Note) {

@@ -6,7 +6,7 @@ use super::effect::{CheckId, Effect, Letter, Notice, Topic};
 use crate::conf::FifoKind;
 use crate::kernel::{DestinationKey, ServiceKey};
 use crate::lvs::{QuorumChange, Service};
-use crate::status::{Severity, Subject};
+use crate::status::{Reason, Severity, Subject};
 use crate::time::Instant;
 use crate::vrrp::Command;
 
@@ -28,6 +28,10 @@ impl Engine {
     fn quorum_changed(&mut self, now: Instant, index: usize, change: QuorumChange, effects: &mut Vec<Effect>) {
         let Some(service) = self.services.get(index) else { return };
         let spec = &service.spec;
+        let mut reasons =
+            vec![Reason::follows(now, format!("the weights were summed: {}", arithmetic(service, change)))];
+        reasons.extend(self.log.origin().reasons(now).iter().cloned());
+        self.causes.quorums.insert(spec.key, reasons.into());
         // After a restart of the engine nothing has changed for anybody else.
         if change.first && (self.lives > 0 || (!change.up && spec.sorry.is_none())) {
             return;

@@ -114,22 +114,7 @@ impl Engine {
                 Some(_) => Err("in maintenance: its connections were reset".into()),
                 None => Err("it does not drain: only what is out of service is reset".into()),
             },
-            Command::Return { slow_start_seconds, .. } => {
-                let was_out = self.lift_order(&Slot::Out(key, to)).is_some();
-                let lifted = [Slot::Weight(key, to), Slot::Rising(key, to)];
-                let others = lifted.map(|slot| self.lift_order(&slot).is_some());
-                if !was_out && others == [false, false] {
-                    return Err("already as in the file".into());
-                }
-                match slow_start_seconds.filter(|s| was_out && *s > 0) {
-                    Some(seconds) => {
-                        let order = self.order(now, ask, Asked::SlowStart { service: key, real: to, seconds });
-                        self.set_order(order);
-                        Ok(format!("back in service: its weight grows to that of the file in {seconds} s"))
-                    }
-                    None => Ok("back in service with the weight of the file".into()),
-                }
-            }
+            Command::Return { slow_start_seconds, .. } => self.return_real(now, ask, *slow_start_seconds, key, to),
             Command::Weight { weight, .. } => {
                 let order = self.order(now, ask, Asked::Weight { service: key, real: to, weight: *weight });
                 self.lift_order(&Slot::Rising(key, to));
@@ -137,8 +122,46 @@ impl Engine {
                 let later = if out.is_some() { ", once it is back in service" } else { "" };
                 Ok(format!("weight {weight} until returned{later}"))
             }
-            _ => Err("no command for a real server".into()),
+            Command::Demote { .. }
+            | Command::DemoteAll { .. }
+            | Command::Restore { .. }
+            | Command::RestoreAll {}
+            | Command::Takeover { .. }
+            | Command::Pause {}
+            | Command::Resume {}
+            | Command::Announce { .. }
+            | Command::Acknowledge { .. }
+            | Command::Note { .. }
+            | Command::Keep { .. }
+            | Command::Undo { .. }
+            | Command::Lock { .. }
+            | Command::Unlock { .. }
+            | Command::CheckNow { .. }
+            | Command::Reload { .. }
+            | Command::Restart {} => Err("no command for a real server".into()),
         }
+    }
+
+    fn return_real(
+        &mut self,
+        now: Instant,
+        ask: &Ask,
+        slow_start: Option<u32>,
+        key: ServiceKey,
+        to: DestinationKey,
+    ) -> Result<String, String> {
+        let was_out = self.lift_order(&Slot::Out(key, to)).is_some();
+        let lifted = [Slot::Weight(key, to), Slot::Rising(key, to)];
+        let others = lifted.map(|slot| self.lift_order(&slot).is_some());
+        if !was_out && others == [false, false] {
+            return Err("already as in the file".into());
+        }
+        let Some(seconds) = slow_start.filter(|s| was_out && *s > 0) else {
+            return Ok("back in service with the weight of the file".into());
+        };
+        let order = self.order(now, ask, Asked::SlowStart { service: key, real: to, seconds });
+        self.set_order(order);
+        Ok(format!("back in service: its weight grows to that of the file in {seconds} s"))
     }
 }
 

@@ -3,9 +3,10 @@
 use super::admission::Form;
 use super::authentic::Authentic;
 use super::legacy::Mark;
-use crate::status::{Actor, PacketErrors, Role, Transition};
+use super::origin::CHAINS;
+use crate::status::{Actor, PacketErrors, Reasons, Role, Takeover, Transition};
 use crate::time::{Duration, Instant};
-use crate::vrrp::{Conditions, Instance, OldUnicast, Peering};
+use crate::vrrp::{Cause, Conditions, Instance, OldUnicast, Peering};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 
@@ -21,6 +22,11 @@ pub(super) struct Router {
     pub(super) machine: Instance,
     /// Its deadline as the engine's timers have it.
     pub(super) noted: Option<Instant>,
+    /// The same before its last input.
+    pub(super) was_due: Option<Instant>,
+    /// As a member of a sync group: when its own silence had made it ready to be master.
+    pub(super) ready_at: Option<(Instant, Option<Instant>)>,
+    pub(super) takeover: Option<Takeover>,
     /// When it announces addresses beside its own link (`garp_extra_if`).
     pub(super) extra_at: Option<Instant>,
     /// What its record was made from last.
@@ -76,6 +82,9 @@ impl Router {
             told_priority: machine.effective_priority(),
             machine,
             noted: None,
+            was_due: None,
+            ready_at: None,
+            takeover: None,
             extra_at: None,
             marked: None,
             retiring: false,
@@ -137,10 +146,31 @@ impl Router {
         }
     }
 
+    /// It has become master just now: what of that is known already.
+    pub(super) fn takeover_at(&self, now: Instant, cause: &Cause) -> Takeover {
+        let waited = matches!(
+            cause,
+            Cause::Silence { .. } | Cause::MasterResigned { .. } | Cause::Preempting { .. } | Cause::GroupReady { .. }
+        );
+        // A member of a sync group waits for the others once its own timer has run out.
+        let (noticed_at, due) = self.ready_at.filter(|_| waited).unwrap_or((now, self.was_due));
+        let quiet_since = if waited { self.machine.quiet_since() } else { now };
+        Takeover {
+            quiet_since,
+            expected: due.filter(|_| waited).map(|due| quiet_since.until(due)),
+            noticed_at,
+            master_at: now,
+            added_at: None,
+            announced_at: None,
+        }
+    }
+
     pub(super) fn record(&mut self, transition: Transition) {
         if self.transitions.len() == TRANSITIONS {
             self.transitions.pop_front();
         }
+        let older = self.transitions.len().saturating_sub(CHAINS - 1);
+        self.transitions.iter_mut().take(older).for_each(|t| t.reasons = Reasons::default());
         self.became_master += u64::from(transition.to == Role::Master);
         self.released_master += u64::from(transition.from == Role::Master);
         self.transitions.push_back(transition);

@@ -1,13 +1,12 @@
 //! Tracked scripts: when they run, what their results mean for the routers that track them.
 
-use super::conditions::weigh;
 use super::core::Engine;
 use super::effect::Effect;
 use crate::conf::ScriptSpec;
 use crate::health::Outcome;
-use crate::status::{Severity, Subject};
+use crate::status::{Reason, Reasons, Severity, Subject};
 use crate::time::Instant;
-use crate::vrrp::{Conditions, RiseFall, Track, Tracker};
+use crate::vrrp::{Conditions, RiseFall, Track, Tracker, weigh};
 
 #[derive(Clone, Debug)]
 pub(super) struct Script {
@@ -16,19 +15,22 @@ pub(super) struct Script {
     pub(super) since: Instant,
     pub(super) last: Option<(Instant, Outcome)>,
     pub(super) running: bool,
+    /// The result that turned the verdict.
+    pub(super) reasons: Reasons,
     next_at: Instant,
 }
 
 impl Script {
-    pub(super) const fn new(spec: ScriptSpec, now: Instant) -> Self {
+    pub(super) fn new(spec: ScriptSpec, now: Instant) -> Self {
         let verdict = RiseFall::new(spec.rise, spec.fall);
-        Self { spec, verdict, since: now, last: None, running: false, next_at: now }
+        Self { spec, verdict, since: now, last: None, running: false, reasons: Reasons::default(), next_at: now }
     }
 
     /// Takes the verdict of an engine before this one; the next run has the detail.
     pub(super) fn inherit(&mut self, good: bool, since: Instant) {
         self.verdict.record(good);
         self.since = since;
+        self.reasons = [Reason::input(since, "start", "found by the engine before this one")].into();
     }
 
     /// Whether a spec of this name runs the same command as the same user: its results still hold.
@@ -86,10 +88,16 @@ impl Engine {
         script.running = false;
         let changed = script.verdict.record(outcome.good);
         let detail = outcome.detail.clone();
-        script.last = Some((now, outcome));
+        script.last = Some((now, outcome.clone()));
         if changed {
             self.node_unkept = true;
             script.since = now;
+            let needed = if outcome.good { script.spec.rise } else { script.spec.fall };
+            script.reasons = [
+                Reason::follows(now, format!("{} results in a row turn it", needed.max(1))),
+                Reason::input(now, "script", format!("script {name}: {}", outcome.detail)),
+            ]
+            .into();
             let good = script.verdict.good() == Some(true);
             let (severity, word) = if good { (Severity::Notice, "passing") } else { (Severity::Warning, "failing") };
             self.log.add(now, Subject::Script(name.to_owned()), severity, "script", word, Some(detail));

@@ -11,8 +11,8 @@ use crate::lvs;
 use crate::net::LinkName;
 use crate::status::{
     API, Admin, Alarm, Asked, AtDeadline, CheckResult, CheckStatus, DataplaneKind, Drain, Health, Heard, Instance,
-    LinkState, Node, Order, Presence, Quorum, Real, Rising, SCHEMA, Script as ScriptStatus, Service, ServiceGroup,
-    Setting, Snapshot, Sorry, Term, Track, Verdict, Vip,
+    LinkState, Node, Order, Presence, Quorum, Real, Reason, Reasons, Rising, SCHEMA, Script as ScriptStatus, Service,
+    ServiceGroup, Setting, Snapshot, Sorry, Term, Track, Verdict, Vip,
 };
 use crate::time::{Duration, Instant};
 use crate::vrrp::{self, State};
@@ -94,9 +94,10 @@ impl Engine {
         let link = self.links.get(name.as_str());
         let flap = self.seen.flaps.get(name.as_str());
         LinkState {
-            name,
             up: link.map(|l| flap.map_or(l.up, |flap| flap.up)),
             counts_at: flap.map(|flap| flap.counts_at),
+            reasons: self.causes.links.get(name.as_str()).cloned().unwrap_or_default(),
+            name,
             mac: link.and_then(|l| l.mac),
             addresses: link.map(|l| l.addresses.keys().copied().collect()).unwrap_or_default(),
         }
@@ -158,6 +159,8 @@ impl Engine {
             announcements_sent: router.announcements_sent,
             packets: router.packets,
             settings: self.settings(spec, defaults),
+            takeover: router.takeover,
+            election: Some(Box::new(super::election::election(router))),
         }
     }
 
@@ -205,6 +208,7 @@ impl Engine {
                 hysteresis: service.spec.hysteresis,
                 weight: service.live_weight(),
             }),
+            quorum_reasons: self.causes.quorums.get(&service.spec.key).cloned().unwrap_or_default(),
             sorry: service.spec.sorry.as_ref().map(|s| Sorry {
                 id: s.key_in(&service.spec.key),
                 forwarding: s.forwarding,
@@ -314,6 +318,7 @@ fn health(real: &lvs::Real) -> Health {
             failing: 0,
             retry: 0,
             next_at: None,
+            reasons: Reasons::default(),
         };
     };
     Health {
@@ -324,6 +329,24 @@ fn health(real: &lvs::Real) -> Health {
         failing: check.failing(),
         retry: check.spec().retry,
         next_at: check.deadline(),
+        reasons: turned(check),
+    }
+}
+
+/// The result that turned a check's verdict.
+fn turned(check: &Check) -> Reasons {
+    let (method, since) = (check.spec().method.name(), check.since());
+    match (check.turned(), check.good()) {
+        (Some(record), _) if !record.found.good && check.spec().retry > 0 && record.attempt > 1 => [
+            Reason::follows(record.at, format!("{} failures in a row turn it", record.attempt)),
+            Reason::input(record.at, "check", format!("{method}: {}", record.found.text())),
+        ]
+        .into(),
+        (Some(record), _) => [Reason::input(record.at, "check", format!("{method}: {}", record.found.text()))].into(),
+        (None, Some(_)) => [Reason::input(since, "start", "found by the engine before this one")].into(),
+        (None, None) => {
+            [Reason::input(since, "start", "not checked yet; until then it counts as the file says")].into()
+        }
     }
 }
 
@@ -388,5 +411,6 @@ fn script(script: &Script) -> ScriptStatus {
         last: script.last.as_ref().map(result),
         next_at: (script.spec.interval > Duration::ZERO).then(|| script.next_at()),
         running: script.running,
+        reasons: script.reasons.clone(),
     }
 }

@@ -1,12 +1,12 @@
 //! Tracked files and processes: what is known of each, and what that means for the routers that track them.
 
-use super::conditions::{weigh, weigh_number};
 use super::core::Engine;
 use super::effect::Effect;
+use super::origin::Origin;
 use crate::conf::{Config, FileSpec, ProcessSpec};
-use crate::status::{Severity, Subject, TrackedFile, TrackedProcess};
+use crate::status::{Reason, Reasons, Severity, Subject, TrackedFile, TrackedProcess};
 use crate::time::{Duration, Instant};
-use crate::vrrp::{Conditions, Track, Tracker};
+use crate::vrrp::{Conditions, Track, Tracker, weigh, weigh_number};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -132,11 +132,23 @@ pub(super) struct Process {
     since: Instant,
     /// Another verdict, and when it counts.
     pending: Option<(Instant, bool)>,
+    /// The count that turned the verdict, and the one that will when its delay is over.
+    reasons: Reasons,
+    turns: Reasons,
 }
 
 impl Process {
-    pub(super) const fn new(spec: ProcessSpec, now: Instant) -> Self {
-        Self { spec, count: None, counted_at: now, good: None, since: now, pending: None }
+    pub(super) fn new(spec: ProcessSpec, now: Instant) -> Self {
+        Self {
+            spec,
+            count: None,
+            counted_at: now,
+            good: None,
+            since: now,
+            pending: None,
+            reasons: Reasons::default(),
+            turns: Reasons::default(),
+        }
     }
 
     /// Whether the processes that one spec counts are those of another.
@@ -172,14 +184,19 @@ impl Process {
             Counted::End | Counted::Scan => self.spec.terminate_delay,
         };
         if !delay.is_zero() {
-            self.pending.get_or_insert((now + delay, verdict));
+            if self.pending.is_none() {
+                self.pending = Some((now + delay, verdict));
+                self.turns = counted_now(now, self);
+            }
             return false;
         }
+        self.turns = counted_now(now, self);
         self.settle(now, verdict);
         true
     }
 
-    const fn settle(&mut self, now: Instant, verdict: bool) {
+    fn settle(&mut self, now: Instant, verdict: bool) {
+        self.reasons = self.turns.clone();
         self.good = Some(verdict);
         self.since = now;
         self.pending = None;
@@ -216,9 +233,15 @@ impl Process {
             good: self.good,
             since: self.since,
             changes_at: self.pending.map(|(at, _)| at),
+            reasons: self.reasons.clone(),
             polled: scanned.map(str::to_owned),
         }
     }
+}
+
+fn counted_now(now: Instant, process: &Process) -> Reasons {
+    [Reason::input(now, "process", format!("processes of {} were counted: {}", process.spec.name, process.detail()))]
+        .into()
 }
 
 /// What is left of them to the engine after this one.
@@ -267,6 +290,7 @@ impl Trackers {
         for process in &mut self.processes {
             if let Some((count, good, since)) = record.processes.get(&process.spec.name) {
                 (process.count, process.good, process.since) = (Some(*count), Some(*good), *since);
+                process.reasons = [Reason::input(*since, "start", "found by the engine before this one")].into();
             }
         }
     }
@@ -442,12 +466,14 @@ impl Engine {
         for process in &mut self.trackers.processes {
             if let Some((_, verdict)) = process.pending.filter(|(at, _)| *at <= now) {
                 process.settle(now, verdict);
-                due.push(process.spec.name.clone());
+                due.push((process.spec.name.clone(), process.reasons.clone()));
             }
         }
-        for name in due {
+        for (name, reasons) in due {
+            let origin = self.log.set_origin(Origin::Recorded(reasons));
             self.note_quorum(now, &name);
             self.update_trackers_of(now, Tracker::Process, &name, effects);
+            self.log.set_origin(origin);
         }
     }
 

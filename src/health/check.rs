@@ -27,6 +27,8 @@ pub struct Check {
     weight: Weight,
     /// The last [`KEPT`] runs, the newest last. Shared with those that show them.
     history: Arc<VecDeque<Record>>,
+    /// The run that turned the verdict last, or gave it first.
+    turned: Option<Record>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +70,7 @@ impl Check {
             failed_step: false,
             weight: Weight::Configured,
             history: Arc::default(),
+            turned: None,
         }
     }
 
@@ -111,6 +114,11 @@ impl Check {
 
     pub const fn history(&self) -> &Arc<VecDeque<Record>> {
         &self.history
+    }
+
+    /// The run that turned the verdict last, or gave it first.
+    pub const fn turned(&self) -> Option<&Record> {
+        self.turned.as_ref()
     }
 
     pub const fn is_running(&self) -> bool {
@@ -192,13 +200,12 @@ impl Check {
         if verdict {
             self.since = now;
         }
-        self.remember(Record {
-            at: now,
-            found,
-            attempt,
-            step: u16::try_from(step).unwrap_or(u16::MAX),
-            verdict: self.good,
-        });
+        let step = u16::try_from(step).unwrap_or(u16::MAX);
+        let record = Record { at: now, found, attempt, step, verdict: self.good };
+        if verdict || (self.turned.is_none() && self.good.is_some()) {
+            self.turned = Some(record.clone());
+        }
+        self.remember(record);
         Change { verdict, weight: self.weight != weight_before }
     }
 

@@ -8,6 +8,7 @@ use crate::cluster;
 use crate::conf::{self, Environment, Memory, Sources};
 use crate::console::{self, Start};
 use crate::control::{Board, Connection, Feed, Request, StageFeed, StageRequest};
+use crate::report::watch as told;
 use crate::settings::{Settings, look};
 use crate::sim::{Pace, World, act, files, scenario, stage};
 use crate::status::{Actor, Ask, AuditEntry, AuditList, ConfigReport, Mode, Stage};
@@ -44,6 +45,11 @@ pub fn run(args: &cli::Demo, settings: &Settings, out: &mut dyn Write) -> anyhow
         .name("world".into())
         .spawn(move || theatre.play())
         .context("start the virtual world")?;
+    if args.plain {
+        let ended = told::sentences(feeds, out);
+        drop((stage_out, asks));
+        return ended;
+    }
     let look = look(&settings.console, &args.look);
     let stage = Some(StageFeed { stage: stage_out, requests: asks });
     let start = Start { title: args.scenario.clone(), mode: Mode::Lab, feeds, stage, look, owns_engine: false };

@@ -7,5 +7,5 @@ mod service;
 mod spec;
 
 pub use intent::{Drain, Intent, Reset, Rising, STEPS};
-pub use service::{Quorum, QuorumChange, Real, Service, desired_table};
+pub use service::{Quorum, QuorumChange, Real, Service, desired_table, holds_quorum};
 pub use spec::{Group, RealSpec, ServiceSpec, Sorry};

@@ -108,7 +108,7 @@ impl Service {
             (self.live_weight(), u64::from(self.spec.quorum), u64::from(self.spec.hysteresis));
         let was_up = self.quorum.is_some_and(|quorum| quorum.up);
         let threshold = if was_up { quorum.saturating_sub(hysteresis) } else { quorum.saturating_add(hysteresis) };
-        let up = weight > 0 && weight >= threshold;
+        let up = holds_quorum(was_up, weight, quorum, hysteresis);
         if self.quorum.is_some() && up == was_up {
             return None;
         }
@@ -174,6 +174,13 @@ impl Service {
         }
         drained
     }
+}
+
+/// Whether `weight` is enough: at least `quorum` + `hysteresis`, and once that was so `quorum` − `hysteresis`; never
+/// nothing.
+pub const fn holds_quorum(was_up: bool, weight: u64, quorum: u64, hysteresis: u64) -> bool {
+    let threshold = if was_up { quorum.saturating_sub(hysteresis) } else { quorum.saturating_add(hysteresis) };
+    weight > 0 && weight >= threshold
 }
 
 impl Real {

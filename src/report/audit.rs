@@ -13,7 +13,7 @@ use std::io::{self, Write};
 /// Prints the entries of all engines that are meant on one clock, oldest first.
 pub fn run(args: &cli::Audit, settings: &Settings, out: &mut dyn Write) -> anyhow::Result<u8> {
     let since = args.since.as_deref().map(|text| moment(text, wall_us())).transpose().map_err(anyhow::Error::msg)?;
-    let targets = control::resolve(&args.targets, &settings.control.directory)?;
+    let targets = control::meant(&args.targets, settings)?;
     let asked = targets.iter().map(|target| client::audit(target, since.unwrap_or(0)));
     let mut lists: Vec<AuditList> = Vec::new();
     for answer in engines::runtime()?.block_on(futures_util::future::join_all(asked)) {

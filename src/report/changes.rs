@@ -23,7 +23,7 @@ struct Told<'a> {
 }
 
 pub fn run(args: &cli::Changes, settings: &Settings, out: &mut dyn Write) -> anyhow::Result<u8> {
-    let targets = control::resolve(&args.at.targets, &settings.control.directory)?;
+    let targets = control::meant(&args.at.targets, settings)?;
     let answers = engines::runtime()?.block_on(engines::statuses(&targets));
     let mut told = Vec::new();
     for (target, answer) in &answers {

@@ -17,7 +17,7 @@ const AROUND: usize = 3;
 
 /// Prints the configurations of every engine that is meant. One engine gives an object as JSON, several an array.
 pub fn run(args: &cli::Config, settings: &Settings, out: &mut dyn Write) -> anyhow::Result<u8> {
-    let targets = control::resolve(&args.targets, &settings.control.directory)?;
+    let targets = control::meant(&args.targets, settings)?;
     let runtime = engines::runtime()?;
     let asked = targets.iter().map(client::config);
     let mut reports = Vec::new();

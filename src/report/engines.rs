@@ -16,7 +16,7 @@ pub(super) fn runtime() -> anyhow::Result<Runtime> {
 /// Every engine meant: the named one, or all of this machine.
 pub(super) fn targets(at: &At, settings: &Settings) -> anyhow::Result<Vec<Target>> {
     let words: Vec<String> = at.target.iter().cloned().collect();
-    control::resolve(&words, &settings.control.directory)
+    control::meant(&words, settings)
 }
 
 /// What each engine reports, in the order of the targets.
@@ -27,7 +27,7 @@ pub(super) async fn statuses(targets: &[Target]) -> Vec<(Target, Result<Snapshot
 
 /// The engines that a verb is for: those named, or the only one that runs here.
 pub(super) async fn meant(at: &Ats, settings: &Settings) -> anyhow::Result<Vec<Target>> {
-    let targets = control::resolve(&at.targets, &settings.control.directory)?;
+    let targets = control::meant(&at.targets, settings)?;
     if targets.len() == 1 || !at.targets.is_empty() {
         return Ok(targets);
     }

@@ -17,7 +17,7 @@ use std::io::{self, Write};
 
 /// Lists the orders of the engines, or lifts some.
 pub fn run(args: &cli::Intent, settings: &Settings, out: &mut dyn Write) -> anyhow::Result<u8> {
-    let targets = control::resolve(&args.targets, &settings.control.directory)?;
+    let targets = control::meant(&args.targets, settings)?;
     engines::runtime()?.block_on(async {
         let answers = engines::statuses(&targets).await;
         match &args.action {

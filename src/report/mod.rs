@@ -17,11 +17,15 @@ mod markdown;
 pub mod metrics;
 mod outcome;
 mod owners;
+mod sentence;
 pub mod status;
 pub mod story;
 mod table;
 mod text;
 pub mod verbs;
+pub mod watch;
+pub mod what_if;
+pub mod why;
 mod wire;
 
 /// What the exit status of `status`, `events` and the verbs says. Stable: scripts rely on it.

@@ -48,8 +48,8 @@ impl Watch {
             }),
             Command::DemoteAll { mode } => self.on_each(s, |instance| Command::Demote { instance, seen: None, mode }),
             Command::RestoreAll {} => self.on_each(s, |instance| Command::Restore { instance }),
-            Command::Pause {} => self.paused(s, true, is_settled),
-            Command::Resume {} => self.paused(s, false, is_settled),
+            Command::Pause {} => paused(s, true, is_settled),
+            Command::Resume {} => paused(s, false, is_settled),
             Command::Undo { id } => undone(s, id, is_settled),
             // Carried out when it is answered.
             Command::Reload { .. }
@@ -102,15 +102,6 @@ impl Watch {
             (Some(text), _) => Outcome::Waiting(text),
             (None, Some(text)) => Outcome::Different(text),
             (None, None) => Outcome::Done(done.unwrap_or_else(|| "there is no instance".into())),
-        }
-    }
-
-    fn paused(&mut self, s: &Snapshot, wanted: bool, is_settled: bool) -> Outcome {
-        match s.intents.paused.is_some() == wanted {
-            true if wanted => Outcome::Done("preemption is paused".into()),
-            true => Outcome::Done("preemption is as in the file".into()),
-            false if is_settled => Outcome::Different("somebody asked for something else meanwhile".into()),
-            false => Outcome::Waiting("not seen in the status yet".into()),
         }
     }
 
@@ -286,6 +277,16 @@ fn services(reals: &[&Real]) -> String {
 fn reals(s: &Snapshot, is_meant: impl Fn(&Real) -> bool, service: Option<crate::kernel::ServiceKey>) -> Vec<&Real> {
     let services = s.services.iter().filter(|v| service.is_none_or(|key| v.id == key));
     services.flat_map(|v| &v.reals).filter(|r| is_meant(r)).collect()
+}
+
+/// Whether preemption is paused, or not, as was asked for.
+fn paused(s: &Snapshot, wanted: bool, is_settled: bool) -> Outcome {
+    match s.intents.paused.is_some() == wanted {
+        true if wanted => Outcome::Done("preemption is paused".into()),
+        true => Outcome::Done("preemption is as in the file".into()),
+        false if is_settled => Outcome::Different("somebody asked for something else meanwhile".into()),
+        false => Outcome::Waiting("not seen in the status yet".into()),
+    }
 }
 
 /// Whether an action, or the last one, is shown as taken back.

@@ -3,11 +3,15 @@
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// Silence of a node after which what it said last is no longer believed, in microseconds.
-pub(super) const SILENCE: u64 = 15_000_000;
+/// Silence of a node after which what it said last is no longer believed, in microseconds; of one that speaks more
+/// rarely, twice its longest.
+const SILENCE: u64 = 3_000_000;
+
+/// The wall clock is corrected now and then: moments so near each other are the same, in microseconds.
+const NEAR: u64 = 1_000_000;
 
 /// From one moment to another, microseconds since 1970.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Span {
     pub from_us: u64,
     pub until_us: u64,
@@ -41,15 +45,26 @@ pub(super) struct Track {
     /// Since when it is MASTER.
     master: Option<u64>,
     heard: u64,
+    /// The longest time between two words.
+    pace: u64,
     spans: Vec<(Span, bool)>,
 }
 
 impl Track {
     /// It said at `now` that it is MASTER, or not, since `since`.
     pub(super) fn said(&mut self, now: u64, is_master: bool, since: u64) {
+        if self.heard > 0 {
+            self.pace = self.pace.max(now.saturating_sub(self.heard));
+        }
         match (self.master, is_master) {
+            // It was lost from sight and is the MASTER that it was.
+            (None, true)
+                if self.spans.last().is_some_and(|(s, silent)| *silent && s.from_us.abs_diff(since) < NEAR) =>
+            {
+                self.master = self.spans.pop().map(|(span, _)| span.from_us);
+            }
             // It has begun anew since it was heard last: what was before has ended by then.
-            (Some(from), true) if since > self.heard && since > from + 1_000_000 => {
+            (Some(from), true) if since > self.heard && since > from + NEAR => {
                 self.end(from, self.heard, true);
                 self.master = Some(since);
             }
@@ -66,7 +81,7 @@ impl Track {
     /// At the end of the recording.
     pub(super) fn ends(&mut self, now: u64) {
         if let Some(from) = self.master.take() {
-            let is_silent = now.saturating_sub(self.heard) > SILENCE;
+            let is_silent = now.saturating_sub(self.heard) > SILENCE.max(2 * self.pace);
             self.end(from, if is_silent { self.heard } else { now }, is_silent);
         }
     }
@@ -146,7 +161,7 @@ mod tests {
     fn a_crash_is_a_gap_from_the_last_word_to_the_successor() {
         let all = Span { from_us: 100_000_000, until_us: 200_000_000 };
         let tracks = [
-            ("a".to_owned(), track(&[(100, true, 50), (120, true, 50)], 200)),
+            ("a".to_owned(), track(&[(100, true, 50), (119, true, 50), (120, true, 50)], 200)),
             ("b".to_owned(), track(&[(100, false, 50), (125, true, 124), (199, true, 124)], 200)),
         ];
         let owners = owners(&tracks.into(), &all);

@@ -104,6 +104,7 @@ fn tables(snapshots: &[Snapshot], out: &mut dyn Write) -> io::Result<()> {
         if !snapshot.bfd.sessions.is_empty() {
             sessions(snapshot).write(out)?;
         }
+        takeovers(snapshot, out)?;
         plumbing(snapshot, out)?;
         asked_for(snapshot, out)?;
         wire::write(snapshot, out)?;
@@ -208,6 +209,24 @@ fn sessions(s: &Snapshot) -> Table {
 
 fn millis(duration: Duration) -> String {
     format!("{} ms", duration.as_micros() as f64 / 1e3)
+}
+
+/// The last takeover of each instance in parts, beside what its timers promised.
+fn takeovers(s: &Snapshot, out: &mut dyn Write) -> io::Result<()> {
+    let taken: Vec<_> = s.instances.iter().filter_map(|i| Some((i, i.takeover?))).collect();
+    if taken.is_empty() {
+        return Ok(());
+    }
+    let mut table = Table::new(&["TAKEN OVER", "AGO", "PART", "TOOK", "BY THE TIMERS"]);
+    for (i, takeover) in taken {
+        let ago = span(s.age(takeover.master_at));
+        for (number, (part, took)) in takeover.parts().into_iter().enumerate() {
+            let (name, ago) = if number == 0 { (i.name.clone(), ago.clone()) } else { Default::default() };
+            let expected = takeover.expected.filter(|_| number == 0).map(millis);
+            table.row(vec![name, ago, part.to_owned(), millis(took), expected.unwrap_or_default()]);
+        }
+    }
+    table.write(out)
 }
 
 /// Virtual links, and what is kept from the addresses.

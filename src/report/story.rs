@@ -99,6 +99,8 @@ pub type Bounds = (Option<u64>, Option<u64>);
 struct Gathered {
     nodes: Vec<Node>,
     heard: Vec<u64>,
+    /// From the first word to the last, on the clocks of the nodes: in the demo they are not the console's.
+    span: Span,
     tracks: BTreeMap<(u8, String), BTreeMap<String, Track>>,
     /// By node, number, wall clock, so that none counts twice.
     events: BTreeMap<(u64, String, u64), Arc<Event>>,
@@ -106,10 +108,6 @@ struct Gathered {
 
 impl Story {
     pub fn of(recording: &Recording, bounds: Bounds) -> Self {
-        let (first, last) = recording.span();
-        let from_us = bounds.0.unwrap_or(first.wall).max(first.wall);
-        let until_us = bounds.1.unwrap_or(last.wall).min(last.wall);
-        let all = Span { from_us, until_us: until_us.max(from_us) };
         let mut it = Gathered::default();
         it.nodes.resize_with(recording.header.nodes.len(), Node::default);
         it.heard.resize(recording.header.nodes.len(), 0);
@@ -121,9 +119,12 @@ impl Story {
         }
         for tracks in it.tracks.values_mut() {
             for track in tracks.values_mut() {
-                track.ends(last.wall);
+                track.ends(it.span.until_us);
             }
         }
+        let from_us = bounds.0.unwrap_or(0).max(it.span.from_us);
+        let until_us = bounds.1.unwrap_or(u64::MAX).min(it.span.until_us);
+        let all = Span { from_us, until_us: until_us.max(from_us) };
         it.events.retain(|(wall, ..), _| (all.from_us..=all.until_us).contains(wall));
         it.told(recording, all)
     }
@@ -142,6 +143,7 @@ impl Gathered {
                 if let Some(node) = self.nodes.get_mut(node) {
                     node.lost += 1;
                 }
+                self.lost(node);
             }
             Fed::Note(note) => drop(self.events.insert((moment.wall, note.node.clone(), note.seq), note)),
             Fed::Link { .. } | Fed::Clock { .. } | Fed::Stage(_) => {}
@@ -149,6 +151,8 @@ impl Gathered {
     }
 
     fn snapshot(&mut self, node: usize, s: &Snapshot) {
+        let from_us = if self.span.from_us == 0 { s.wall_us } else { self.span.from_us.min(s.wall_us) };
+        self.span = Span { from_us, until_us: self.span.until_us.max(s.wall_us) };
         if let (Some(known), Some(heard)) = (self.nodes.get_mut(node), self.heard.get_mut(node)) {
             known.name.clone_from(&s.node.name);
             known.version.clone_from(&s.node.version);

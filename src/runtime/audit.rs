@@ -38,9 +38,11 @@ pub(super) struct Audit {
     ender: Actor,
 }
 
+type Unsent = (oneshot::Sender<Reply>, Reply);
+
 /// An answer on its way to whoever waits for it: given by the thread, or by the engine's.
 #[derive(Clone, Default)]
-struct Answer(Arc<Mutex<Option<(oneshot::Sender<Reply>, Reply)>>>);
+struct Answer(Arc<Mutex<Option<Unsent>>>);
 
 impl Answer {
     fn give(&self) {

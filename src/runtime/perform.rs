@@ -80,10 +80,7 @@ impl Turning {
                 let result = Err("the thread for the journal has ended: restart vipdeck".to_owned());
                 (!told).then_some(Input::IntentsKept { revision, result })
             }
-            Effect::ReadConfiguration { id, ask } => {
-                self.read_configuration(id, ask);
-                None
-            }
+            Effect::ReadConfiguration { id, ask } => self.read_configuration(id, ask),
             Effect::KeepConfiguration(config) => {
                 self.desk.runs(self.engine.name(), &config.about);
                 self.keeper.keep_configuration(*config, true);

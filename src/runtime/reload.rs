@@ -30,7 +30,7 @@ impl Turning {
     }
 
     /// On a thread of its own: a file may be long, and where it lies slow.
-    pub(super) fn read_configuration(&self, id: u64, ask: Ask) {
+    pub(super) fn read_configuration(&self, id: u64, ask: Ask) -> Option<Input> {
         if matches!(ask.command, Command::Reload { dry_run: false })
             && let Ok(now) = sd_notify::NotifyState::monotonic_usec_now()
         {
@@ -39,7 +39,7 @@ impl Turning {
         }
         let Reader { file, reading, results, .. } = &self.reader;
         let (file, reading, results) = (file.clone(), reading.clone(), results.clone());
-        let (refusal_to, refused) = (results.clone(), ask.clone());
+        let refused = ask.clone();
         let (previous, clerk) = (self.keeper.previous(), self.desk.clerk());
         let work = move || {
             let read = match ask.command {
@@ -54,10 +54,9 @@ impl Turning {
             // An engine that has ended meanwhile wants nothing.
             let _ = results.send(Input::Configured { id, ask, read });
         };
-        if let Err(error) = std::thread::Builder::new().name("reload".into()).spawn(work) {
-            let read = Err(format!("start a thread: {error}"));
-            let _ = refusal_to.send(Input::Configured { id, ask: refused, read });
-        }
+        let started = std::thread::Builder::new().name("reload".into()).spawn(work);
+        let refusal = |error| Input::Configured { id, ask: refused, read: Err(format!("start a thread: {error}")) };
+        started.err().map(refusal)
     }
 
     /// On a thread of its own, like everything that reads files.

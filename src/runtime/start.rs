@@ -15,7 +15,7 @@ use super::{addresses, checkers, dataplane, hooks, intents, keep, plumbing, rout
 use crate::cli;
 use crate::cluster;
 use crate::conf::{self, Config, Severity};
-use crate::control::{Access, Board, default_socket, journal, server};
+use crate::control::{Access, Board, NodeList, default_socket, journal, server};
 use crate::engine::{Engine, Input, Keep, Setup};
 use crate::report;
 use crate::settings::{Settings, TableDrift};
@@ -121,6 +121,7 @@ pub fn run_headless(args: &cli::Run, settings: &Settings) -> anyhow::Result<u8> 
     engine.keep_at_stop(clock.now(), keep);
     let monitor = Monitor::on_thread().context("open rtnetlink")?;
     let links = Links::new(&engine).context("open the socket for ARP; it takes root (CAP_NET_RAW)")?;
+    board.set_nodes(NodeList::from(settings));
     let files = settings.journal.on_disk.then(|| journal_files(args, settings, &socket_name)).flatten();
     journal::keep(&board, &settings.journal, files).context("start the thread for the journal")?;
     let (requests_in, requests) = mpsc::channel(64);

@@ -45,6 +45,10 @@ fn merge(layers: &Layers) -> anyhow::Result<Settings> {
     for path in layers.files.iter().chain(&layers.extra) {
         anyhow::ensure!(path.is_file(), "settings: no such file: {}", path.display());
         builder = builder.add_source(File::from(path.as_path()).format(FileFormat::Toml));
+        // For the line and column of what is wrong in it; what it leaves to other layers is no matter here.
+        let text = std::fs::read_to_string(path).with_context(|| format!("settings: read {}", path.display()))?;
+        toml::from_str::<Settings>(&text)
+            .map_err(|e| anyhow::anyhow!("settings: {}: {}", path.display(), e.to_string().trim_end()))?;
         // Each layer is tried by itself on top of those below, so that an error names the file that made it.
         read(builder.build_cloned()).with_context(|| format!("settings: {}", path.display()))?;
     }
@@ -96,8 +100,12 @@ mod tests {
     fn errors_name_the_file_and_the_key() {
         let directory = tempfile::tempdir().unwrap();
         for (text, expected) in [
-            ("[console]\ntheem = \"x\"\n", "theem"),
-            ("[console]\nascii = \"perhaps\"\n", "console.ascii"),
+            ("[console]\ntheem = \"x\"\n", "line 2, column 1"),
+            ("[console]\nascii = \"perhaps\"\n", "line 2, column 9"),
+            ("[cluster.web]\nnodes = [\n  \"ssh://lb-a\",\n  \"http://lb-b\",\n]\n", "line 4"),
+            ("[cluster.web]\nnodes = [\"ssh://\"]\n", "names no host"),
+            ("[cluster.web]\nnods = []\n", "line 2"),
+            ("[metrics]\nlisten = \"0.0.0.0:9650\"\n", "not a loopback address"),
             ("[console\n", "line"),
         ] {
             let path = file(&directory, "bad.toml", text);

@@ -7,4 +7,7 @@ mod model;
 
 pub use load::{load, parse};
 pub use look::look;
-pub use model::{Balancer, Console, Control, Journal, Loopback, Mail, MailTls, Metrics, Notice, Settings, TableDrift};
+pub use model::{
+    Balancer, Cluster, Console, Control, Journal, Loopback, Mail, MailTls, Metrics, NodeWord, Notice, Settings,
+    TableDrift,
+};

@@ -3,6 +3,8 @@
 use crate::kernel::ServiceKey;
 use crate::sys::audit_file::Limits;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -11,6 +13,8 @@ use std::path::PathBuf;
 pub struct Settings {
     pub audit: Audit,
     pub balancer: Balancer,
+    /// Clusters by name, for `attach NAME` and `--at NAME`.
+    pub cluster: BTreeMap<String, Cluster>,
     pub console: Console,
     pub control: Control,
     pub engine: Engine,
@@ -98,6 +102,45 @@ pub enum MailTls {
 pub struct Notify {
     /// A NUL byte after each line about services in a FIFO, as keepalived 2.4 writes it and 2.2.7 does not.
     pub lvs_fifo_nul: bool,
+}
+
+/// The nodes of one cluster.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Cluster {
+    pub nodes: Vec<NodeWord>,
+}
+
+/// Where an engine is: `ssh://HOST`, a socket's path, a name below the directory of the sockets.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct NodeWord(String);
+
+impl TryFrom<String> for NodeWord {
+    type Error = String;
+
+    fn try_from(word: String) -> Result<Self, String> {
+        let why = match word.split_once("://") {
+            _ if word.is_empty() => "a node cannot be empty",
+            _ if word.contains(|c: char| c.is_whitespace() || c.is_control()) => "a node has no blanks",
+            Some(("ssh", host)) if host.is_empty() || host.starts_with(['-', '/']) => "names no host",
+            None | Some(("ssh", _)) => return Ok(Self(word)),
+            Some(_) => "a node is ssh://HOST, a socket's path or a name",
+        };
+        Err(format!("`{}`: {why}", word.escape_debug()))
+    }
+}
+
+impl From<NodeWord> for String {
+    fn from(word: NodeWord) -> Self {
+        word.0
+    }
+}
+
+impl fmt::Display for NodeWord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
 }
 
 /// What Prometheus asks.
@@ -212,6 +255,8 @@ pub struct Control {
     pub view_group: Option<String>,
     /// Members may command; none: only root and the engine's own user.
     pub operate_group: Option<String>,
+    /// Which of the clusters below this machine's engines belong to; none: the only one.
+    pub cluster: Option<String>,
 }
 
 impl Default for Console {
@@ -244,6 +289,6 @@ impl Default for Mail {
 
 impl Default for Control {
     fn default() -> Self {
-        Self { directory: "/run/vipdeck".into(), view_group: None, operate_group: None }
+        Self { directory: "/run/vipdeck".into(), view_group: None, operate_group: None, cluster: None }
     }
 }

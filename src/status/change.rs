@@ -130,6 +130,9 @@ pub struct InstanceTick {
     at: [Option<Instant>; 3],
     /// Adverts sent, heard, refused; announcements sent.
     counts: [u64; 4],
+    /// [`super::Election::quiet_since`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    quiet_since: Option<Instant>,
 }
 
 impl InstanceTick {
@@ -139,6 +142,7 @@ impl InstanceTick {
             heard: i.heard.clone(),
             at: [i.next_advert_at, i.master_down_at, i.announce_at],
             counts: [i.adverts_sent, i.adverts_heard, i.adverts_refused, i.announcements_sent],
+            quiet_since: i.election.as_ref().map(|e| e.quiet_since),
         }
     }
 }
@@ -162,6 +166,9 @@ impl Member for Instance {
         self.heard.clone_from(&tick.heard);
         [self.next_advert_at, self.master_down_at, self.announce_at] = tick.at;
         [self.adverts_sent, self.adverts_heard, self.adverts_refused, self.announcements_sent] = tick.counts;
+        if let (Some(election), Some(at)) = (&mut self.election, tick.quiet_since) {
+            election.quiet_since = at;
+        }
         Ok(())
     }
 }
@@ -177,7 +184,13 @@ pub struct ServiceChange {
 
 impl Service {
     fn head(&self) -> Self {
-        Self { group: self.group.clone(), instance: self.instance.clone(), reals: Vec::new(), ..*self }
+        Self {
+            group: self.group.clone(),
+            instance: self.instance.clone(),
+            reals: Vec::new(),
+            quorum_reasons: self.quorum_reasons.clone(),
+            ..*self
+        }
     }
 }
 

@@ -262,15 +262,15 @@ impl Command {
         }
     }
 
-    /// The real server it is about, if it is about one.
-    pub const fn real(&self) -> Option<DestinationKey> {
+    /// The real server it is about, if it is about one, and of which virtual service; none: of all that have it.
+    pub const fn real(&self) -> Option<(DestinationKey, Option<ServiceKey>)> {
         match self {
-            Self::Drain { real, .. }
-            | Self::Maint { real, .. }
-            | Self::Reset { real, .. }
-            | Self::Return { real, .. }
-            | Self::CheckNow { real, .. }
-            | Self::Weight { real, .. } => Some(*real),
+            Self::Drain { real, service, .. }
+            | Self::Maint { real, service }
+            | Self::Reset { real, service }
+            | Self::Return { real, service, .. }
+            | Self::CheckNow { real, service }
+            | Self::Weight { real, service, .. } => Some((*real, *service)),
             _ => None,
         }
     }
@@ -284,7 +284,7 @@ impl Command {
             Self::Lock { on, .. } | Self::Unlock { on } => on.clone(),
             _ => match (self.instance(), self.real()) {
                 (Some(name), _) => name.to_owned(),
-                (None, Some(real)) => real.to_string(),
+                (None, Some((real, _))) => real.to_string(),
                 (None, None) => "node".into(),
             },
         }

@@ -1,5 +1,6 @@
 //! Something that happened.
 
+use super::reason::Reasons;
 use crate::kernel::{DestinationKey, ServiceKey};
 use crate::time::Instant;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -22,6 +23,9 @@ pub struct Event {
     pub text: String,
     /// Why: "no advert for 3.609 s; the last was from 192.0.2.11, priority 150".
     pub cause: Option<String>,
+    /// What it follows from, link by link, what came from outside last.
+    #[serde(default)]
+    pub reasons: Reasons,
 }
 
 /// What it happened to.

@@ -5,8 +5,10 @@ use super::alarm::{Acknowledged, Alarm};
 use super::checks::CheckStatus;
 use super::command::Actor;
 use super::config::ConfigSummary;
+use super::election::Election;
 use super::event::Severity;
 use super::intent::{AtDeadline, Intents, Rising};
+use super::reason::{Reasons, Takeover};
 use super::setting::Setting;
 use super::skew::{self, Word};
 use super::wire::Wire;
@@ -203,6 +205,9 @@ pub struct LinkState {
     /// When that counts, if it does not yet (`interface_up_down_delays`).
     #[serde(default)]
     pub counts_at: Option<Instant>,
+    /// Why it is up or down: the kernel's last word of that.
+    #[serde(default)]
+    pub reasons: Reasons,
     pub mac: Option<Mac>,
     pub addresses: Vec<IpNet>,
 }
@@ -339,6 +344,12 @@ pub struct Instance {
     /// What it runs by, as far as it is written or is not as [`Snapshot::defaults`] says.
     #[serde(default)]
     pub settings: Vec<Setting>,
+    /// The last time it became MASTER, in parts.
+    #[serde(default)]
+    pub takeover: Option<Takeover>,
+    /// What a forecast needs beside the rest; none: an older engine.
+    #[serde(default)]
+    pub election: Option<Box<Election>>,
 }
 
 impl Instance {
@@ -526,6 +537,9 @@ pub struct Transition {
     pub to: Role,
     /// A sentence: "no advert for 3.609 s; the last was from 192.0.2.11, priority 150".
     pub cause: String,
+    /// What it follows from, link by link, what came from outside last. Only of the newest ones: the events have all.
+    #[serde(default)]
+    pub reasons: Reasons,
 }
 
 /// One virtual service on this node.
@@ -549,6 +563,9 @@ pub struct Service {
     /// None: not judged yet.
     #[serde(default)]
     pub quorum: Option<Quorum>,
+    /// Why the quorum was judged so, what came from outside last.
+    #[serde(default)]
+    pub quorum_reasons: Reasons,
     #[serde(default)]
     pub sorry: Option<Sorry>,
     pub reals: Vec<Real>,
@@ -648,6 +665,9 @@ pub struct Health {
     pub failing: u32,
     pub retry: u32,
     pub next_at: Option<Instant>,
+    /// The result that turned the verdict, and what it follows from.
+    #[serde(default)]
+    pub reasons: Reasons,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -729,6 +749,9 @@ pub struct Script {
     pub last: Option<CheckResult>,
     pub next_at: Option<Instant>,
     pub running: bool,
+    /// The result that turned the verdict.
+    #[serde(default)]
+    pub reasons: Reasons,
 }
 
 /// The BFD sessions, and what was refused of all that came to their ports.
@@ -835,6 +858,9 @@ pub struct TrackedProcess {
     pub since: Instant,
     /// When the other verdict counts, while its delay runs.
     pub changes_at: Option<Instant>,
+    /// The count that turned the verdict.
+    #[serde(default)]
+    pub reasons: Reasons,
     /// Why they are looked for every second, where the kernel does not tell of them.
     pub polled: Option<String>,
 }

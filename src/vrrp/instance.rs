@@ -219,6 +219,11 @@ impl Instance {
         self.master
     }
 
+    /// When the silence that may end in a takeover began.
+    pub const fn quiet_since(&self) -> Instant {
+        self.quiet_since
+    }
+
     /// Until when a lower master is put up with (`preempt_delay`), if one is.
     pub const fn preempt_at(&self) -> Option<Instant> {
         self.preempt_at

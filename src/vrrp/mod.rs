@@ -12,6 +12,7 @@ mod cause;
 mod group;
 mod instance;
 mod master;
+mod moment;
 mod notify;
 mod reconfigure;
 mod rise_fall;
@@ -19,13 +20,15 @@ mod spec;
 mod state;
 #[cfg(test)]
 mod tests;
+mod weigh;
 mod yielding;
 
 pub use adopting::Was;
 pub use auth::{AntiReplay, Auth, Hmac, HmacKey, HmacMode, Password};
 pub use cause::{Cause, Note};
-pub use group::GroupSpec;
+pub use group::{GroupSpec, all_ready, follows, has_yielded, with_others};
 pub use instance::{Grouping, Heard, Input, Instance, Order, Output, Refusal};
+pub use moment::Moment;
 pub use notify::{Command, Notify, RunAs};
 pub use rise_fall::RiseFall;
 pub use spec::{
@@ -33,3 +36,4 @@ pub use spec::{
     Unicast, Version, Vrid,
 };
 pub use state::{Conditions, Hold, Role, State, Term};
+pub use weigh::{weigh, weigh_number};

@@ -42,7 +42,14 @@ fn two_masters() -> [Snapshot; 2] {
     for (n, s) in [&mut first, &mut second].into_iter().enumerate() {
         let mac = format!("02:00:00:00:00:0{}", n + 1).parse().unwrap();
         let name = crate::fixture::link();
-        s.node.links = vec![LinkState { name, up: Some(true), counts_at: None, mac: Some(mac), addresses: vec![] }];
+        s.node.links = vec![LinkState {
+            name,
+            up: Some(true),
+            counts_at: None,
+            mac: Some(mac),
+            addresses: vec![],
+            reasons: std::sync::Arc::default(),
+        }];
     }
     let master = &mut second.instances[0];
     (master.state, master.since, master.master) = (Role::Master, at(AT - 10_000_000), None);
@@ -115,7 +122,13 @@ fn no_master_began_when_the_last_one_left() {
         (i.state, i.master, i.faults) = (Role::Fault, None, vec!["eth0 is down".into()]);
         i.heard.clear();
     }
-    let left = Transition { at: at(AT - 5_000_000), from: Role::Master, to: Role::Fault, cause: "eth0".into() };
+    let left = Transition {
+        at: at(AT - 5_000_000),
+        from: Role::Master,
+        to: Role::Fault,
+        cause: "eth0".into(),
+        reasons: std::sync::Arc::default(),
+    };
     nodes[0].instances[0].transitions.push(left);
     let found = judged(&nodes);
     assert_eq!(kinds(&found), [AlarmKind::NoMaster, AlarmKind::Fault, AlarmKind::Fault]);
@@ -139,9 +152,31 @@ fn what_must_be_the_same_and_is_not_is_named_with_both_values() {
 }
 
 #[test]
+fn a_hold_that_is_about_to_end_is_an_alarm_since_its_last_quarter() {
+    let mut nodes = both();
+    let mut hold = crate::fixture::hold(vipdeck::status::HoldKind::Demoted);
+    // A hold of four minutes, of which 63 seconds are over.
+    hold.expires_at = Some(at(AT - 63_000_000 + 240_000_000));
+    nodes[1].instances[0].hold = Some(hold.clone());
+    assert_eq!(judged(&nodes), []);
+    hold.since = at(AT - 200_000_000);
+    hold.expires_at = Some(at(AT + 40_000_000));
+    nodes[1].instances[0].hold = Some(hold);
+    let found = judged(&nodes);
+    assert_eq!((kinds(&found), found[0].since_us), (vec![AlarmKind::Hold], wall(AT - 20_000_000)));
+    assert!(found[0].text.contains("VI_1 on lvs2 by ops1 is about to end"), "{}", found[0].text);
+}
+
+#[test]
 fn a_router_that_goes_to_and_fro_is_flapping_since_it_began_to() {
     let mut nodes = both();
-    let took = |s: u64| Transition { at: at(s * 1_000_000), from: Role::Backup, to: Role::Master, cause: "x".into() };
+    let took = |s: u64| Transition {
+        at: at(s * 1_000_000),
+        from: Role::Backup,
+        to: Role::Master,
+        cause: "x".into(),
+        reasons: std::sync::Arc::default(),
+    };
     nodes[0].instances[0].transitions = vec![took(3), took(600), took(700)];
     nodes[1].instances[0].transitions = vec![took(650)];
     assert_eq!(judged(&nodes), [], "three in 125 seconds");
@@ -183,6 +218,7 @@ fn own_lateness_drift_and_a_script_that_cannot_run_are_said_as_such() {
         }),
         next_at: None,
         running: false,
+        reasons: std::sync::Arc::default(),
     }];
     let found = judged(&nodes);
     assert_eq!(kinds(&found), [AlarmKind::Script, AlarmKind::Drift, AlarmKind::Late, AlarmKind::Finding]);

@@ -16,9 +16,9 @@ use vipdeck::kernel::{Forwarding, Scheduler, ServiceKey};
 use vipdeck::net::{Family, LinkName};
 use vipdeck::status::{
     Action, ActionState, Actor, Admin, AtDeadline, AuthSeen, Bfd, CheckResult, ClientView, Counters, Dataplane,
-    DataplaneKind, Drain, Event, Health, Heard, Hold, HoldKind, Instance, Mode, Neighbour, Node, Presence, Real, Role,
-    SCHEMA, ServerState, Service, Setting, SettingFrom, Severity, Snapshot, Stage, StageClock, StageNode, StageServer,
-    Subject, Term, Transition, Verdict, Vip, Wire, WireLink,
+    DataplaneKind, Drain, Election, Event, Health, Heard, Hold, HoldKind, Instance, Mode, Neighbour, Node, Presence,
+    Real, Reason, Reasons, Role, SCHEMA, ServerState, Service, Setting, SettingFrom, Severity, Snapshot, Stage,
+    StageClock, StageNode, StageServer, Subject, Takeover, Term, Transition, Verdict, Vip, Wire, WireLink,
 };
 use vipdeck::time::Instant;
 
@@ -105,7 +105,22 @@ fn instance(node: u8, which: u8) -> Instance {
             from: if is_master { Role::Backup } else { Role::Init },
             to: if is_master { Role::Master } else { Role::Backup },
             cause: if is_master { "no advert for 3.414 s; none was ever heard" } else { "start" }.into(),
+            reasons: reasons(is_master),
         }],
+        takeover: is_master.then(|| Takeover {
+            quiet_since: at(195_375),
+            expected: Some(Duration::from_millis(3414)),
+            noticed_at: at(3_609_375),
+            master_at: at(3_609_375),
+            added_at: Some(at(3_610_100)),
+            announced_at: Some(at(3_610_100)),
+        }),
+        election: Some(Box::new(Election {
+            down_adverts: 3,
+            master_interval: Duration::from_secs(1),
+            quiet_since: if is_master { at(195_375) } else { at(AT - 420_000) },
+            ..Election::default()
+        })),
         transitions_total: 1,
         became_master: 0,
         released_master: 0,
@@ -119,6 +134,26 @@ fn instance(node: u8, which: u8) -> Instance {
         announcements_sent: if is_master { 10 } else { 0 },
         packets: vipdeck::status::PacketErrors::default(),
     }
+}
+
+/// Why an instance is what it is.
+fn reasons(is_master: bool) -> Reasons {
+    if is_master {
+        return [
+            Reason::follows(at(3_609_375), "no advert heard for 3.414 s"),
+            Reason::follows(
+                at(3_609_375),
+                "the master-down timer of 3.414 s ran out: 3 adverts missed and the skew of 150",
+            ),
+            Reason::input(at(195_375), "silence", "from here on it listened, and heard no advert"),
+        ]
+        .into();
+    }
+    [
+        Reason::follows(at(3_609_375), "link and trackers are good"),
+        Reason::input(at(3_609_375), "link", "the kernel told: eth0 is up"),
+    ]
+    .into()
 }
 
 /// Each node hears the other's adverts.
@@ -186,6 +221,7 @@ fn real(n: u8, serving: bool) -> Real {
             failing: 0,
             retry: 2,
             next_at: Some(at(AT + 3_900_000)),
+            reasons: [Reason::input(at(1_200_000), "check", "TCP_CHECK: connected in 1.3 ms")].into(),
         },
         checks: Vec::new(),
         admin: Admin::Ready,
@@ -216,6 +252,7 @@ pub(crate) fn snapshot(node: u8) -> Snapshot {
         instance: Some(format!("VI_{which}")),
         group: None,
         quorum: None,
+        quorum_reasons: Reasons::default(),
         sorry: None,
         reals: vec![real(1, node == which), real(2, node == which)],
     };
@@ -276,6 +313,11 @@ pub(crate) fn events(node: u8) -> Vec<Arc<Event>> {
             kind: kind.into(),
             text: text.into(),
             cause: (!cause.is_empty()).then(|| cause.into()),
+            reasons: match kind {
+                "state" => reasons(true),
+                "start" => [Reason::input(at(at_us), "start", "this engine started")].into(),
+                _ => [Reason::input(at(at_us), "kernel", format!("the kernel did: {text}"))].into(),
+            },
         })
     };
     let own = Subject::Instance(format!("VI_{node}"));

@@ -16,3 +16,4 @@ mod stale;
 mod tables;
 mod tracks;
 mod truth;
+mod whys;

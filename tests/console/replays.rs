@@ -172,6 +172,7 @@ fn quiet(seconds: u64) -> Live {
         if second == seconds / 2 {
             let event = |seq: u64, kind: &str, severity, text: &str, cause: &str| {
                 Arc::new(Event {
+                    reasons: Arc::default(),
                     seq,
                     at: vipdeck::time::Instant::from_micros(AT + second * 1_000_000),
                     wall_us: live.console.model.wall_us,

@@ -35,7 +35,13 @@ fn two(change: impl FnOnce(&mut Snapshot, &mut Snapshot)) -> Console {
 
 fn moved_ago(snapshot: &mut Snapshot, seconds: u64) {
     let cause = "priority 0 heard".to_owned();
-    let then = Transition { at: at(AT - seconds * 1_000_000), from: Role::Backup, to: Role::Master, cause };
+    let then = Transition {
+        at: at(AT - seconds * 1_000_000),
+        from: Role::Backup,
+        to: Role::Master,
+        cause,
+        reasons: Default::default(),
+    };
     snapshot.instances[0].transitions.push(then);
 }
 

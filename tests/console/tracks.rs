@@ -18,6 +18,7 @@ fn tracked() -> Snapshot {
         name: link(),
         up: Some(false),
         counts_at: Some(at(AT + 2_000_000)),
+        reasons: std::sync::Arc::default(),
         mac: None,
         addresses: vec![],
     }];
@@ -36,6 +37,7 @@ fn tracked() -> Snapshot {
         }),
         next_at: Some(at(AT + 5_000_000)),
         running: false,
+        reasons: std::sync::Arc::default(),
     }];
     snapshot.files = vec![TrackedFile {
         name: "limits".into(),
@@ -56,6 +58,7 @@ fn tracked() -> Snapshot {
         good: Some(true),
         since: at(AT - 240_000_000),
         changes_at: Some(at(AT + 4_000_000)),
+        reasons: std::sync::Arc::default(),
         polled: Some("no such luck".into()),
     }];
     snapshot

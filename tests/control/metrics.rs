@@ -133,7 +133,6 @@ fn the_reader_is_strict() {
 #[test]
 fn the_numbers_are_those_of_the_status() {
     let fake = Fake::start(World::Stubborn);
-    fake.record(1..=3);
     {
         let mut state = fake.state.lock().unwrap();
         state.instances[0].adverts_sent = 9_007_199_254_740_993;
@@ -141,6 +140,7 @@ fn the_numbers_are_those_of_the_status() {
         state.services[0].reals[0].active = None;
         state.counters.worst_lateness = Duration::from_millis(1500);
     }
+    fake.record(1..=3);
     let text = run(&["metrics", "--at", fake.path.to_str().unwrap()]);
     assert_eq!(text.status.code(), Some(0), "{}", String::from_utf8_lossy(&text.stderr));
     let text = String::from_utf8(text.stdout).unwrap();

@@ -66,6 +66,8 @@ fn instance() -> Instance {
         state: Role::Master,
         since: Instant::from_micros(4_000_000),
         hold: None,
+        takeover: None,
+        election: None,
         yielding: false,
         base_priority: 150,
         effective_priority: 150,
@@ -121,6 +123,7 @@ fn service() -> Service {
         instance: Some("VI_1".into()),
         group: None,
         quorum: None,
+        quorum_reasons: std::sync::Arc::default(),
         sorry: None,
         reals: vec![real("192.0.2.21:80"), real("192.0.2.22:80")],
     }
@@ -143,6 +146,7 @@ fn real(address: &str) -> Real {
             failing: 0,
             retry: 1,
             next_at: None,
+            reasons: std::sync::Arc::default(),
         },
         checks: Vec::new(),
         admin: Admin::Ready,
@@ -165,6 +169,7 @@ fn real(address: &str) -> Real {
 pub(crate) fn event(seq: u64) -> Event {
     Event {
         seq,
+        reasons: std::sync::Arc::default(),
         at: Instant::from_micros(seq * 1000),
         wall_us: WALL_US + seq * 1000,
         node: "lvs1".into(),

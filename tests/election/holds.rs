@@ -334,7 +334,7 @@ fn undo_of_a_drain_gives_the_old_weight_in_steps() {
 #[test]
 fn undo_of_weight_maint_and_reset() {
     let (mut world, drain) = services();
-    let real = drain.real().unwrap();
+    let (real, _) = drain.real().unwrap();
     let seen = |world: &mut World| world.snapshot(0).unwrap().services[0].reals[0].clone();
     let configured = seen(&mut world).weight_configured;
     for weight in [7, 9] {

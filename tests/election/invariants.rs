@@ -51,6 +51,9 @@ fn play(seed: u64, operators: bool) -> Result<Vec<String>, String> {
         cluster.world.run_for(LOOK);
         for host in 0..nodes {
             let events = cluster.world.take_events(host);
+            for event in &events {
+                ends_outside(event)?;
+            }
             history.extend(events.iter().map(|e| format!("  {} {} {} {:?}", e.at, e.node, e.text, e.cause)));
         }
         if let Err(violation) = watcher.look(&mut cluster, &variation) {
@@ -59,6 +62,17 @@ fn play(seed: u64, operators: bool) -> Result<Vec<String>, String> {
         }
     }
     Ok(history)
+}
+
+/// Every change of state is told with a chain that ends in something from outside the engine.
+fn ends_outside(event: &vipdeck::status::Event) -> Result<(), String> {
+    let known = event.reasons.last().is_some_and(|last| last.input.is_some() && !last.text.contains("unknown"));
+    let timer_alone = event.kind == "state" && event.reasons.last().is_some_and(|r| r.input.as_deref() == Some("time"));
+    let in_order = event.reasons.windows(2).all(|pair| pair[0].at >= pair[1].at);
+    if known && !timer_alone && in_order && event.reasons.iter().all(|r| r.at <= event.at) {
+        return Ok(());
+    }
+    Err(format!("{} {}: its chain is {:#?}", event.node, event.text, event.reasons))
 }
 
 /// What an operator does, never by force.

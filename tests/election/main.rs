@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods, reason = "test code")]
 
 mod cluster;
+mod forecast;
 mod holds;
 mod invariants;
 mod reload;

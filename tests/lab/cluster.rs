@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 use vipdeck::control::{self, Target, client};
+use vipdeck::forecast::{Forecast, Hypothesis, Known, Standing};
 use vipdeck::kernel::Forwarding;
 use vipdeck::lab::report::{Outage, Report};
 use vipdeck::status::{
@@ -202,7 +203,10 @@ fn a_drain_ends(lab: &Lab) {
 
 fn a_crash_costs_what_the_timers_promise(lab: &mut Lab) {
     let (_, before) = now(lab);
+    let forecast = forecast(lab, &Hypothesis::Crash { node: "lvs1".into() });
     lab.must(&StageAction::Crash { node: "lvs1".into() });
+    let waiting = status(lab, "lvs2");
+    let countdown = waiting.instance("VI_1").unwrap().master_down_at.map(|at| waiting.wall_of(at));
     eventually("lvs2 is master", || role(lab, "lvs2", "VI_1") == Role::Master);
     let _ = now(lab);
     let (_, after) = lab.wait("lvs2 serves the address of lvs1", SETTLED, |stage, report| {
@@ -217,9 +221,49 @@ fn a_crash_costs_what_the_timers_promise(lab: &mut Lab) {
     let difference = promised.abs_diff(outage.length);
     say(&format!("crash: outage {:?}, promised by the timers {promised:?}, difference {difference:?}", outage.length));
     assert!(difference <= exactness().close + outage.own_lateness, "outage {outage:?}, promised {promised:?}");
+    the_parts_add_up(&snapshot, &outage, countdown, &forecast);
     lab.must(&StageAction::Revive { node: "lvs1".into() });
     eventually("the address is back on lvs1", || try_status(lab, "lvs1").is_some_and(|s| is_master(&s, "VI_1")));
     say("the revived director took its address back");
+}
+
+/// What was foretold and what the engine says of its takeover, beside what the client felt of it.
+fn the_parts_add_up(snapshot: &Snapshot, outage: &Outage, countdown: Option<u64>, forecast: &Forecast) {
+    let slack = exactness().close + outage.own_lateness;
+    // What engines do at a moment is exact to a fifth of what a client can measure.
+    let fine = exactness().close / 5;
+    let takeover = snapshot.instance("VI_1").unwrap().takeover.expect("it took over");
+    let noticed = snapshot.wall_of(takeover.noticed_at);
+    let off = countdown.map(|predicted| predicted.abs_diff(noticed));
+    say(&format!("crash: the countdown was off by {off:?} µs; {:?}", takeover.parts()));
+    assert!(off.is_some_and(|off| u128::from(off) < fine.as_micros()), "predicted {countdown:?}, noticed {noticed}");
+    let expected = takeover.expected.expect("it waited");
+    let waited = takeover.quiet_since.until(takeover.noticed_at);
+    assert!(waited.abs_diff(expected) < fine, "{takeover:?}");
+    // The client answers again within one of its questions after the first announcement.
+    let announced = snapshot.wall_of(takeover.announced_at.expect("it announced"));
+    let ended = outage.from_wall_us + u64::try_from(outage.length.as_micros()).unwrap();
+    let first_answer = Duration::from_micros(ended.abs_diff(announced));
+    assert!(first_answer <= slack, "first answer {first_answer:?} from the announcement, {outage:?}");
+    let outcome = forecast.instances.iter().find(|o| o.instance == "VI_1").unwrap();
+    let span = outcome.when.expect("it moves");
+    assert_eq!(outcome.after, ["lvs2"]);
+    assert!(outage.length + slack >= span.from && outage.length <= span.to + slack, "{outage:?}, forecast {span}");
+    say(&format!(
+        "crash: forecast {span}, outage {:?}, first answer {first_answer:?} after the announcement",
+        outage.length
+    ));
+}
+
+fn forecast(lab: &Lab, question: &Hypothesis) -> Forecast {
+    let told = ["lvs1", "lvs2"].map(|node| (node, status(lab, node)));
+    let nodes = told.each_ref().map(|(name, snapshot)| Known {
+        name,
+        snapshot: Some(snapshot),
+        age: Duration::ZERO,
+        standing: Standing::Fresh,
+    });
+    vipdeck::forecast::of(&nodes, question, None).unwrap()
 }
 
 /// Of the address that lvs1 is to have.

@@ -57,6 +57,7 @@ pub fn alarms(nodes: &[Seen]) -> Vec<Alarm> {
         routers::judge(nodes, &router, &mut told, &mut found);
     }
     services::judge(nodes, &mut found);
+    found.extend(services::differ(nodes));
     for node in nodes {
         of_node(node, &told, &mut found);
     }
@@ -138,6 +139,9 @@ fn of_finding(node: &Seen, snapshot: &Snapshot, finding: &Finding, told: &Told) 
         "own-lateness" => {
             let meaning = "flaps at that moment are this machine's own doing, not the network's";
             (AlarmKind::Late, meaning, "look at its load, and at what stopped the process")
+        }
+        "hold-expired" => {
+            (AlarmKind::Hold, "the node is not what the file makes of it", "R lifts it, or hold it for longer")
         }
         "drain-overdue" => {
             let advice = "Services: E ends the rest, D gives it more time, R returns it";

@@ -2,7 +2,7 @@
 
 use super::{Seen, Told, Trust, alarm, listing};
 use crate::cluster::routers::{Router, nets, vips_in_short};
-use crate::status::{Alarm, AlarmKind, Instance, Role, Severity, Snapshot};
+use crate::status::{Alarm, AlarmKind, AtExpiry, Instance, Role, Severity, Snapshot};
 use crate::time::Instant;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -12,6 +12,8 @@ const MARGIN: u64 = 100_000;
 /// So many changes of hands, with no longer pause than this between two of them, are flapping.
 const FLAPS: usize = 4;
 const FLAP_PAUSE_US: u64 = 300_000_000;
+/// So long before its end a hold is an alarm.
+const SOON_US: u64 = 300_000_000;
 /// Beside version, interval and addresses.
 const SAME: [&str; 2] = ["authentication", "mcast_dst_ip"];
 
@@ -40,6 +42,7 @@ pub(super) fn judge(nodes: &[Seen], router: &Router, told: &mut Told, found: &mu
     }
     found.extend(differs(router, &members));
     found.extend(flapping(router, &members));
+    found.extend(members.iter().filter_map(ends_soon));
     found.extend(members.iter().filter(|m| m.instance.state == Role::Fault).map(fault));
 }
 
@@ -163,9 +166,25 @@ fn differs(router: &Router, members: &[Member]) -> Option<Alarm> {
         text: format!("{} differs: {what}", router.name),
         meaning: "the nodes may not understand each other when it counts".into(),
         advice: "make the files agree, then L reloads; `vipdeck check --cluster` compares them".into(),
-        since_us: None,
+        since_us: loaded(first).zip(loaded(other)).map(|(a, b)| a.max(b)),
         ..alarm(AlarmKind::Configuration, Severity::Warning, &router.name, &names)
     })
+}
+
+/// When the configuration that runs was read.
+fn loaded(member: &Member) -> Option<u64> {
+    Some(member.snapshot.wall_of(member.snapshot.configuration.as_ref()?.loaded_at))
+}
+
+/// Whether what the nodes must have in common has the same digest, where both tell one.
+fn digests_differ(a: &Member, b: &Member) -> Option<String> {
+    let (ours, theirs) = (a.snapshot.configuration.as_ref()?, b.snapshot.configuration.as_ref()?);
+    let prefix = format!("VRID {} ", a.instance.vrid);
+    let mut names = ours.shared.iter().filter(|(name, _)| name.starts_with(&prefix));
+    let differs = names.any(|(name, digest)| theirs.shared.get(name).is_some_and(|d| d != digest));
+    let same_vrid = a.instance.vrid == b.instance.vrid;
+    (differs && same_vrid)
+        .then(|| format!("what {} and {} must have in common is not the same", a.node.name, b.node.name))
 }
 
 fn difference(a: &Member, b: &Member) -> Option<String> {
@@ -178,6 +197,7 @@ fn difference(a: &Member, b: &Member) -> Option<String> {
         .or_else(|| told("advert_int", &seconds(x), &seconds(y)))
         .or_else(|| SAME.iter().find_map(|name| told(name, value(a, name)?, value(b, name)?)))
         .or_else(|| addresses_differ(a, b))
+        .or_else(|| digests_differ(a, b))
 }
 
 fn value<'a>(member: &Member<'a>, name: &str) -> Option<&'a str> {
@@ -217,6 +237,30 @@ fn flapping(router: &Router, members: &[Member]) -> Option<Alarm> {
         advice: "4 Timeline shows why; P or nopreempt keeps it where it is".into(),
         since_us: run.last().copied(),
         ..alarm(AlarmKind::Flapping, Severity::Warning, &router.name, &names)
+    })
+}
+
+/// A hold that is about to end.
+fn ends_soon(member: &Member) -> Option<Alarm> {
+    let hold = member.instance.hold.as_ref().filter(|h| !h.expired)?;
+    let at = hold.expires_at?;
+    // Of a short one the last quarter.
+    let soon = SOON_US.min(at.as_micros().saturating_sub(hold.since.as_micros()) / 4);
+    let begins = Instant::from_micros(at.as_micros().saturating_sub(soon));
+    if member.snapshot.at < begins {
+        return None;
+    }
+    let (name, instance) = (member.node.name, member.instance.name.as_str());
+    let then = match hold.at_expiry {
+        AtExpiry::Restore => "it is restored by itself then",
+        AtExpiry::Stay => "it stays held then, and asks",
+    };
+    Some(Alarm {
+        text: format!("the hold of {instance} on {name} by {} is about to end", hold.by.user),
+        meaning: then.into(),
+        advice: "D holds it for longer, R lifts it now".into(),
+        since_us: Some(member.snapshot.wall_of(begins)),
+        ..alarm(AlarmKind::Hold, Severity::Warning, &format!("{instance}@{name}"), &[name])
     })
 }
 

@@ -17,6 +17,29 @@ pub(super) fn judge(nodes: &[Seen], found: &mut Vec<Alarm>) {
     }
 }
 
+/// Virtual servers that two nodes have in another shape, by the digests of what they must have in common.
+pub(super) fn differ(nodes: &[Seen]) -> Vec<Alarm> {
+    let told: Vec<_> = nodes.iter().filter_map(|n| Some((n, n.fresh()?, n.fresh()?.configuration.as_ref()?))).collect();
+    let Some(((first, one, ours), rest)) = told.split_first() else { return Vec::new() };
+    let mut found = Vec::new();
+    for (other, two, theirs) in rest {
+        for (what, digest) in ours.shared.iter().filter(|(what, _)| !what.starts_with("VRID ")) {
+            if theirs.shared.get(what).is_none_or(|d| d == digest) {
+                continue;
+            }
+            let loaded = one.wall_of(ours.loaded_at).max(two.wall_of(theirs.loaded_at));
+            found.push(Alarm {
+                text: format!("{what} is not the same on {} and {}", first.name, other.name),
+                meaning: "after a failover clients meet another service".into(),
+                advice: "make the files agree, then L reloads; 6 Config shows what differs".into(),
+                since_us: Some(loaded),
+                ..alarm(AlarmKind::Configuration, Severity::Warning, what, &[first.name, other.name])
+            });
+        }
+    }
+    found
+}
+
 fn of_service(name: &str, snapshot: &Snapshot, service: &Service, found: &mut Vec<Alarm>) {
     let is_good = |r: &&Real| r.health.verdict != Verdict::Down;
     let (id, of) = (service.id, service.reals.len());

@@ -7,7 +7,7 @@ use super::super::theme::Ink;
 use super::canvas::{Canvas, Line, dim, line_of, t, title};
 use super::frame::time_of;
 use super::{config, log, neighbours};
-use crate::status::{CheckStatus, HoldKind, Instance, Kept, Presence, Real, SettingFrom, Snapshot, Verdict};
+use crate::status::{CheckStatus, HoldKind, Instance, Kept, Presence, Real, SettingFrom, Snapshot, Takeover, Verdict};
 
 /// How many transitions of each node are listed.
 const TRANSITIONS: usize = 8;
@@ -153,6 +153,9 @@ fn member(model: &Model, view: &NodeView, snapshot: &Snapshot, i: &Instance, wid
         text::took(i.master_down.as_micros())
     );
     lines.extend(fact("timers", &timers, width));
+    if let Some(takeover) = &i.takeover {
+        lines.extend(fact("takeover", &parts(takeover), width));
+    }
     for heard in &i.heard {
         let ago = text::span(picture.age(view, heard.at));
         lines.extend(fact("heard", &format!("{} priority {}, {ago} ago", heard.address, heard.priority), width));
@@ -182,6 +185,14 @@ fn member(model: &Model, view: &NodeView, snapshot: &Snapshot, i: &Instance, wid
     }
     lines.extend(settings(snapshot, i, width));
     lines
+}
+
+/// How long the last takeover took, part by part, and what the timers had promised.
+fn parts(takeover: &Takeover) -> String {
+    let ms = |d: std::time::Duration| format!("{:.3} s", d.as_secs_f64());
+    let parts: Vec<String> = takeover.parts().into_iter().map(|(name, took)| format!("{name} {}", ms(took))).collect();
+    let promised = takeover.expected.map_or(String::new(), |d| format!(" (timers: {})", ms(d)));
+    format!("{} in all{promised}: {}", ms(takeover.total()), parts.join(" + "))
 }
 
 /// Every value it runs by, and where that comes from: what is written first.

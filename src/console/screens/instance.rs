@@ -1,6 +1,7 @@
 //! The selected instance: timers as shrinking bars, the priority as a sum, and what would happen if its MASTER died.
 
 use super::super::facts::{self, Row};
+use super::super::foresee;
 use super::super::model::{Model, Pane, Picture};
 use super::super::state::State;
 use super::super::text;
@@ -40,7 +41,7 @@ fn lines(model: &Model, row: &Row, width: usize, height: usize) -> Vec<Line> {
             lines.push(line);
         }
     }
-    lines.push(if_dies(picture, row, width));
+    lines.push(if_dies(model, row, width));
     let mut rest: Vec<Line> = Vec::new();
     for (node, instance) in row.all_fresh(picture) {
         let who = picture.nodes.get(node).map_or("", |v| v.name());
@@ -111,8 +112,9 @@ fn timer(picture: &Picture, row: &Row, node: usize, name: usize, width: usize) -
     Some(line)
 }
 
-/// The range that the timers of the next best BACKUP promise: it depends on when the last advert was.
-fn if_dies(picture: &Picture, row: &Row, width: usize) -> Line {
+/// The standing forecast: a range, for it depends on when the last advert was.
+fn if_dies(model: &Model, row: &Row, width: usize) -> Line {
+    let picture = model.shown();
     let name = |n: usize| picture.nodes.get(n).map_or("?", |v| v.name());
     let Some((master, _)) = row.master(picture) else {
         let split = row.is_split(picture);
@@ -124,17 +126,29 @@ fn if_dies(picture: &Picture, row: &Row, width: usize) -> Line {
         let why = if split { "Two nodes are MASTER: clients may reach either" } else { "No MASTER is known" };
         return vec![(if split { Ink::Split } else { Ink::Warn }, why.into())];
     };
-    match row.stand_in(picture, Some(master)) {
-        None => vec![(Ink::Warn, format!("If {} dies now nobody is known to take over", name(master)))],
-        Some((next, i)) => {
-            let most = u64::try_from(i.master_down.as_micros()).unwrap_or(0);
-            let least = u64::try_from(i.master_down.saturating_sub(i.advert_interval).as_micros()).unwrap_or(0);
-            let start = format!("If {} dies now {} serves after ", name(master), name(next));
-            let range = format!("{} – {} s", text::seconds_2(least), text::seconds_2(most));
+    let master = name(master);
+    let found = foresee::standing(model, row).filter(|s| s.master == master);
+    let outcome = match found.as_ref().map(|s| &s.answer) {
+        Some(Ok(forecast)) => forecast.instances.iter().find(|o| o.vrid == row.vrid),
+        Some(Err(why)) => return vec![(Ink::Warn, format!("If {master} dies now: {why}"))],
+        None => None,
+    };
+    let start = format!("If {master} dies now ");
+    match outcome.map(|o| (o.after.as_slice(), o.when, o.certain)) {
+        None => vec![dim(format!("{start}…"))],
+        Some(([], ..)) => vec![(Ink::Warn, format!("{start}nobody is known to take over"))],
+        Some(([next], Some(span), certain)) => {
+            let start = format!("{start}{next} serves after ");
+            let range = span.to_string();
             let room = width.saturating_sub(text::width(&start) + text::width(&range));
-            let source = if room >= 13 { " (its timers)" } else { "" };
-            vec![t(start), title(range), dim(source)]
+            let source = match certain {
+                false if room >= 13 => (Ink::Warn, " (uncertain)".to_owned()),
+                true if room >= 14 => dim(" (from timers)"),
+                _ => dim(""),
+            };
+            vec![t(start), title(range), source]
         }
+        Some((several, ..)) => vec![(Ink::Warn, format!("{start}{} serve", text::listing(several)))],
     }
 }
 

@@ -26,6 +26,7 @@ mod small;
 mod stage;
 mod timeline;
 mod tracks;
+mod why;
 
 pub use canvas::Hit;
 pub(super) use question::scroll_limit as question_scroll_limit;
@@ -56,6 +57,7 @@ pub(super) fn scroll_limit(model: &Model) -> usize {
     let lines = match &model.modal {
         Some(Modal::Help { .. }) => help::lines(model).len(),
         Some(Modal::Details { row, .. }) => details::lines(model, row, details::width(model)).len(),
+        Some(Modal::Why { row, .. }) => why::lines(model, row, details::width(model)).len(),
         _ => 0,
     };
     lines.saturating_sub(details::height(model))
@@ -96,6 +98,8 @@ fn paint(model: &Model, buf: &mut Buffer) -> (Vec<(Rect, Hit)>, Option<Position>
         match &model.modal {
             Some(Modal::Help { scroll }) => help::draw(&mut canvas, *scroll),
             Some(Modal::Details { row, scroll }) => details::draw(&mut canvas, row, *scroll),
+            Some(Modal::Why { row, scroll }) => why::draw(&mut canvas, row, *scroll),
+            Some(Modal::WhatIf(open)) => why::what_if(&mut canvas, open),
             Some(Modal::Prompt(open)) => prompt::draw(&mut canvas, open),
             Some(Modal::Alarms { .. }) => alarms::draw(&mut canvas),
             Some(Modal::Choose(open)) => choose::columns(&mut canvas, *open),

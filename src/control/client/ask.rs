@@ -1,6 +1,7 @@
 //! One question, one answer, one connection.
 
 use super::link::{self, Behind, Link};
+use crate::control::clusters::NodeList;
 use crate::control::sse;
 use crate::control::target::Target;
 use crate::status::{API, Ask, AuditList, CheckList, ConfigReport, Event, Reply, Snapshot};
@@ -68,6 +69,14 @@ pub async fn status(target: &Target) -> Result<Snapshot, Failure> {
 /// Its health checks with their last runs.
 pub async fn checks(target: &Target) -> Result<CheckList, Failure> {
     get(target, "/v1/checks").await
+}
+
+/// The cluster that it belongs to; an older engine knows of none.
+pub async fn nodes(target: &Target) -> Result<NodeList, Failure> {
+    match get(target, "/v1/nodes").await {
+        Err(Failure::Refused { status: 404, .. }) => Ok(NodeList::default()),
+        answer => answer,
+    }
 }
 
 /// What it tells Prometheus.

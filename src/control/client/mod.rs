@@ -7,6 +7,6 @@ mod life;
 mod link;
 mod rotation;
 
-pub use ask::{Failure, audit, checks, command, config, events, journal, metrics, status};
+pub use ask::{Failure, audit, checks, command, config, events, journal, metrics, nodes, status};
 pub use keep::connect;
 pub use life::Life;

@@ -6,6 +6,7 @@ use crate::control::feed::Request;
 use crate::control::sse;
 use crate::status::{API, Actor, Ask, CheckList, Command, Event, Reply, Snapshot};
 use crate::sys::clock::wall_us;
+use crate::why::{self, Why};
 use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Extension, FromRequestParts, Query, State};
@@ -43,10 +44,12 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route("/v1", get(index))
         .route("/v1/status", get(status))
         .route("/v1/checks", get(checks))
+        .route("/v1/why", get(why))
         .route("/v1/config", get(papers::config))
         .route("/v1/audit", get(papers::audit))
         .route("/v1/events", get(events))
         .route("/v1/stream", get(stream))
+        .route("/v1/nodes", get(async |_: Viewer, State(shared): State<Arc<Shared>>| Json(shared.board.nodes())))
         .route("/v1/journal", get(journal))
         .route("/v1/clock", get(clock))
         .route("/v1/commands", post(command))
@@ -142,6 +145,8 @@ async fn index(_: Viewer) -> Json<serde_json::Value> {
             { "method": "GET", "path": "/v1", "text": "this index" },
             { "method": "GET", "path": "/v1/status", "text": "the snapshot; 503 while there is none" },
             { "method": "GET", "path": "/v1/checks", "text": "every health check with its last runs" },
+            { "method": "GET", "path": "/v1/why?subject=NAME",
+              "text": "why an instance, ADDRESS:PORT, tcp/ADDRESS:PORT, a tracker or `node` is as it is: chains of facts with times" },
             { "method": "GET", "path": "/v1/config",
               "text": "the configuration that runs: files, diagnostics, digests, and the file on the disk; secrets only for operators" },
             { "method": "GET", "path": "/v1/audit?after=SEQ&since=MICROSECONDS",
@@ -154,6 +159,7 @@ async fn index(_: Viewer) -> Json<serde_json::Value> {
             { "method": "GET", "path": "/v1/journal?since=MICROSECONDS",
               "text": "what is kept of the last hour, from then on (since 1970): a recording for `vipdeck replay`, gzip of JSON lines" },
             { "method": "GET", "path": "/v1/clock", "text": "this machine's wall clock, microseconds since 1970" },
+            { "method": "GET", "path": "/v1/nodes", "text": "the cluster that this engine belongs to, as its settings name it" },
             { "method": "POST", "path": "/v1/commands", "text": EXPECTED },
             { "method": "GET", "path": "/metrics", "text": "for Prometheus, as OpenMetrics" },
         ],
@@ -182,6 +188,31 @@ async fn status(_: Viewer, State(shared): State<Arc<Shared>>) -> Result<Shown, P
 async fn checks(_: Viewer, State(shared): State<Arc<Shared>>) -> Result<Response, Problem> {
     let snapshot = shared.board.fresh().await.ok_or_else(Problem::starting)?;
     Ok(Json(CheckList::of(&snapshot)).into_response())
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WhyQuery {
+    subject: String,
+}
+
+/// Why something is as it is.
+async fn why(
+    _: Viewer,
+    State(shared): State<Arc<Shared>>,
+    query: Result<Query<WhyQuery>, QueryRejection>,
+) -> Result<Response, Problem> {
+    let bad = |e: QueryRejection| Problem::new(StatusCode::BAD_REQUEST, format!("{}: ?subject=NAME", e.body_text()));
+    let Query(WhyQuery { subject }) = query.map_err(bad)?;
+    let none = || Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the engine is starting: there is no snapshot yet");
+    let snapshot = shared.board.fresh().await.ok_or_else(none)?;
+    let answers: Vec<Why> = why::find(&snapshot, &subject).iter().filter_map(|s| why::of(&snapshot, s)).collect();
+    if answers.is_empty() {
+        let printable: String = subject.chars().filter(|c| !c.is_control()).take(100).collect();
+        let text = format!("{} has nothing called `{printable}`", snapshot.node.name);
+        return Err(Problem::new(StatusCode::NOT_FOUND, text));
+    }
+    Ok(Json(answers).into_response())
 }
 
 #[derive(Debug, Default, Deserialize)]
