@@ -339,8 +339,8 @@ pub(super) fn keep_selection(model: &mut Model) {
     for pane in panes {
         let follows = is_newest_first(model, pane) && model.follows;
         // Of thousands of events the newest is found without putting them in order.
-        let rows =
-            if follows && model.filter.is_empty() { newest(model).into_iter().collect() } else { of(model, pane) };
+        let is_events = follows && pane != Pane::Log && model.filter.is_empty();
+        let rows = if is_events { newest(model).into_iter().collect() } else { of(model, pane) };
         let kept = model.selected.get(&pane).filter(|r| !follows && rows.contains(r)).cloned();
         match kept.or_else(|| rows.into_iter().next()) {
             Some(row) => drop(model.selected.insert(pane, row)),

@@ -229,6 +229,7 @@ fn the_audit_log_of_all_nodes_on_one_clock() {
     let order: Vec<&str> = ["reload", "demote VI_9", "restore VI_1", "demote VI_1", "drain 10.0.0.11:80"].into();
     let places: Vec<_> = order.iter().map(|word| screen.find(word).unwrap()).collect();
     assert!(places.is_sorted(), "newest first: {screen}");
+    assert!(screen.lines().any(|l| l.contains('▸') && l.contains("reload")), "the newest has the keys: {screen}");
     assert!(console.keys("j").screen().contains("gg follows the newest"));
     assert!(console.keys("<Enter>").screen().contains("lvs1 has no instance VI_9; it has: VI_1, VI_2"));
     let shown = console.keys("<Esc>/disk<Enter>").screen();
