@@ -27,6 +27,12 @@ pub enum Action {
     Timeline,
     /// Says that there is none yet.
     Drill,
+    Config,
+    Log,
+    /// What the file is compared with: the next choice.
+    Versus,
+    /// The next list of the log view.
+    Source,
     Filter,
     AcceptFilter,
     NextMatch,

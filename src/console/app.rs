@@ -414,6 +414,8 @@ async fn follow(node: usize, feed: Feed, zero: Instant, out: mpsc::Sender<Msg>) 
     let mut clock = feed.board.clock();
     clock.mark_changed();
     let (mut seq, mut linked) = (0, true);
+    // As this user may see it.
+    let mut unseen = feed.board.records().watch(true);
     loop {
         let messages = tokio::select! {
             changed = connection.changed(), if linked => {
@@ -433,7 +435,10 @@ async fn follow(node: usize, feed: Feed, zero: Instant, out: mpsc::Sender<Msg>) 
                 }
                 let events = feed.board.events_after(seq);
                 seq = events.last().map_or(seq, |e| e.seq);
-                vec![Msg::Events { node, events }, Msg::Snapshot { node, snapshot }]
+                let mut messages = vec![Msg::Events { node, events }, Msg::Snapshot { node, snapshot }];
+                messages.extend(unseen.configuration().map(|report| Msg::Configuration { node, report }));
+                messages.extend(unseen.audit().map(|audit| Msg::Audit { node, audit }));
+                messages
             }
         };
         for msg in messages {

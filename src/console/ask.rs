@@ -3,7 +3,8 @@
 use super::action::Action;
 use super::changes::{Batch, Part};
 use super::facts::{self, Row};
-use super::model::{Modal, Model, RowId, Tone};
+use super::model::{Modal, Model, RowId, Tone, View};
+use super::papers::Preview;
 use super::question::{InstanceVerb, Item, Question, RealVerb, Subject};
 use super::update::{About, Effect, say};
 use crate::status::{Ask, Command, Mode, Role, StageAction};
@@ -136,10 +137,11 @@ pub(super) fn check_now(model: &mut Model) -> Vec<Effect> {
     nodes.into_iter().map(send).collect()
 }
 
-/// The chosen column, or the only node.
+/// Whose file is shown, the chosen column, or the only node.
 fn node_to_reload(model: &Model) -> Result<usize, String> {
     may_change(model)?;
-    let node = match (model.column, model.live.nodes.len()) {
+    let shown = (model.view == View::Config).then_some(model.papers.node);
+    let node = match (shown.or(model.column), model.live.nodes.len()) {
         (Some(node), _) => node,
         (None, 1) => 0,
         (None, _) => return Err("reload of which node? choose one with ← →".into()),
@@ -154,6 +156,8 @@ fn node_to_reload(model: &Model) -> Result<usize, String> {
 
 /// The answer to a dry run opens the question, unless something else has been opened meanwhile.
 pub(super) fn previewed(model: &mut Model, node: usize, preview: String) {
+    let lines = preview.trim_start_matches("this would change: ").split("; ").map(str::to_owned).collect();
+    model.papers.preview = Some(Preview { node, wall_us: model.wall_us, lines });
     if model.modal.is_some() {
         return say(model, Tone::Info, format!("{preview}; L asks again"));
     }

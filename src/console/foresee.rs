@@ -86,9 +86,12 @@ fn questions(model: &Model, row: &RowId) -> Vec<Hypothesis> {
             let server = picture.stage.iter().flat_map(|s| &s.stage.servers).find(|s| s.name == *name);
             server.map(|s| Hypothesis::Down { real: s.address }).into_iter().collect()
         }
-        RowId::Event(node, ..) | RowId::Wire(node, ..) | RowId::Neighbour(node, ..) => {
-            named(*node).map(|node| Hypothesis::Crash { node }).into_iter().collect()
-        }
+        RowId::Paper(_) => Vec::new(),
+        RowId::Event(node, ..)
+        | RowId::Wire(node, ..)
+        | RowId::Neighbour(node, ..)
+        | RowId::Audit(node, _)
+        | RowId::Change(node, _) => named(*node).map(|node| Hypothesis::Crash { node }).into_iter().collect(),
     }
 }
 

@@ -15,6 +15,10 @@ pub enum Context {
     Servers,
     /// Rows that have others below them.
     Groups,
+    /// The config view.
+    Config,
+    /// The log view.
+    Log,
     /// Demo and lab.
     Stage,
     /// The virtual clock: demo only.

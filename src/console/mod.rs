@@ -20,6 +20,7 @@ mod locks;
 mod memo;
 pub mod model;
 pub mod palette;
+pub mod papers;
 pub mod picture;
 pub mod plan;
 pub mod prompt;

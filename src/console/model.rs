@@ -6,15 +6,17 @@ use super::keymap::{Context, Key, Keymap};
 use super::locks::Locks;
 use super::memo::Memo;
 use super::palette::Palette;
+use super::papers::Papers;
 use super::prompt::Prompt;
 use super::question::Question;
 use super::replay::Replay;
 use super::table::{Choose, Look};
 use super::theme::Theme;
+use crate::control::Audit;
 use crate::kernel::{DestinationKey, ServiceKey};
 use crate::net::{Family, LinkName};
 pub use crate::recording::Link;
-use crate::status::{ClockOffset, Event, Mode, Snapshot, Stage};
+use crate::status::{ClockOffset, ConfigReport, Event, Mode, Snapshot, Stage};
 use crate::time::Instant;
 use ratatui::layout::Size;
 use serde::{Deserialize, Serialize};
@@ -73,6 +75,8 @@ pub struct Model {
     pub pending: Vec<Key>,
     pub message: Option<Message>,
     pub asked: Vec<Asked>,
+    /// Of the Config and Log views.
+    pub papers: Papers,
     /// Tells the consoles of one user apart: `HOST:PID`.
     pub session: String,
     /// The verbs work only while armed (`arm = true`).
@@ -135,6 +139,11 @@ pub struct NodeView {
     /// The last sequence number taken, and how many were missed.
     pub last_seq: u64,
     pub missed: u64,
+    /// None: it has not told yet, or is older than that. In no file that leaves this machine: it may hold passwords.
+    #[serde(skip)]
+    pub config: Option<Arc<ConfigReport>>,
+    #[serde(skip)]
+    pub audit: Option<Arc<Audit>>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -162,10 +171,13 @@ pub enum View {
     Instances,
     Services,
     Timeline,
+    Config,
+    Log,
 }
 
 impl View {
-    pub const ALL: [Self; 4] = [Self::Overview, Self::Instances, Self::Services, Self::Timeline];
+    pub const ALL: [Self; 6] =
+        [Self::Overview, Self::Instances, Self::Services, Self::Timeline, Self::Config, Self::Log];
 
     /// Its key; 5 is the drill's, which there is not yet.
     pub const fn number(self) -> u8 {
@@ -174,6 +186,8 @@ impl View {
             Self::Instances => 2,
             Self::Services => 3,
             Self::Timeline => 4,
+            Self::Config => 6,
+            Self::Log => 7,
         }
     }
 
@@ -184,6 +198,8 @@ impl View {
             Self::Instances => ("Instances", "Inst"),
             Self::Services => ("Services", "Svc"),
             Self::Timeline => ("Timeline", "Time"),
+            Self::Config => ("Config", "Conf"),
+            Self::Log => ("Log", "Log"),
         }
     }
 }
@@ -202,6 +218,10 @@ pub enum Pane {
     Servers,
     /// The list of the timeline view.
     History,
+    /// The lines of the config view.
+    Paper,
+    /// The list of the log view.
+    Log,
 }
 
 /// Rows are named, not counted: they may reorder under the selection.
@@ -219,6 +239,12 @@ pub enum RowId {
     Neighbour(usize, LinkName, u8, IpAddr),
     /// Node (a note of this console: none of them), wall clock and sequence number: an engine that was started anew counts from the start again.
     Event(usize, u64, u64),
+    /// A line of the config view, by its place.
+    Paper(usize),
+    /// An entry of a node's audit log.
+    Audit(usize, u64),
+    /// What an operator did on a node.
+    Change(usize, u64),
 }
 
 #[derive(Debug)]
@@ -342,6 +368,7 @@ impl Model {
             pending: Vec::new(),
             message: None,
             asked: Vec::new(),
+            papers: Papers::default(),
             session: String::new(),
             needs_arming: false,
             armed_until: None,
@@ -406,6 +433,11 @@ impl Model {
             Some(RowId::Wire(..) | RowId::Neighbour(..)) => contexts.push(Context::Groups),
             _ => {}
         }
+        match self.view {
+            View::Config => contexts.push(Context::Config),
+            View::Log => contexts.push(Context::Log),
+            _ => {}
+        }
         if self.has_stage {
             contexts.push(Context::Stage);
             if self.mode == Mode::Lab {
@@ -451,6 +483,8 @@ impl Model {
             View::Instances => vec![Pane::Matrix, Pane::Neighbours],
             View::Services => vec![Pane::Servers],
             View::Timeline => vec![Pane::History],
+            View::Config => vec![Pane::Paper],
+            View::Log => vec![Pane::Log],
         }
     }
 
@@ -574,6 +608,8 @@ impl NodeView {
             events: VecDeque::new(),
             last_seq: 0,
             missed: 0,
+            config: None,
+            audit: None,
         }
     }
 

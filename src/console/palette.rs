@@ -92,6 +92,8 @@ const fn is_palette(entry: &Entry) -> bool {
                 | Context::Instances
                 | Context::Servers
                 | Context::Groups
+                | Context::Config
+                | Context::Log
                 | Context::Stage
                 | Context::Clock
                 | Context::Keep
@@ -105,6 +107,8 @@ const fn place(context: Context) -> Option<&'static str> {
         Context::Instances => Some("on an instance"),
         Context::Servers => Some("on a real server"),
         Context::Groups => Some("on a service or a link"),
+        Context::Config => Some("in the config view"),
+        Context::Log => Some("in the log view"),
         Context::Stage => Some("in the demo and the lab"),
         Context::Keep => Some("while something would undo itself"),
         Context::Clock => Some("on the demo's virtual clock"),

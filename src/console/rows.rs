@@ -1,11 +1,12 @@
 //! The rows of each pane, filtered, sorted and folded, and the selection that moves along them by id.
 
 use super::facts::{self, Row, Served};
-use super::model::{Model, Pane, Picture, RowId};
+use super::model::{Model, NodeView, Pane, Picture, RowId};
+use super::papers::Source;
 use super::table::{self, First, Key};
 use super::wire;
 use crate::net::Family;
-use crate::status::{Event, Neighbour, Real, Role, WireLink};
+use crate::status::{Action, AuditEntry, Event, Neighbour, Real, Role, WireLink};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -34,6 +35,11 @@ fn with(model: &Model, pane: Pane, filter: &str) -> Vec<RowId> {
             lines.into_iter().map(|line| line.row).filter(is_new).collect()
         }
         Pane::Neighbours => neighbours(model, filter).into_iter().map(|line| line.row).collect(),
+        Pane::Paper => {
+            let lines = model.papers.sheet.lines.iter().enumerate();
+            lines.filter(|(_, line)| passes(filter, || line.words())).map(|(at, _)| RowId::Paper(at)).collect()
+        }
+        Pane::Log => log(model, filter).iter().map(LogLine::row).collect(),
         Pane::Stage => {
             let stage = model.shown().stage.iter();
             let nodes = stage.clone().flat_map(|s| &s.stage.nodes).map(|n| RowId::StageNode(n.name.clone()));
@@ -251,10 +257,76 @@ pub(super) fn history<'p>(model: &'p Model, filter: &str) -> Vec<(usize, &'p Arc
     })
 }
 
+/// A line of the log view.
+pub(super) enum LogLine<'p> {
+    Audit(usize, &'p AuditEntry),
+    Change(usize, &'p Action),
+    Event(usize, &'p Event),
+}
+
+impl LogLine<'_> {
+    pub(super) fn row(&self) -> RowId {
+        match self {
+            Self::Audit(node, entry) => RowId::Audit(*node, entry.seq),
+            Self::Change(node, action) => RowId::Change(*node, action.id),
+            Self::Event(node, event) => RowId::Event(*node, event.wall_us, event.seq),
+        }
+    }
+
+    pub(super) fn wall_us(&self) -> u64 {
+        match self {
+            Self::Audit(_, entry) => entry.wall_us,
+            Self::Change(_, action) => action.at_us,
+            Self::Event(_, event) => event.wall_us,
+        }
+    }
+
+    pub(super) fn node(&self, model: &Model) -> String {
+        let (Self::Audit(node, _) | Self::Change(node, _) | Self::Event(node, _)) = self;
+        model.shown().nodes.get(*node).map_or("?", |view| view.name()).to_owned()
+    }
+}
+
+/// The chosen log of all nodes on one wall clock, the newest first.
+pub(super) fn log<'p>(model: &'p Model, filter: &str) -> Vec<LogLine<'p>> {
+    let nodes = || model.shown().nodes.iter().enumerate();
+    let mut lines: Vec<LogLine> = match model.papers.source {
+        Source::Engine => {
+            return history(model, filter).into_iter().map(|(node, event)| LogLine::Event(node, event)).collect();
+        }
+        Source::Audit => {
+            let of = |(n, view): (usize, &'p NodeView)| {
+                view.audit.iter().flat_map(|audit| &audit.entries).map(move |entry| LogLine::Audit(n, entry)).collect()
+            };
+            nodes().flat_map::<Vec<_>, _>(of).collect()
+        }
+        Source::Changes => {
+            let of = |(n, view): (usize, &'p NodeView)| {
+                view.snapshot.iter().flat_map(|s| &s.actions).map(move |action| LogLine::Change(n, action)).collect()
+            };
+            nodes().flat_map::<Vec<_>, _>(of).collect()
+        }
+    };
+    lines.retain(|line| passes(filter, || log_text(line)));
+    lines.sort_by_key(|line| std::cmp::Reverse((line.wall_us(), line.row())));
+    lines
+}
+
+fn log_text(line: &LogLine) -> String {
+    match line {
+        LogLine::Audit(_, e) => {
+            let reason = e.reason.as_deref().unwrap_or("");
+            format!("{} {} {} {} {} {reason}", e.node, e.actor, e.command, e.result, e.answer)
+        }
+        LogLine::Change(_, a) => format!("{} {} {:?} {}", a.by, a.line, a.state, a.reason.as_deref().unwrap_or("")),
+        LogLine::Event(_, e) => e.text.clone(),
+    }
+}
+
 /// Whether the first row of a pane is always the newest event.
 fn is_newest_first(model: &Model, pane: Pane) -> bool {
     let by = model.sort(pane).is_none_or(|sort| sort.column == "TIME" && sort.first == First::Largest);
-    matches!(pane, Pane::Events | Pane::History) && by
+    pane == Pane::Log || matches!(pane, Pane::Events | Pane::History) && by
 }
 
 /// After anything: every pane has a selected row if it has rows at all.
@@ -267,8 +339,8 @@ pub(super) fn keep_selection(model: &mut Model) {
     for pane in panes {
         let follows = is_newest_first(model, pane) && model.follows;
         // Of thousands of events the newest is found without putting them in order.
-        let rows =
-            if follows && model.filter.is_empty() { newest(model).into_iter().collect() } else { of(model, pane) };
+        let is_events = follows && pane != Pane::Log && model.filter.is_empty();
+        let rows = if is_events { newest(model).into_iter().collect() } else { of(model, pane) };
         let kept = model.selected.get(&pane).filter(|r| !follows && rows.contains(r)).cloned();
         match kept.or_else(|| rows.into_iter().next()) {
             Some(row) => drop(model.selected.insert(pane, row)),
@@ -303,14 +375,14 @@ pub(super) fn keep_marks(model: &mut Model) {
 
 fn exists(picture: &Picture, row: &RowId) -> bool {
     match row {
-        // All at once by [`keep_marks`].
-        RowId::Instance(..) => false,
+        // Instances all at once by [`keep_marks`]; the others are not marked.
+        RowId::Instance(..) | RowId::Paper(_) | RowId::Change(..) => false,
         RowId::Service(key) => picture.nodes.iter().flat_map(|n| &n.snapshot).any(|s| s.service(key).is_some()),
         RowId::Real(key, real) => {
             let mut services = picture.nodes.iter().flat_map(|n| &n.snapshot).filter_map(|s| s.service(key));
             services.any(|s| s.reals.iter().any(|r| r.id == *real))
         }
-        RowId::StageNode(_) | RowId::StageServer(_) | RowId::Event(..) => true,
+        RowId::StageNode(_) | RowId::StageServer(_) | RowId::Event(..) | RowId::Audit(..) => true,
         RowId::Wire(node, link, family) => {
             let snapshot = picture.nodes.get(*node).and_then(|n| n.snapshot.as_ref());
             snapshot.is_some_and(|s| s.wire.links.iter().any(|l| l.link == *link && l.family == *family))
@@ -338,7 +410,7 @@ fn group(row: &RowId, model: &Model) -> Option<RowId> {
             let row = RowId::Wire(*node, link.clone(), family);
             exists(model.shown(), &row).then_some(row)
         }
-        RowId::Instance(..) | RowId::StageNode(_) | RowId::StageServer(_) | RowId::Event(..) => None,
+        _ => None,
     }
 }
 
@@ -372,7 +444,7 @@ fn position(model: &Model, rows: &[RowId]) -> usize {
 }
 
 fn select(model: &mut Model, rows: &[RowId], at: usize) {
-    if matches!(model.pane, Pane::Events | Pane::History) {
+    if matches!(model.pane, Pane::Events | Pane::History | Pane::Log) {
         model.follows = at == 0;
     }
     if let Some(row) = rows.get(at) {
@@ -386,13 +458,14 @@ pub(super) fn half_page(model: &Model) -> usize {
 
 /// Everything known about rows, as `y` copies it: of one an object, of several an array.
 pub(super) fn as_json(model: &Model, rows: &[RowId]) -> Option<String> {
-    let mut values: Vec<Value> = rows.iter().filter_map(|row| value(model.shown(), row)).collect();
+    let mut values: Vec<Value> = rows.iter().filter_map(|row| value(model, row)).collect();
     let value = if values.len() == 1 { values.pop()? } else { Value::Array(values) };
     let is_empty = value.as_array().is_some_and(Vec::is_empty);
     serde_json::to_string_pretty(&value).ok().filter(|_| !is_empty)
 }
 
-fn value(picture: &Picture, row: &RowId) -> Option<Value> {
+fn value(model: &Model, row: &RowId) -> Option<Value> {
+    let picture = model.shown();
     let name = |node: usize| picture.nodes.get(node).map_or("", |v| v.name());
     Some(match row {
         RowId::Instance(..) => {
@@ -429,5 +502,14 @@ fn value(picture: &Picture, row: &RowId) -> Option<Value> {
         RowId::Event(node, wall, seq) => {
             json!(**picture.event(*node, *wall, *seq)?)
         }
+        RowId::Audit(node, seq) => {
+            let audit = picture.nodes.get(*node)?.audit.as_ref()?;
+            json!(**audit.entries.iter().find(|e| e.seq == *seq)?)
+        }
+        RowId::Change(node, id) => {
+            let actions = &picture.nodes.get(*node)?.snapshot.as_ref()?.actions;
+            json!({"node": name(*node), "change": actions.iter().find(|a| a.id == *id)?})
+        }
+        RowId::Paper(at) => model.papers.value(*at)?,
     })
 }

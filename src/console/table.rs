@@ -111,7 +111,7 @@ pub const fn columns(pane: Pane) -> &'static [Column] {
         Pane::Servers => SERVERS,
         Pane::Neighbours => NEIGHBOURS,
         Pane::History => HISTORY,
-        Pane::Stage | Pane::Summary | Pane::Events => &[],
+        Pane::Stage | Pane::Summary | Pane::Events | Pane::Paper | Pane::Log => &[],
     }
 }
 

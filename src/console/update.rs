@@ -6,11 +6,13 @@ use super::changes::{self, reverts_in};
 use super::intake::{data, on_reply, take_clock, take_events, take_link, take_note, take_snapshot, take_stage};
 use super::keymap::{Found, Key};
 use super::model::{Frozen, Link, Message, Modal, Model, Pane, Room, RowId, Tone, View};
+use super::papers::Against;
 use super::question::{Field, Item, Subject};
 use super::table::Choice;
-use super::{ask, foresee, locks, palette, prompt, replay, rows, screens, table};
+use super::{ask, foresee, locks, palette, papers, prompt, replay, rows, screens, table};
 use crate::console::Left;
-use crate::status::{Ask, ClockOffset, Event, Reply, Snapshot, Stage, StageAction};
+use crate::control::Audit;
+use crate::status::{Ask, ClockOffset, ConfigReport, Event, Reply, Snapshot, Stage, StageAction};
 use crossterm::event::{KeyCode, MouseButton, MouseEvent, MouseEventKind};
 use ratatui::layout::Size;
 use std::sync::Arc;
@@ -38,6 +40,16 @@ pub enum Msg {
     Link {
         node: usize,
         link: Link,
+    },
+    /// A node's configuration, if it is another one by now.
+    Configuration {
+        node: usize,
+        report: Option<Arc<ConfigReport>>,
+    },
+    /// A node's audit log, as far as it is here.
+    Audit {
+        node: usize,
+        audit: Arc<Audit>,
     },
     /// A node's clock was measured.
     Clock {
@@ -147,6 +159,16 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
             take_clock(model, node, offset);
             Vec::new()
         }
+        Msg::Configuration { node, report } => data(model, |m| {
+            if let Some(view) = m.live.nodes.get_mut(node) {
+                view.config = report;
+            }
+        }),
+        Msg::Audit { node, audit } => data(model, |m| {
+            if let Some(view) = m.live.nodes.get_mut(node) {
+                view.audit = Some(audit);
+            }
+        }),
         Msg::Stage(stage) => data(model, |m| take_stage(m, stage)),
         Msg::Note(note) => data(model, |m| take_note(m, note)),
         Msg::Reply { about, answer } => {
@@ -164,6 +186,7 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
             Vec::new()
         }
     };
+    papers::refresh(model);
     rows::keep_marks(model);
     rows::keep_selection(model);
     foresee::refresh(model, is_data);
@@ -240,6 +263,8 @@ fn explain(model: &mut Model, key: Key) {
     let text = match elsewhere.map(|e| (e.context, &e.help)) {
         Some((super::keymap::Context::Instances, help)) => format!("{key} works on an instance: {help}"),
         Some((super::keymap::Context::Servers, help)) => format!("{key} works on a real server: {help}"),
+        Some((super::keymap::Context::Config, help)) => format!("{key} works in the config view (6): {help}"),
+        Some((super::keymap::Context::Log, help)) => format!("{key} works in the log view (7): {help}"),
         Some((super::keymap::Context::Stage, _)) => format!("{key} works in the demo and the lab only"),
         Some((super::keymap::Context::Clock, _)) => format!("{key} works on the virtual clock of the demo only"),
         _ => format!("{key} does nothing here; ? shows the keys that do"),
@@ -333,8 +358,12 @@ fn look(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::HalfPageDown => rows::step(model, rows::half_page(model) as isize),
         Action::Top => rows::step(model, isize::MIN / 2),
         Action::Bottom => rows::step(model, isize::MAX / 2),
+        Action::NextMatch if stops(model) => papers::next_stop(model, 1),
+        Action::PreviousMatch if stops(model) => papers::next_stop(model, -1),
         Action::NextMatch => rows::step_wrapping(model, 1),
         Action::PreviousMatch => rows::step_wrapping(model, -1),
+        Action::Left if model.view == View::Config => papers::choose_node(model, -1),
+        Action::Right if model.view == View::Config => papers::choose_node(model, 1),
         Action::Left => column(model, -1),
         Action::Right => column(model, 1),
         Action::NextPane => next_pane(model, 1),
@@ -343,6 +372,10 @@ fn look(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::Instances => show(model, View::Instances),
         Action::Services => show(model, View::Services),
         Action::Timeline => show(model, View::Timeline),
+        Action::Config => show(model, View::Config),
+        Action::Log => show(model, View::Log),
+        Action::Versus => papers::versus(model),
+        Action::Source => papers::next_source(model),
         Action::Drill => say(model, Tone::Info, "5 will be drills: there is no such view yet"),
         Action::Sort => table::open(model, Choice::Sort),
         Action::Columns => table::open(model, Choice::Columns),
@@ -375,6 +408,11 @@ fn look(model: &mut Model, action: Action) -> Vec<Effect> {
         _ => {}
     }
     Vec::new()
+}
+
+/// Whether `n` goes from problem to problem.
+fn stops(model: &Model) -> bool {
+    model.view == View::Config && model.filter.is_empty()
 }
 
 fn act_in_modal(model: &mut Model, action: Action) -> Vec<Effect> {
@@ -524,6 +562,8 @@ fn back(model: &mut Model) {
         model.zoomed = false;
     } else if model.frozen.is_some() {
         model.frozen = None;
+    } else if model.view == View::Config && model.papers.against != Against::Nothing {
+        model.papers.against = Against::Nothing;
     } else if !model.marked.is_empty() {
         model.marked.clear();
     } else if model.column.is_some() {

@@ -7,6 +7,7 @@ mod asking;
 mod cluster;
 mod crawl;
 mod fixture;
+mod papers;
 mod pictures;
 mod questions;
 mod replays;

@@ -6,7 +6,7 @@ use super::super::text;
 use super::super::theme::Ink;
 use super::canvas::{Canvas, Line, dim, line_of, t, title};
 use super::frame::time_of;
-use super::neighbours;
+use super::{config, log, neighbours};
 use crate::status::{
     CheckStatus, Hold, HoldKind, Instance, Kept, Presence, Real, SettingFrom, Snapshot, Takeover, Verdict,
 };
@@ -45,6 +45,9 @@ fn heading(row: &RowId) -> String {
         RowId::Wire(_, link, family) => format!("{link} {family}"),
         RowId::Neighbour(_, link, vrid, address) => format!("{address} · VRID {vrid} · {link}"),
         RowId::Event(..) => "Event".into(),
+        RowId::Paper(_) => "Line".into(),
+        RowId::Audit(..) => "Asked".into(),
+        RowId::Change(..) => "Change".into(),
     }
 }
 
@@ -76,6 +79,9 @@ pub(super) fn lines(model: &Model, row: &RowId, width: usize) -> Vec<Line> {
         RowId::Wire(node, link, family) => neighbours::link_lines(model, *node, (link, *family), width),
         RowId::Neighbour(node, ..) => neighbours::lines(model, *node, row, width),
         RowId::Event(node, wall, seq) => event(model, *node, (*wall, *seq), width),
+        RowId::Paper(at) => config::lines(model, *at, width),
+        RowId::Audit(..) => log::entry(model, row).map_or_else(Vec::new, |e| log::audit_lines(model, e, width)),
+        RowId::Change(..) => log::action(model, row).map_or_else(Vec::new, |a| log::change_lines(model, a, width)),
     }
 }
 

@@ -48,6 +48,8 @@ const fn heading(context: Context) -> &'static str {
         Context::Everywhere => "Looking",
         Context::Instances => "On an instance",
         Context::Servers => "On a real server",
+        Context::Config => "In the config view",
+        Context::Log => "In the log view",
         Context::Alarms => "In the list of alarms",
         Context::Stage => "On the stage",
         Context::Clock => "The virtual clock",

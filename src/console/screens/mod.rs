@@ -7,12 +7,14 @@ mod alarms;
 mod canvas;
 mod changes;
 mod choose;
+mod config;
 mod details;
 mod fields;
 mod frame;
 mod help;
 mod instance;
 mod instances;
+mod log;
 mod matrix;
 mod neighbours;
 mod overview;
@@ -90,6 +92,8 @@ fn paint(model: &Model, buf: &mut Buffer) -> (Vec<(Rect, Hit)>, Option<Position>
             View::Instances => instances::draw(&mut canvas, body),
             View::Services => services::draw(&mut canvas, body),
             View::Timeline => timeline::draw(&mut canvas, body),
+            View::Config => config::draw(&mut canvas, body),
+            View::Log => log::draw(&mut canvas, body),
         }
         match &model.modal {
             Some(Modal::Help { scroll }) => help::draw(&mut canvas, *scroll),

@@ -13,7 +13,7 @@ use super::super::model::{Pane, Room};
 use super::super::text;
 use super::super::theme::Ink;
 use super::canvas::{Canvas, Line, dim, line_of, t};
-use super::{instance, matrix, neighbours, services, stage, timeline};
+use super::{config, instance, log, matrix, neighbours, services, stage, timeline};
 use ratatui::layout::Rect;
 
 pub(super) fn draw(canvas: &mut Canvas, area: Rect) {
@@ -91,6 +91,9 @@ fn one(canvas: &mut Canvas, pane: Pane, area: Rect) {
         Pane::Stage => stage::draw(canvas, area),
         Pane::Neighbours => neighbours::draw(canvas, area),
         Pane::Events | Pane::History => timeline::events(canvas, area, pane),
+        // Not panes of this view.
+        Pane::Paper => config::draw(canvas, area),
+        Pane::Log => log::draw(canvas, area),
     }
 }
 

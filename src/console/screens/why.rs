@@ -36,6 +36,8 @@ fn name(row: &RowId) -> String {
         RowId::Wire(_, link, _) => link.to_string(),
         RowId::Neighbour(_, _, vrid, address) => format!("{address}, VRID {vrid}"),
         RowId::Event(..) => "this event".into(),
+        RowId::Paper(_) => "the configuration".into(),
+        RowId::Audit(..) | RowId::Change(..) => "what was asked".into(),
     }
 }
 
@@ -95,6 +97,8 @@ fn subjects(model: &Model, row: &RowId) -> Vec<(usize, Subject)> {
             node.map(|n| (n, Subject::Node)).into_iter().collect()
         }
         RowId::Wire(node, ..) | RowId::Neighbour(node, ..) | RowId::Event(node, ..) => vec![(*node, Subject::Node)],
+        RowId::Audit(node, _) | RowId::Change(node, _) => vec![(*node, Subject::Node)],
+        RowId::Paper(_) => vec![(model.papers.node, Subject::Node)],
     };
     // Whoever is not MASTER is asked about at night.
     if let Some(column) = model.column.filter(|c| all.iter().any(|(n, _)| n == c)) {

@@ -115,8 +115,9 @@ impl Reader {
     fn everything(&mut self) -> Messages {
         let snapshot = self.changes.borrow_and_update().clone();
         let mut messages = self.news();
-        messages.extend(snapshot.map(|s| self.told(s)));
+        // Before the snapshot: that is what wakes readers.
         messages.extend(self.papers());
+        messages.extend(snapshot.map(|s| self.told(s)));
         messages
     }
 
