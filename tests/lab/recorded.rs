@@ -112,7 +112,9 @@ fn watch(lab: &mut Lab, runtime: &Runtime) -> Watcher {
     let sockets: Vec<String> = lab.ready.nodes.iter().map(|n| n.socket.display().to_string()).collect();
     let targets = resolve(&sockets, std::path::Path::new("/nonexistent")).unwrap();
     let mut feeds: Vec<Feed> = targets.into_iter().map(|target| client::connect(target, runtime.handle())).collect();
-    feeds.iter_mut().for_each(|f| f.connection.mark_changed());
+    for feed in &mut feeds {
+        feed.connection.mark_changed();
+    }
     let mut watcher = Watcher::new(feeds.iter().map(|f| f.label.clone()).collect());
     let mut seen = vec![0; feeds.len()];
     let mut until = |watcher: &mut Watcher, what: &str| {

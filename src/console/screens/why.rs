@@ -96,8 +96,11 @@ fn subjects(model: &Model, row: &RowId) -> Vec<(usize, Subject)> {
             let node = picture.nodes.iter().position(|n| n.name() == name);
             node.map(|n| (n, Subject::Node)).into_iter().collect()
         }
-        RowId::Wire(node, ..) | RowId::Neighbour(node, ..) | RowId::Event(node, ..) => vec![(*node, Subject::Node)],
-        RowId::Audit(node, _) | RowId::Change(node, _) => vec![(*node, Subject::Node)],
+        RowId::Wire(node, ..)
+        | RowId::Neighbour(node, ..)
+        | RowId::Event(node, ..)
+        | RowId::Audit(node, _)
+        | RowId::Change(node, _) => vec![(*node, Subject::Node)],
         RowId::Paper(_) => vec![(model.papers.node, Subject::Node)],
     };
     // Whoever is not MASTER is asked about at night.
