@@ -55,6 +55,8 @@ fn the_reason_a_node_is_not_master_takes_one_key() {
 }
 
 /// Whatever keeps a node from being MASTER, its reason is on screen and ends in something from outside.
+type Change<'a> = &'a dyn Fn(&mut vipdeck::status::Snapshot);
+
 #[test]
 fn every_reason_not_to_be_master_is_told() {
     let hold_back = |s: &mut vipdeck::status::Snapshot| s.instances[0].hold = Some(hold(HoldKind::Demoted));
@@ -86,7 +88,6 @@ fn every_reason_not_to_be_master_is_told() {
             reasons: [Reason::input(at(AT - 7_000_000), "script", "script chk: exit status 1")].into(),
         }];
     };
-    type Change<'a> = &'a dyn Fn(&mut vipdeck::status::Snapshot);
     let cases: [(Change, [&str; 2]); 3] = [
         (&hold_back, ["it is held at priority 1 until restored", "kernel patch"]),
         (&fault, ["eth0 is down", "the kernel told: eth0 is down"]),
