@@ -102,7 +102,7 @@ fn a_thousand_instances_take_a_few_megabytes() {
     for snapshot in &all {
         journal.take(snapshot, vec![]);
     }
-    let each = (began.elapsed() - made) / 24;
+    let each = began.elapsed().saturating_sub(made) / 24;
     let one = serde_json::to_vec(&*all[0]).unwrap().len();
     let packed: usize = journal.since(0, "lvs1").iter().map(|p| p.len()).sum();
     let hour = packed * 15;

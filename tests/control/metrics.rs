@@ -60,10 +60,14 @@ pub(crate) fn parse(text: &str) -> Result<BTreeMap<String, f64>, String> {
         if stage == 0 || name != format!("{family}{suffix}") {
             return bad("not a sample of the family above it");
         }
-        if kind == "counter" && (value < 0.0 || value.is_nan()) || kind == "info" && value != 1.0 {
+        if kind == "counter" && (value < 0.0 || value.is_nan())
+            || kind == "info" && value.to_bits() != 1.0_f64.to_bits()
+        {
             return bad("no value of its type");
         }
-        if kind == "stateset" && (!labels.contains_key(family) || value != 0.0 && value != 1.0) {
+        if kind == "stateset"
+            && (!labels.contains_key(family) || ![0.0_f64, 1.0].map(f64::to_bits).contains(&value.to_bits()))
+        {
             return bad("no state of a set");
         }
         if unit.is_empty() && (family.ends_with("_seconds") || family.ends_with("_bytes")) {
@@ -88,7 +92,7 @@ fn sample(line: &str) -> Option<(&str, BTreeMap<String, String>, f64)> {
         let (mut value, mut chars) = (String::new(), after.char_indices());
         rest = loop {
             match chars.next()? {
-                (at, '"') => break &after[at + 1..],
+                (at, '"') => break after.get(at + 1..)?,
                 (_, '\\') => value.push(match chars.next()?.1 {
                     'n' => '\n',
                     c @ ('\\' | '"') => c,

@@ -1,6 +1,7 @@
 //! Through a real sshd on loopback: who may what, a lost connection, nothing done twice, the other nodes of a cluster.
 
 use crate::fake::{Fake, World};
+use crate::skipped;
 use crate::watching::Watch;
 use crate::words;
 use std::fs;
@@ -22,11 +23,6 @@ struct Sshd {
     child: Child,
     port: u16,
     directory: TempDir,
-}
-
-fn skipped(reason: &str) {
-    assert!(std::env::var("CI").as_deref() != Ok("true"), "skipped: {reason}");
-    println!("skipped: {reason}");
 }
 
 impl Sshd {
