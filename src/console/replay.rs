@@ -343,7 +343,12 @@ fn typed(text: &str, wall: u64, zone: &jiff::tz::TimeZone) -> Result<u64, String
     }
     let stamp = jiff::Timestamp::from_microsecond(i64::try_from(wall).unwrap_or(0)).map_err(|e| e.to_string())?;
     let date_time = text.parse::<civil::DateTime>().ok().filter(|_| text.contains('-'));
-    let time = || text.parse::<civil::Time>().ok().map(|t| stamp.to_zoned(zone.clone()).date().to_datetime(t));
+    let time = || {
+        text.parse::<civil::Time>()
+            .ok()
+            .filter(|_| text.contains(':'))
+            .map(|t| stamp.to_zoned(zone.clone()).date().to_datetime(t))
+    };
     let moment = date_time.or_else(time).ok_or_else(not)?.to_zoned(zone.clone()).map_err(|e| e.to_string())?;
     u64::try_from(moment.timestamp().as_microsecond()).map_err(|e| e.to_string())
 }

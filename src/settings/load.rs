@@ -103,7 +103,7 @@ mod tests {
         for (text, expected) in [
             ("[console]\ntheem = \"x\"\n", "line 2, column 1"),
             ("[console]\nascii = \"perhaps\"\n", "line 2, column 9"),
-            ("[cluster.web]\nnodes = [\n  \"ssh://lb-a\",\n  \"http://lb-b\",\n]\n", "line 4"),
+            ("[cluster.web]\nnodes = [\n  \"ssh://lb-a\",\n  \"http://lb-b\",\n]\n", "line 2, column 9"),
             ("[cluster.web]\nnodes = [\"ssh://\"]\n", "names no host"),
             ("[cluster.web]\nnods = []\n", "line 2"),
             ("[metrics]\nlisten = \"0.0.0.0:9650\"\n", "not a loopback address"),
