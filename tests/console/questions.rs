@@ -147,6 +147,7 @@ fn the_last_server_of_a_service_is_no_low_risk() {
     assert!(console.screen().contains("last server"), "{}", console.screen());
 }
 
+// console-design 1.2 8
 #[test]
 fn a_change_behind_the_question_is_marked_and_takes_the_focus_back() {
     let mut console = Console::live(DARK);

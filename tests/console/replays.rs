@@ -124,6 +124,7 @@ fn text(frame: &Buffer) -> String {
     lines.map(|l| l.iter().map(ratatui::buffer::Cell::symbol).collect::<String>() + "\n").collect()
 }
 
+// console-design 1.2 15
 #[test]
 fn a_recording_has_the_frames_of_then() {
     let live = demo(30);

@@ -168,6 +168,7 @@ fn the_red_checks_come_before_the_plan() {
 }
 
 /// 2.6, one case for each row.
+// console-design 1.2 9
 #[test]
 fn what_undo_means_is_said_in_the_question() {
     let said = |console: &mut Console, keys: &str, expected: &[&str]| {

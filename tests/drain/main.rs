@@ -27,6 +27,7 @@ mod story;
 use crate::namespaces::skipped;
 use std::io::Write;
 
+// console-design 1.2 11
 #[test]
 fn a_drain_under_load_on_this_kernel() {
     if !nix::unistd::geteuid().is_root() {

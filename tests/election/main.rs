@@ -18,6 +18,7 @@ use vipdeck::status::Role;
 /// Seeds that once found something.
 const KEPT: [u64; 0] = [];
 
+// console-design 1.2 6
 #[test]
 fn whatever_happens_there_is_one_owner() {
     let seeds = std::env::var("VIPDECK_SEEDS").map_or(2000, |n| n.parse().unwrap());
@@ -39,6 +40,7 @@ fn operators_leave_no_address_without_an_owner() {
     }
 }
 
+// console-design 1.2 16
 #[test]
 fn the_same_seed_gives_the_same_run() {
     assert_eq!(invariants::history(7), invariants::history(7));

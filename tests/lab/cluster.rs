@@ -37,6 +37,7 @@ fn exactness() -> Exactness {
 
 const SETTLED: Duration = Duration::from_secs(30);
 
+// console-design 1.2 4 5
 #[test]
 fn the_example_on_this_kernel() {
     if !has_root() {

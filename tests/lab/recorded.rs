@@ -135,6 +135,7 @@ fn watch(lab: &mut Lab, runtime: &Runtime) -> Watcher {
     watcher
 }
 
+// console-design 1.2 15
 #[test]
 fn a_recorded_failover_has_the_same_frames() {
     if !has_root() {

@@ -109,6 +109,7 @@ impl Cluster {
     }
 }
 
+// console-design 1.2 9
 #[test]
 fn undo_gives_back_what_its_table_says() {
     let Some(cluster) = Cluster::new() else { return };
@@ -203,6 +204,7 @@ fn fences_holds_and_keep_timers_outlive_the_engine() {
     cluster.wait_masters(0, &["ON", "OFF"]);
 }
 
+// console-design 1.2 10
 #[test]
 fn what_a_dead_console_did_is_taken_back_and_its_lock_ends() {
     let Some(cluster) = Cluster::new() else { return };
