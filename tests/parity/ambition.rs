@@ -10,10 +10,7 @@ use std::fs;
 use std::path::Path;
 
 /// Claims that no test shows, each with the reason. A claim leaves this list when a test names it.
-const OPEN: &[(u32, &str)] = &[
-    (17, "drills do not exist yet"),
-    (18, "the classroom does not exist yet"),
-];
+const OPEN: &[(u32, &str)] = &[(17, "drills do not exist yet"), (18, "the classroom does not exist yet")];
 
 #[test]
 fn every_claim_has_a_test_or_says_why_not() {

@@ -143,25 +143,27 @@ fn undo_gives_back_what_its_table_says() {
     assert!(!cluster.verb(0, &format!("undo {}", reset.id)).0);
     let said = cluster.done(0, "undo");
     assert!(said.contains("does not bring back clients"), "{said}");
-    let real = cluster.real();
-    assert!(real.admin == Admin::Ready && real.rising.is_some(), "{real:?}");
+    wait_for("it comes back slowly", 5, || {
+        let real = cluster.real();
+        real.admin == Admin::Ready && real.rising.is_some()
+    });
     // Weight.
     cluster.done(0, "weight 10.9.0.2:8080 9");
-    assert_eq!(cluster.real().weight_asked, Some(9));
+    wait_for("the weight", 5, || cluster.real().weight_asked == Some(9));
     cluster.done(0, "undo");
-    assert_eq!(cluster.real().weight_asked, None);
+    wait_for("the weight of the file", 5, || cluster.real().weight_asked.is_none());
     // Pause.
     cluster.done(0, "pause --for 10m --wait");
-    assert!(cluster.snapshot().intents.paused.is_some());
+    wait_for("the pause", 5, || cluster.snapshot().intents.paused.is_some());
     cluster.done(0, "undo");
-    assert!(cluster.snapshot().intents.paused.is_none());
+    wait_for("the end of the pause", 5, || cluster.snapshot().intents.paused.is_none());
     // Reload: the configuration of before, and the file as it is.
     cluster.write(0, "160");
     cluster.done(0, "reload");
-    assert_eq!(cluster.instance("ON").base_priority, 160);
+    wait_for("the new priority", 5, || cluster.instance("ON").base_priority == 160);
     let said = cluster.done(0, "undo");
     assert!(said.contains("the file is left as it is"), "{said}");
-    assert_eq!(cluster.instance("ON").base_priority, 150);
+    wait_for("the priority of before", 5, || cluster.instance("ON").base_priority == 150);
     assert!(std::fs::read_to_string(cluster.file(0)).unwrap().contains("priority 160"));
     let changes = cluster.done(0, "changes");
     assert!(changes.contains("demote ON") && changes.contains("undone"), "{changes}");

@@ -83,7 +83,7 @@ fn an_engine_that_is_killed_in_mid_write_loses_no_entry_that_was_answered() {
     let other: Vec<_> = entries.iter().filter(|e| e.result != AuditResult::Rejected).collect();
     assert!(other.is_empty(), "{other:?}");
     let (code, shown) = program(&bench, &["audit", "--json"]);
-    assert_eq!((code, shown.lines().count()), (0, entries.len()), "it is shown over all engines' lives");
+    assert_eq!((code, shown.lines().count()), (0, entries.len().min(1000)), "it is shown over all engines' lives");
 }
 
 #[test]
