@@ -102,8 +102,8 @@ impl Sshd {
     fn cut(&self) {
         let listed = Command::new("pgrep").args(["-P", &self.child.id().to_string()]).output().unwrap();
         for pid in String::from_utf8_lossy(&listed.stdout).split_whitespace() {
-            nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid.parse().unwrap()), nix::sys::signal::SIGKILL)
-                .unwrap();
+            // One may have ended by itself meanwhile.
+            let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid.parse().unwrap()), nix::sys::signal::SIGKILL);
         }
     }
 }
