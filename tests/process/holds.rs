@@ -26,6 +26,10 @@ impl Cluster {
             cluster.start(node);
             wait_for("the first is MASTER", 10, || cluster.masters(0) == ["ON", "OFF"]);
         }
+        let listens = |i: &Instance| i.state == Role::Backup && i.adverts_heard > 0;
+        wait_for("the second listens", 10, || {
+            status(&cluster.socket(1)).is_some_and(|s| s.instances.iter().all(listens))
+        });
         Some(cluster)
     }
 
@@ -87,6 +91,8 @@ impl Cluster {
     fn verb(&self, node: usize, line: &str) -> (bool, String) {
         let words = line.split(' ');
         let output = Command::new(PROGRAM).args(words).arg("--at").arg(self.socket(node)).output().unwrap();
+        // What is reported is at most a tenth of a second old.
+        std::thread::sleep(Duration::from_millis(150));
         let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
         (output.status.success(), said)
     }
