@@ -66,7 +66,8 @@ impl fmt::Display for Hypothesis {
     }
 }
 
-/// Works it out. `only`: the instances of this VRID and name and what moves with them, else all. The error says why the
+/// Works it out. `only`: the instances of this VRID and name and what moves with them, without
+/// services, else all. The error says why the
 /// question makes no sense.
 pub fn of(nodes: &[Known], hypothesis: &Hypothesis, only: Option<(u8, &str)>) -> Result<Forecast, String> {
     if let Hypothesis::Drain { real } | Hypothesis::Down { real } = hypothesis {
@@ -79,6 +80,8 @@ pub fn of(nodes: &[Known], hypothesis: &Hypothesis, only: Option<(u8, &str)>) ->
         outcome::of_part(&part, nodes, hypothesis, &mut forecast)?;
     }
     forecast.uncertain.dedup();
-    services::after(nodes, hypothesis, &mut forecast);
+    if only.is_none() {
+        services::after(nodes, hypothesis, &mut forecast);
+    }
     Ok(forecast)
 }
