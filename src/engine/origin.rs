@@ -4,7 +4,8 @@ use super::core::Engine;
 use super::input::Input;
 use super::router::Router;
 use crate::bfd::News;
-use crate::kernel::{Link, ServiceKey};
+use crate::health::Found;
+use crate::kernel::{DestinationKey, Link, ServiceKey};
 use crate::net::LinkName;
 use crate::status::{Reason, Reasons};
 use crate::time::{Duration, Instant};
@@ -24,6 +25,8 @@ pub(super) enum Origin {
     Start,
     /// A packet that may be an advert. There are many: it is told when something comes of it.
     Packet(IpAddr),
+    /// So are results of checks.
+    Checked(DestinationKey, Found),
     /// A timer ran out: whoever set it knows what for.
     Time,
     Outside(&'static str, String),
@@ -67,7 +70,7 @@ impl Origin {
             }
             Input::IntentsRead(_) => outside("start", "what operators had asked for was read".into()),
             Input::IntentsKept { .. } => outside("kernel", "the journal of operator intent was written".into()),
-            Input::Checked { id, found } => outside("check", format!("a check of {}: {}", id.real, found.text())),
+            Input::Checked { id, found } => Self::Checked(id.real, found.clone()),
             Input::ScriptDone { name, outcome } => outside("script", format!("script {name}: {}", outcome.detail)),
             Input::Bfd(news) => outside("bfd", bfd_text(news)),
             Input::FileRead { name, reading } => {
@@ -102,6 +105,7 @@ impl Origin {
         match self {
             Self::Start => one("start", "this engine started"),
             Self::Packet(from) => one("advert", &format!("a packet of {from} arrived")),
+            Self::Checked(real, found) => one("check", &format!("a check of {real}: {}", found.text())),
             Self::Time => one("time", "its time had come"),
             Self::Outside(kind, text) => one(kind, text),
             Self::Recorded(reasons) => reasons.clone(),
