@@ -250,9 +250,9 @@ impl Turning {
     async fn publish_last(&mut self) {
         self.publish_now();
         self.audit.end(self.engine.name());
-        let Self { keeper, audit, .. } = self;
-        keeper.alive_during(audit.catch_up()).await;
-        self.keeper.alive_during(self.beside.journal.catch_up()).await;
+        let Self { keeper, audit, beside, .. } = self;
+        // At once: the next engine may be waited for.
+        keeper.alive_during(async { tokio::join!(audit.catch_up(), beside.journal.catch_up()) }).await;
     }
 
     /// Whether this is the moment before a silent master is believed dead.
