@@ -35,7 +35,7 @@ const TABLE: &[(&str, &str, bool)] = &[
     ("sys", "time net wire kernel health conf", false),
     ("settings", "kernel cli sys", false),
     ("balancer", "time kernel lvs sys", false),
-    ("control", "time status why recording metrics settings cli sys", false),
+    ("control", "time status cluster why recording metrics settings cli sys", false),
     (
         "report",
         "time net kernel vrrp lvs status forecast why privacy recording conf cluster control settings cli sys",

@@ -4,14 +4,13 @@ use super::core::Engine;
 use super::router::Router;
 use super::scripts::Script;
 use super::settings::default_settings;
-use crate::cluster::{self, Seen, Trust};
 use crate::health::{Check, Record};
 use crate::kernel::{Address, ObservedTable};
 use crate::lvs;
 use crate::net::LinkName;
 use crate::status::{
-    API, Admin, Alarm, Asked, AtDeadline, CheckResult, CheckStatus, DataplaneKind, Drain, Health, Heard, Instance,
-    LinkState, Node, Order, Presence, Quorum, Real, Reason, Reasons, Rising, SCHEMA, Script as ScriptStatus, Service,
+    API, Admin, Asked, AtDeadline, CheckResult, CheckStatus, DataplaneKind, Drain, Health, Heard, Instance, LinkState,
+    Node, Order, Presence, Quorum, Real, Reason, Reasons, Rising, SCHEMA, Script as ScriptStatus, Service,
     ServiceGroup, Setting, Snapshot, Sorry, Term, Track, Verdict, Vip,
 };
 use crate::time::{Duration, Instant};
@@ -24,7 +23,7 @@ impl Engine {
     pub fn snapshot(&mut self, now: Instant) -> Snapshot {
         self.revision += 1;
         let defaults = default_settings();
-        let mut snapshot = Snapshot {
+        Snapshot {
             schema: SCHEMA,
             api: API,
             revision: self.revision,
@@ -56,9 +55,7 @@ impl Engine {
             counters: self.counters,
             last_event: self.log.last_seq(),
             unread: Vec::new(),
-        };
-        snapshot.alarms = own_alarms(&snapshot);
-        snapshot
+        }
     }
 
     fn node(&self, now: Instant) -> Node {
@@ -367,12 +364,6 @@ const fn verdict(check: &Check) -> Verdict {
         Some(true) => Verdict::Up,
         Some(false) => Verdict::Down,
     }
-}
-
-/// What one node can know by itself.
-fn own_alarms(snapshot: &Snapshot) -> Vec<Alarm> {
-    let own = Seen { name: &snapshot.node.name, snapshot: Some(snapshot), received: 0, trust: Trust::Fresh };
-    cluster::alarms(&[own])
 }
 
 fn check_status(check: &Check, waits: bool) -> CheckStatus {

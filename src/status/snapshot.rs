@@ -59,7 +59,7 @@ pub struct Snapshot {
     #[serde(default)]
     pub wire: Wire,
     pub findings: Vec<Finding>,
-    /// What this node can know by itself to be wrong, the worst first.
+    /// What this node can know by itself to be wrong, the worst first: worked out for `GET /v1/status`, empty elsewhere.
     #[serde(default)]
     pub alarms: Vec<Alarm>,
     /// Alarms of any node that somebody has told this one to have seen, the latest last.

@@ -1,7 +1,7 @@
 //! The configuration and the audit log, as an engine's peers may see them.
 
 use super::Shared;
-use super::routes::{Problem, Viewer};
+use super::routes::{Problem, Viewer, bad_query};
 use crate::status::{AuditList, ConfigReport};
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
@@ -37,10 +37,7 @@ pub(super) async fn audit(
     State(shared): State<Arc<Shared>>,
     query: Result<Query<AuditQuery>, QueryRejection>,
 ) -> Result<Json<AuditList>, Problem> {
-    let bad = |e: QueryRejection| {
-        let text = format!("{}: after takes a number, since microseconds since 1970", e.body_text());
-        Problem::new(StatusCode::BAD_REQUEST, text)
-    };
-    let Query(query) = query.map_err(bad)?;
+    let expected = "after takes a number, since microseconds since 1970";
+    let Query(query) = query.map_err(|e| bad_query(&e, expected))?;
     Ok(Json(shared.board.records().audit().list(query.after, query.since)))
 }

@@ -1,6 +1,7 @@
 //! What may be asked, and the answers.
 
 use super::{Shared, metrics, papers, streams};
+use crate::cluster::{self, Seen, Trust};
 use crate::control::access::{Peer, user_name};
 use crate::control::feed::Request;
 use crate::control::sse;
@@ -171,17 +172,12 @@ async fn clock(_: Viewer) -> Json<serde_json::Value> {
     Json(json!({ "wall_us": wall_us() }))
 }
 
-/// A snapshot as shared by the board.
-struct Shown(Arc<Snapshot>);
-
-impl IntoResponse for Shown {
-    fn into_response(self) -> Response {
-        Json(&*self.0).into_response()
-    }
-}
-
-async fn status(_: Viewer, State(shared): State<Arc<Shared>>) -> Result<Shown, Problem> {
-    shared.board.fresh().await.map(Shown).ok_or_else(Problem::starting)
+/// With the alarms that this node can know by itself: they follow from the rest, so the engine does not make them.
+async fn status(_: Viewer, State(shared): State<Arc<Shared>>) -> Result<Json<Snapshot>, Problem> {
+    let mut snapshot = shared.board.fresh().await.map(Arc::unwrap_or_clone).ok_or_else(Problem::starting)?;
+    let own = Seen { name: &snapshot.node.name, snapshot: Some(&snapshot), received: 0, trust: Trust::Fresh };
+    snapshot.alarms = cluster::alarms(&[own]);
+    Ok(Json(snapshot))
 }
 
 /// Every check with its history.
@@ -202,10 +198,8 @@ async fn why(
     State(shared): State<Arc<Shared>>,
     query: Result<Query<WhyQuery>, QueryRejection>,
 ) -> Result<Response, Problem> {
-    let bad = |e: QueryRejection| Problem::new(StatusCode::BAD_REQUEST, format!("{}: ?subject=NAME", e.body_text()));
-    let Query(WhyQuery { subject }) = query.map_err(bad)?;
-    let none = || Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the engine is starting: there is no snapshot yet");
-    let snapshot = shared.board.fresh().await.ok_or_else(none)?;
+    let Query(WhyQuery { subject }) = query.map_err(|e| bad_query(&e, "?subject=NAME"))?;
+    let snapshot = shared.board.fresh().await.ok_or_else(Problem::starting)?;
     let answers: Vec<Why> = why::find(&snapshot, &subject).iter().filter_map(|s| why::of(&snapshot, s)).collect();
     if answers.is_empty() {
         let printable: String = subject.chars().filter(|c| !c.is_control()).take(100).collect();
@@ -234,7 +228,7 @@ async fn events(
     query: Result<Query<EventsQuery>, QueryRejection>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let Query(query) = query.map_err(|e| bad_query(&e))?;
+    let Query(query) = query.map_err(|e| bad_query(&e, AFTER))?;
     let after = resume(query.after, &headers)?;
     if query.follow {
         return Ok(streams::events(&shared, after).into_response());
@@ -250,7 +244,7 @@ async fn stream(
     query: Result<Query<StreamQuery>, QueryRejection>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let Query(query) = query.map_err(|e| bad_query(&e))?;
+    let Query(query) = query.map_err(|e| bad_query(&e, AFTER))?;
     let takes_changes = headers.get(sse::CHANGES).is_some_and(|v| v == "1");
     let after = resume(query.after, &headers)?;
     Ok(streams::console(&shared, after, takes_changes, viewer.operates).into_response())
@@ -268,9 +262,7 @@ async fn journal(
     State(shared): State<Arc<Shared>>,
     query: Result<Query<JournalQuery>, QueryRejection>,
 ) -> Result<Response, Problem> {
-    let Query(query) = query.map_err(|e| {
-        Problem::new(StatusCode::BAD_REQUEST, format!("{}: since takes microseconds since 1970", e.body_text()))
-    })?;
+    let Query(query) = query.map_err(|e| bad_query(&e, "since takes microseconds since 1970"))?;
     let none = || Problem::new(StatusCode::NOT_FOUND, "this engine keeps no journal: journal.seconds is 0");
     let name = shared.board.latest().map_or_else(String::new, |s| s.node.name.clone());
     let journal = shared.board.journal().cloned().ok_or_else(none)?;
@@ -282,11 +274,10 @@ async fn journal(
     Ok(([(header::CONTENT_TYPE, "application/gzip")], Body::from_stream(body)).into_response())
 }
 
-fn bad_query(rejection: &QueryRejection) -> Problem {
-    Problem::new(
-        StatusCode::BAD_REQUEST,
-        format!("{}: after takes a number, follow true or false", rejection.body_text()),
-    )
+const AFTER: &str = "after takes a number, follow true or false";
+
+pub(super) fn bad_query(rejection: &QueryRejection, expected: &str) -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, format!("{}: {expected}", rejection.body_text()))
 }
 
 /// Where to go on: what the client has seen last, or what it asks for.
