@@ -310,11 +310,7 @@ fn real(model: &Model, served: &facts::Served, r: &Real, width: usize) -> Vec<Li
             .health
             .next_at
             .map_or(String::new(), |at| format!(", next in {}", text::age(picture.remaining(served.view, at))));
-        lines.extend(fact(
-            "last check",
-            &format!("{} in {}, {ago} ago{next}", last.detail, text::took(last.took.as_micros())),
-            width,
-        ));
+        lines.extend(fact("last check", &format!("{}, {ago} ago{next}", last.detail), width));
     }
     // One check is told above.
     for check in r.checks.iter().filter(|_| r.checks.len() > 1) {

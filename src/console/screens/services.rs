@@ -288,7 +288,6 @@ fn check(real: &Real) -> String {
     match &real.health.last {
         None if real.health.method.is_none() => "none configured".into(),
         None => "not yet".into(),
-        Some(last) if last.good => format!("{} in {}", last.detail, text::took(last.took.as_micros())),
         Some(last) => last.detail.clone(),
     }
 }
