@@ -627,6 +627,9 @@ pub struct Demote {
     /// `yield` takes over again if everybody else falls silent; `fence` never does until restored.
     #[arg(long, value_name = "yield|fence", default_value = "yield")]
     pub mode: String,
+    /// With `fence`: a node that you have seen ready to take over. A MASTER hears nobody, and would refuse.
+    #[arg(long, value_name = "NODE")]
+    pub stand_in: Option<String>,
     #[command(flatten)]
     pub holding: Holding,
     #[command(flatten)]

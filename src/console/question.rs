@@ -364,9 +364,9 @@ impl Question {
         if subject.reverts() && self.is_at_least(Risk::Medium) {
             ask.keep_seconds = wish.keep;
         }
-        // A MASTER hears nobody, and so refuses to be fenced; here its stand-in has been seen.
-        let is_master = matches!(subject, Subject::Instance { seen: Role::Master, .. });
-        ask.force = matches!(ask.command, Command::Demote { mode: DemoteMode::Fence, .. }) && is_master;
+        if let Command::Demote { instance, mode: DemoteMode::Fence, seen: Some(Role::Master) } = &ask.command {
+            ask.stand_in = stand_in(model, node, instance);
+        }
         Some(ask)
     }
 
@@ -422,6 +422,15 @@ impl Question {
         all.dedup();
         all
     }
+}
+
+/// Who would take an instance from a node, as the plan says.
+fn stand_in(model: &Model, node: usize, instance: &str) -> Option<String> {
+    let picture = &model.live;
+    let rows = facts::rows(picture);
+    let row = rows.iter().find(|r| r.members.get(node).copied().flatten().is_some_and(|i| i.name == instance))?;
+    let (next, _) = row.stand_in(picture, Some(node))?;
+    picture.nodes.get(next).map(|n| n.name().to_owned())
 }
 
 fn command(subject: &Subject, wish: Wish, node: usize) -> Option<Command> {

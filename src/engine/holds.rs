@@ -208,7 +208,7 @@ impl Engine {
             return if changes { Ok(()) } else { router.machine.permits(&input).map_err(refused) };
         }
         router.machine.permits(&input).map_err(refused)?;
-        match self.leaves_nobody(now, router, hold).filter(|_| !ask.force) {
+        match self.leaves_nobody(now, router, hold).filter(|_| !ask.force && ask.stand_in.is_none()) {
             Some(why) => Err(format!("{why}; or force it: vipdeck {}", Ask { force: true, ..ask.clone() })),
             None => Ok(()),
         }

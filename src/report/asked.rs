@@ -12,7 +12,7 @@ pub(super) fn of(mode: Mode) -> Result<Option<(Ask, How)>, String> {
                 Some(instance) => Command::Demote { instance, seen: None, mode },
                 None => Command::DemoteAll { mode },
             };
-            (holding(command, &on.holding)?, on.how)
+            (Ask { stand_in: on.stand_in, ..holding(command, &on.holding)? }, on.how)
         }
         Mode::Restore(on) => {
             let command = match on.instance {

@@ -33,6 +33,10 @@ pub struct Ask {
     /// Over what it would be refused for: a lock of others, an address without an owner, a later change.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub force: bool,
+    /// Of a fence: a node that the asker has seen ready to take over. A MASTER hears nobody, and would refuse; it serves on
+    /// until a successor is heard all the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stand_in: Option<String>,
 }
 
 impl Ask {
@@ -47,6 +51,7 @@ impl Ask {
             at_expiry: None,
             keep_seconds: None,
             force: false,
+            stand_in: None,
         }
     }
 }
@@ -67,6 +72,9 @@ impl fmt::Display for Ask {
         }
         if let Some(seconds) = self.keep_seconds {
             write!(f, " --keep-within {}", typed(seconds))?;
+        }
+        if let Some(node) = &self.stand_in {
+            write!(f, " --stand-in {node}")?;
         }
         if self.force { write!(f, " --force") } else { Ok(()) }
     }

@@ -85,6 +85,7 @@ fn fields_are_sent_as_they_stand() {
     assert_eq!(ask.command, Command::Demote { instance: "VI_1".into(), seen, mode: DemoteMode::Fence });
     assert_eq!((ask.hold_seconds, ask.keep_seconds), (Some(7200), None));
     assert_eq!(ask.at_expiry, Some(vipdeck::status::AtExpiry::Restore));
+    assert_eq!((ask.stand_in.as_deref(), ask.force), (Some("lvs2"), false), "the addresses stay until it is heard");
     // No end must be chosen.
     for (typed, sent) in [("<Backspace><Backspace><Backspace>", 0), ("never", 1)] {
         let mut console = Console::live(DARK);

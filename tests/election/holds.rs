@@ -66,6 +66,20 @@ fn a_fence_of_the_only_node_heard_is_refused_with_the_line_that_forces_it() {
 }
 
 #[test]
+fn a_fence_whose_stand_in_was_seen_and_dies_keeps_the_address_until_somebody_is_heard() {
+    let mut cluster = Cluster::settled(1, &[150, 100]);
+    cluster.world.crash(1);
+    let ask = Ask { stand_in: Some("node1".into()), ..Ask::new(demote(DemoteMode::Fence)) };
+    assert_eq!(ask.to_string(), "demote VI_1 --mode fence --stand-in node1");
+    cluster.ask(0, ask).unwrap();
+    cluster.owned(seconds(20));
+    assert_eq!(cluster.holders(), [0]);
+    cluster.world.revive(1);
+    cluster.owned(seconds(20));
+    assert_eq!(cluster.holders(), [1]);
+}
+
+#[test]
 fn a_fenced_node_never_takes_over_until_restored_and_its_next_engine_neither() {
     let mut cluster = Cluster::settled(1, &[150, 100]);
     cluster.demote(0).unwrap();
