@@ -25,7 +25,7 @@ pub fn text(read: &Read, main: &Path) -> ConfigText {
         }
     }
     let problems = read.diagnostics.iter().take(PROBLEMS).map(|d| problem(d, &read.sources, main)).collect();
-    let conf::About { effective, texts, .. } = read.config.about.clone();
+    let conf::About { effective, texts, .. } = read.about();
     ConfigText { effective, texts, files, left_out, problems }
 }
 
@@ -120,6 +120,7 @@ pub fn compared(reports: &[&ConfigReport]) -> Comparison {
         let files = report.running.files.iter().map(|f| ((&f.path).into(), f.text.clone().into_bytes()));
         let environment = Environment { config_id: report.config_id.clone(), ..Environment::default() };
         let read = conf::read(Path::new(&report.main), &Memory(files.collect()), &environment, sources);
+        let read = read.with_about();
         sources = read.sources;
         ends.push(sources.iter().count());
         nodes.push(Node { name: report.node.clone(), config: read.config, index: read.index });

@@ -114,11 +114,11 @@ fn short(value: &impl Serialize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conf::{Memory, parse};
+    use crate::conf::{Environment, Memory, Sources, read};
     use std::path::Path;
 
     fn about(text: &str) -> About {
-        parse(Path::new("a.conf"), &Memory::one("a.conf", text)).0.about
+        read(Path::new("a.conf"), &Memory::one("a.conf", text), &Environment::default(), Sources::default()).about()
     }
 
     fn instance(priority: u8, pass: &str, more: &str) -> String {

@@ -86,6 +86,25 @@ pub struct Read {
     pub index: Index,
 }
 
+impl Read {
+    /// The digests of what was read. They take several times as long as reading it, so `config` has them only where
+    /// somebody has put them.
+    pub fn about(&self) -> About {
+        if self.config.about == About::default() {
+            About::new(&self.config, &self.sources)
+        } else {
+            self.config.about.clone()
+        }
+    }
+
+    /// With its digests, for an engine.
+    #[must_use]
+    pub fn with_about(mut self) -> Self {
+        self.config.about = self.about();
+        self
+    }
+}
+
 /// As [`parse_in`], and where things are written; the texts are added to `sources`, so that places in the files of
 /// several nodes can stand beside each other.
 pub fn read(main: &Path, loader: &dyn Loader, environment: &Environment, sources: Sources) -> Read {
@@ -101,7 +120,6 @@ pub fn read(main: &Path, loader: &dyn Loader, environment: &Environment, sources
     diagnostics.append(&mut cx.diagnostics);
     let index = Index::new(&statements, &sources);
     config.origins = Origins::new(&index, &sources);
-    config.about = About::new(&config, &sources);
     diagnostics.extend(analysis::of_node(&config, &index, loader));
     places::show_ends(&mut diagnostics, &statements, &sources);
     let mut diagnostics = places::settle(diagnostics, &statements, &sources);

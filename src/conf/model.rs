@@ -30,7 +30,7 @@ pub struct Config {
     pub services: Vec<ServiceSpec>,
     /// Where the keywords of instances are written.
     pub origins: Origins,
-    /// What it is in few bytes.
+    /// What it is in few bytes; empty unless it is for an engine: see [`Read::about`](super::Read::about).
     #[serde(default)]
     pub about: About,
 }

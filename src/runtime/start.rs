@@ -268,7 +268,7 @@ pub(super) fn read(file: &Path, reading: &cli::Reading) -> anyhow::Result<conf::
         .map(|d| report::check::text(d, &read.sources, file, report::check::Look::Plain))
         .collect();
     anyhow::ensure!(errors.is_empty(), "{} cannot be run as it is\n{}", file.display(), errors.concat().trim_end());
-    Ok(read)
+    Ok(read.with_about())
 }
 
 fn actor(user: &str, from: &str) -> Actor {

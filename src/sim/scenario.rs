@@ -1,7 +1,7 @@
 //! The examples of the tutorial as virtual worlds, from the same files that real engines run.
 
 use super::world::World;
-use crate::conf::{self, Config, Memory, Severity};
+use crate::conf::{self, Config, Environment, Memory, Severity, Sources};
 use crate::engine::Setup;
 use crate::kernel::ServiceKey;
 use crate::net::LinkName;
@@ -69,9 +69,10 @@ pub fn files(name: &str) -> Option<[(&'static str, &'static str); 2]> {
 }
 
 fn load(file: &str, text: &str) -> Result<Config, ScenarioError> {
-    let (config, diagnostics, _) = conf::parse(Path::new(file), &Memory::one(file, text));
-    let error = diagnostics.into_iter().find(|d| d.severity == Severity::Error);
-    error.map_or(Ok(config), |d| Err(ScenarioError::Broken { file: file.to_owned(), message: d.message }))
+    let (memory, environment) = (Memory::one(file, text), Environment::default());
+    let read = conf::read(Path::new(file), &memory, &environment, Sources::default()).with_about();
+    let error = read.diagnostics.into_iter().find(|d| d.severity == Severity::Error);
+    error.map_or(Ok(read.config), |d| Err(ScenarioError::Broken { file: file.to_owned(), message: d.message }))
 }
 
 fn add(world: &mut World, index: usize, scenario: &str, file: &str, config: Config) {

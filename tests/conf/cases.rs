@@ -42,13 +42,8 @@ fn files(case: &Path) -> Memory {
 /// What the configuration says beyond the defaults; things without a default of their kind are shown whole.
 fn differences(config: &Config) -> String {
     let plain = |config: &Config| {
-        serde_json::to_value(Config {
-            instances: Vec::new(),
-            origins: conf::Origins::default(),
-            about: conf::About::default(),
-            ..config.clone()
-        })
-        .unwrap()
+        serde_json::to_value(Config { instances: Vec::new(), origins: conf::Origins::default(), ..config.clone() })
+            .unwrap()
     };
     let mut text = String::new();
     differ("", &plain(config), &plain(&Config::default()), &mut text);

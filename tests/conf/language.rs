@@ -13,8 +13,7 @@ use vipdeck::conf::{self, Config, Diagnostic, Environment, Memory, Severity, wor
 fn read(text: &str, environment: &Environment) -> (Config, Vec<Diagnostic>) {
     let (config, diagnostics, _) = conf::parse_in(Path::new("x"), &Memory::one("x", text), environment);
     // What it says, wherever that is written.
-    let about = conf::About { texts: String::new(), ..config.about.clone() };
-    (Config { origins: conf::Origins::default(), about, ..config }, diagnostics)
+    (Config { origins: conf::Origins::default(), ..config }, diagnostics)
 }
 
 /// A first word that is no keyword shows how a line was expanded: both programs name it.
